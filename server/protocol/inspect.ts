@@ -1,0 +1,212 @@
+import type { RunId } from './runs.js';
+import type { WireTensor } from './tensors.js';
+
+/** Where the numbers of a picture come from; every view prints it under the picture. */
+export interface Provenance {
+  readonly model: string;
+  readonly dtype: string;
+  readonly probe: string;
+  readonly provider: string;
+  /** Time to compute, milliseconds; 0 when it came from the cache. */
+  readonly ms: number;
+}
+
+export interface LayerOfRun {
+  readonly run: RunId;
+  readonly layer: number;
+}
+
+// ── attention ───────────────────────────────────────────────────────────────
+
+export interface HeadScores {
+  /** Mean weight on the token after an earlier copy of the current token (induction). */
+  readonly induction: number;
+  /** Mean weight on the previous token. */
+  readonly previous: number;
+  /** Mean weight on the first token. */
+  readonly sink: number;
+  /** Mean entropy of a row in bits. */
+  readonly entropy: number;
+}
+
+export interface AttentionThumbnails {
+  readonly layer: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** [H, size, size], max-pooled, 255 = weight 1; lower triangle only. */
+  readonly thumbnails: WireTensor<Uint8Array>;
+  readonly scores: readonly HeadScores[];
+  readonly provenance: Provenance;
+}
+
+export interface AttentionMap {
+  /** [rows, cols] pooled weights of queries q0…q1 × keys k0…k1. */
+  readonly weights: WireTensor;
+  readonly max: number;
+  readonly provenance: Provenance;
+}
+
+export interface AttentionRow {
+  /** [query + 1]: weight on each key up to and including the query. */
+  readonly weights: WireTensor;
+  readonly entropy: number;
+  readonly top: readonly { readonly token: number; readonly weight: number }[];
+  readonly provenance: Provenance;
+}
+
+export interface AttentionCell {
+  /** Query and key as multiplied, after RoPE and norms: [E]. */
+  readonly q: WireTensor;
+  readonly k: WireTensor;
+  /** q_e · k_e: [E]. */
+  readonly products: WireTensor;
+  readonly dot: number;
+  /** q·k before RoPE; null when the model has no rotary embedding. dot = content + position. */
+  readonly content: number | null;
+  readonly scale: number;
+  readonly softcap: number | null;
+  readonly mask: 'causal' | 'visible' | 'window';
+  /** scale · dot, soft-capped; what enters the softmax. */
+  readonly score: number;
+  /** log Σ exp(score) of the row. */
+  readonly logSumExp: number;
+  readonly weight: number;
+  readonly provenance: Provenance;
+}
+
+// ── KV cache ────────────────────────────────────────────────────────────────
+
+export interface CacheLayer {
+  readonly layer: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Positions kept now, and the first token they belong to. */
+  readonly kept: number;
+  readonly first: number;
+  readonly window: number | null;
+  readonly bytes: number;
+  readonly bytesPerToken: number;
+}
+
+export interface CacheOverview {
+  readonly layers: readonly CacheLayer[];
+  readonly bytes: number;
+  readonly bytesPerToken: number;
+  /** Allocated, with the room for tokens to come. */
+  readonly capacityBytes: number;
+  readonly provenance: Provenance;
+}
+
+export interface CacheMap {
+  readonly first: number;
+  /** L2 norm per kv head and kept position: [K, S]. */
+  readonly norms: WireTensor;
+  readonly provenance: Provenance;
+}
+
+export interface ReceivedAttention {
+  /** Mean attention that later queries give to each position, per query head: [H, T]. */
+  readonly received: WireTensor;
+  readonly provenance: Provenance;
+}
+
+export interface CacheSlice {
+  /** [E], after RoPE. */
+  readonly k: WireTensor;
+  readonly v: WireTensor;
+  /** Pairs of dimensions that RoPE rotates together and their angle per token (radians); null without RoPE. */
+  readonly rope: { readonly style: 'half' | 'interleaved'; readonly frequencies: WireTensor } | null;
+  readonly provenance: Provenance;
+}
+
+// ── recurrent state ─────────────────────────────────────────────────────────
+
+export interface StateLayer {
+  readonly layer: number;
+  readonly mixer: 'mamba' | 'rwkv';
+  readonly states: readonly {
+    readonly name: string;
+    readonly kind: 'conv' | 'matrix' | 'shift';
+    /** Heads, or groups of channels. */
+    readonly groups: number;
+    /** Size of the matrix of one group. */
+    readonly rows: number;
+    readonly cols: number;
+    readonly rowName: string;
+    readonly colName: string;
+    readonly groupName: 'head' | 'channel group';
+    readonly bytes: number;
+  }[];
+}
+
+export interface StateOverview {
+  readonly layers: readonly StateLayer[];
+  readonly bytes: number;
+}
+
+export interface StateSeries {
+  /** Frobenius norm of the group's state after each token: [T]. */
+  readonly norm: WireTensor;
+  /** Effective rank exp(entropy of normalised squared singular values) after each token: [T]. */
+  readonly rank: WireTensor;
+  /** Norm of what each token wrote: [T]. Null for conv and shift states. */
+  readonly write: WireTensor | null;
+  /** Mean decay factor applied at each token, 0…1: [T]. Null for conv and shift states. */
+  readonly decay: WireTensor | null;
+  readonly provenance: Provenance;
+}
+
+/** The update of one token as an equation of pictures: after = decay ⊙ before − removal + write. All [rows, cols]. */
+export interface StateStep {
+  readonly token: number;
+  readonly before: WireTensor;
+  readonly after: WireTensor;
+  /** Factor by element; null for conv and shift states. */
+  readonly decay: WireTensor | null;
+  readonly removal: WireTensor | null;
+  readonly write: WireTensor | null;
+  /** after(token) − after(against), when asked. */
+  readonly diff: WireTensor | null;
+  readonly norm: number;
+  readonly rank: number;
+  /** Tokens until a row (channel) has decayed to 1/e at this token's decay: [rows]; Infinity allowed. */
+  readonly horizon: WireTensor | null;
+  /** The update in the paper's letters, e.g. `S_t = S_{t−1}(diag(w) − removal) + v kᵀ`. */
+  readonly update: string;
+  /** A check of the output that holds exactly in theory, e.g. y = C·h + D·x. */
+  readonly identity: {
+    readonly formula: string;
+    /** Largest |left − right| over the group, and largest |left|. */
+    readonly error: number;
+    readonly magnitude: number;
+  } | null;
+  readonly provenance: Provenance;
+}
+
+// ── weights ─────────────────────────────────────────────────────────────────
+
+export interface TensorStats {
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly std: number;
+  readonly nan: number;
+  readonly inf: number;
+  readonly zeros: number;
+  readonly count: number;
+}
+
+export interface TensorPicture {
+  /** The tensor seen as a matrix: its last axis by all the others. */
+  readonly rows: number;
+  readonly cols: number;
+  /** [r, c] signed value of largest magnitude in each cell of the grid. */
+  readonly heatmap: WireTensor;
+  readonly histogram: { readonly edges: WireTensor; readonly counts: WireTensor };
+  readonly stats: TensorStats;
+  /** True when rows were sampled because the tensor is too big to read whole. */
+  readonly sampled: boolean;
+  readonly bytesRead: number;
+  readonly provenance: Provenance;
+}

@@ -1,0 +1,101 @@
+import type { LabErrorData } from './errors.js';
+
+/** Opaque name of an open model. */
+export type ModelId = string;
+
+export interface TensorSummary {
+  readonly name: string;
+  /** As the file spells it: F32, F16, BF16, Q4_K … */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  /** Index into `CheckpointSummary.files`. */
+  readonly file: number;
+  /** Byte offset of the data in that file. */
+  readonly offset: number;
+}
+
+/** One piece of declared state of one block, e.g. `k` of an attention layer or `ssm` of a Mamba layer. */
+export interface StateSummary {
+  /** Short name: k, v, conv, ssm, wkv, att_shift, ffn_shift … */
+  readonly name: string;
+  /** `kv` grows with the tokens; the others keep their size. */
+  readonly kind: 'kv' | 'conv' | 'matrix' | 'shift';
+  /** Shape after T tokens; 'S' marks the axis that grows. */
+  readonly shape: readonly (number | 'S')[];
+  /** fp32 bytes: fixed + perToken × (positions kept). */
+  readonly bytesFixed: number;
+  readonly bytesPerToken: number;
+  /** Positions kept at most (sliding window − 1), or null when all are kept. */
+  readonly keeps: number | null;
+}
+
+export interface LayerSummary {
+  readonly index: number;
+  /** What mixes tokens in this block. */
+  readonly mixer: 'attention' | 'mamba' | 'rwkv';
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Sliding window in tokens, null for full attention or recurrence. */
+  readonly window: number | null;
+  readonly state: readonly StateSummary[];
+}
+
+/** What a header alone says: nothing here needs the weights. */
+export interface CheckpointSummary {
+  readonly path: string;
+  readonly name: string;
+  readonly format: string;
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** Family id (`llama`, `mamba` …), or null with `unsupported` saying why it cannot run. */
+  readonly architecture: string | null;
+  readonly unsupported: LabErrorData | null;
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly config: Readonly<Record<string, unknown>> | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly tokenizer: { readonly kind: string; readonly vocabSize: number } | null;
+  readonly tensors: readonly TensorSummary[];
+  readonly layers: readonly LayerSummary[];
+  /** Probe names, `blocks.i.` standing for every block that has it. */
+  readonly probes: readonly string[];
+}
+
+export interface ModelEntry {
+  readonly path: string;
+  readonly name: string;
+  readonly source: 'embedded' | 'workspace' | 'recent';
+  readonly format: string;
+  readonly bytes: number;
+  /** Set while the model is open. */
+  readonly open: ModelId | null;
+}
+
+export interface ModelInfo {
+  readonly id: ModelId;
+  readonly path: string;
+  readonly name: string;
+  readonly family: string;
+  readonly parameters: number;
+  readonly dtype: string;
+  readonly provider: string;
+  /** Bytes this model holds in memory now (weights as bound). */
+  readonly memory: number;
+  readonly vocabSize: number;
+  readonly dModel: number;
+  readonly contextLength: number | null;
+  readonly layers: readonly LayerSummary[];
+  readonly probes: readonly string[];
+  readonly hasTokenizer: boolean;
+  readonly hasChatTemplate: boolean;
+  readonly sampling: Sampling;
+}
+
+/** temperature 0 is greedy. */
+export interface Sampling {
+  readonly temperature: number;
+  readonly topK: number | null;
+  readonly topP: number | null;
+  readonly seed: number | null;
+}

@@ -1,0 +1,92 @@
+import type { DoctorReport } from './doctor.js';
+import type {
+  AttentionCell,
+  AttentionMap,
+  AttentionRow,
+  AttentionThumbnails,
+  CacheMap,
+  CacheOverview,
+  CacheSlice,
+  LayerOfRun,
+  ReceivedAttention,
+  StateOverview,
+  StateSeries,
+  StateStep,
+  TensorPicture,
+} from './inspect.js';
+import type { CheckpointSummary, ModelEntry, ModelId, ModelInfo } from './models.js';
+import type { RunDetail, RunId, RunInfo, RunRecipe, TokenPiece } from './runs.js';
+import type { WireTensor } from './tensors.js';
+
+type Empty = Record<string, never>;
+type Of<P, R> = { readonly params: P; readonly result: R };
+
+/** Every request the server answers. Both hops (webview → extension → server) are typed by this map; the relay is blind to it. */
+export interface Requests {
+  'lab/doctor': Of<Empty, DoctorReport>;
+  /** Model files in these folders (plus embedded and recent ones), without opening them. */
+  'models/find': Of<{ readonly folders: readonly string[] }, readonly ModelEntry[]>;
+  /** Header only; never reads weights. */
+  'models/inspect': Of<{ readonly path: string }, CheckpointSummary>;
+  'models/open': Of<{ readonly path: string }, ModelInfo>;
+  'models/close': Of<{ readonly model: ModelId }, Empty>;
+  'models/list': Of<Empty, readonly ModelInfo[]>;
+  'tokens/encode': Of<
+    { readonly model: ModelId; readonly text: string; readonly chat: boolean },
+    { readonly text: string; readonly pieces: readonly TokenPiece[] }
+  >;
+  /** Starts a run (opening its model when needed) and returns at once; tokens follow as events. */
+  'runs/start': Of<RunRecipe, RunInfo>;
+  'runs/stop': Of<{ readonly run: RunId }, Empty>;
+  'runs/remove': Of<{ readonly run: RunId }, Empty>;
+  'runs/list': Of<Empty, readonly RunInfo[]>;
+  'runs/get': Of<{ readonly run: RunId }, RunDetail>;
+  /** A new run that keeps tokens 0…token−1 and goes on with `id` at `token`. */
+  'runs/branch': Of<{ readonly run: RunId; readonly token: number; readonly id: number }, RunInfo>;
+  /** Writes FILE.safetensors with the probes asked for and FILE.json with the recipe. */
+  'runs/export': Of<
+    { readonly run: RunId; readonly file: string; readonly probes: readonly string[] },
+    { readonly files: readonly string[] }
+  >;
+  'runs/command': Of<{ readonly run: RunId; readonly probes: readonly string[] }, { readonly command: string }>;
+  /** Any probe or state of a run, recomputed from its residual checkpoint: [T, …] or [H, T, T]. At most 64 MB. */
+  'probe/read': Of<{ readonly run: RunId; readonly probe: string }, WireTensor>;
+
+  'attention/thumbnails': Of<LayerOfRun & { readonly size: number }, AttentionThumbnails>;
+  'attention/map': Of<
+    LayerOfRun & {
+      readonly head: number;
+      readonly queries: readonly [from: number, to: number];
+      readonly keys: readonly [from: number, to: number];
+      readonly rows: number;
+      readonly cols: number;
+      readonly pool: 'mean' | 'max';
+    },
+    AttentionMap
+  >;
+  'attention/row': Of<LayerOfRun & { readonly head: number; readonly query: number }, AttentionRow>;
+  'attention/cell': Of<LayerOfRun & { readonly head: number; readonly query: number; readonly key: number }, AttentionCell>;
+
+  'cache/overview': Of<{ readonly run: RunId }, CacheOverview>;
+  'cache/map': Of<LayerOfRun & { readonly state: 'k' | 'v' }, CacheMap>;
+  'cache/received': Of<LayerOfRun, ReceivedAttention>;
+  'cache/slice': Of<LayerOfRun & { readonly kvHead: number; readonly token: number }, CacheSlice>;
+
+  'state/overview': Of<{ readonly run: RunId }, StateOverview>;
+  'state/series': Of<LayerOfRun & { readonly state: string; readonly group: number }, StateSeries>;
+  'state/step': Of<
+    LayerOfRun & { readonly state: string; readonly group: number; readonly token: number; readonly against: number | null },
+    StateStep
+  >;
+
+  'weights/tensor': Of<
+    { readonly path: string; readonly tensor: string; readonly rows: number; readonly cols: number; readonly bins: number },
+    TensorPicture
+  >;
+  /** Tells the hovers which model and run are on screen. */
+  'language/active': Of<{ readonly model: ModelId | null; readonly run: RunId | null }, Empty>;
+}
+
+export type Method = keyof Requests;
+export type Params<M extends Method> = Requests[M]['params'];
+export type Result<M extends Method> = Requests[M]['result'];

@@ -1,0 +1,84 @@
+import type { LabErrorData } from './errors.js';
+import type { ModelId, Sampling } from './models.js';
+
+export type RunId = string;
+
+/** Everything needed to compute a run again, bit for bit: what is exported and what a restart replays. */
+export interface RunRecipe {
+  /** Path of the checkpoint (folder or file). */
+  readonly path: string;
+  /** Text prompt; null when `ids` is given. */
+  readonly prompt: string | null;
+  readonly ids: readonly number[] | null;
+  /** Wrap `prompt` as a user turn in the model's chat template. */
+  readonly chat: boolean;
+  readonly maxTokens: number;
+  readonly sampling: Sampling;
+  /** Set when this run was branched from another one. */
+  readonly branch: { readonly run: RunId; readonly token: number } | null;
+}
+
+export type RunStatus = 'queued' | 'prefill' | 'decode' | 'done' | 'stopped' | 'failed';
+
+export interface RunInfo {
+  readonly id: RunId;
+  readonly model: ModelId;
+  readonly modelName: string;
+  /** Milliseconds since the epoch. */
+  readonly created: number;
+  readonly recipe: RunRecipe;
+  readonly status: RunStatus;
+  readonly error: LabErrorData | null;
+  readonly promptTokens: number;
+  readonly tokens: number;
+  /** First words of the prompt, for lists. */
+  readonly title: string;
+  readonly prefillMs: number;
+  readonly tokensPerSecond: number | null;
+  /** Mean surprisal of the prompt's tokens in nats a token (the first has none). */
+  readonly loss: number | null;
+  /** Bytes kept for this run: residual checkpoints, state, logits. */
+  readonly memory: number;
+}
+
+export interface Alternative {
+  readonly id: number;
+  readonly text: string;
+  readonly probability: number;
+}
+
+export interface TokenInfo {
+  readonly index: number;
+  readonly id: number;
+  /** As decoded alone; may be '�' for a token that ends inside a character. */
+  readonly text: string;
+  readonly bytes: readonly number[];
+  /** UTF-16 offsets in the prompt text; null for generated tokens and bare ids. */
+  readonly start: number | null;
+  readonly end: number | null;
+  readonly role: 'prompt' | 'generated';
+  /** Of this token given those before it; null for the first. */
+  readonly probability: number | null;
+  /** −log2 probability. */
+  readonly surprisal: number | null;
+  /** Entropy in bits of the distribution this token was drawn from; null for the first. */
+  readonly entropy: number | null;
+  /** Rank of this token in that distribution, 0 = most likely; null for the first. */
+  readonly rank: number | null;
+  /** The most likely tokens of that distribution, best first. */
+  readonly alternatives: readonly Alternative[];
+}
+
+export interface RunDetail extends RunInfo {
+  readonly tokenInfos: readonly TokenInfo[];
+  /** The distribution after the last token. */
+  readonly next: readonly Alternative[];
+}
+
+export interface TokenPiece {
+  readonly id: number;
+  readonly text: string;
+  /** UTF-16 offsets in the text. */
+  readonly start: number;
+  readonly end: number;
+}

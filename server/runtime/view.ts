@@ -1,0 +1,56 @@
+import type { LayerSummary, ModelInfo } from '../protocol/models.js';
+import type { RunRecipe } from '../protocol/runs.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/** How a layer turns q and k into a pattern: what a person needs to redo a cell by hand. */
+export interface AttentionSpec {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Factor on q·k, usually 1/√E. */
+  readonly scale: number;
+  /** score = cap · tanh(score / cap), before the mask. */
+  readonly softcap: number | null;
+  /** A query sees the last `window` tokens, itself included. */
+  readonly window: number | null;
+  readonly rope: {
+    readonly style: 'half' | 'interleaved';
+    /** Rotated dimensions of each head, the first ones. */
+    readonly dims: number;
+    /** Radians a token, one for each pair: [dims / 2]. */
+    readonly frequencies: Float32Array;
+    /** YaRN's factor on cos and sin, 1 otherwise. */
+    readonly amplitude: number;
+  } | null;
+}
+
+/** A layer as analyses see it; they never ask for the family. */
+export interface LayerView extends LayerSummary {
+  readonly attention: AttentionSpec | null;
+}
+
+export interface TokenRange {
+  /** First token, inclusive. */
+  readonly from: number;
+  /** Last token, exclusive. */
+  readonly to: number;
+}
+
+/** What analyses see of a run: the tokens, the logits, the live state, and any probe of any block, recomputed on demand. */
+export interface RunView {
+  readonly id: string;
+  readonly recipe: RunRecipe;
+  readonly model: ModelInfo;
+  readonly layers: readonly LayerView[];
+  /** Ids of the tokens that went through the model: [T]. */
+  readonly ids: readonly number[];
+  /**
+   * Probes of ONE block (or of embed/head: `embed`, `ln_final`, `logits`) from its residual checkpoint, by one segment run.
+   * Shapes without batch; the token axis covers `range` (default: all T). `attn.pattern` is [H, to−from, to]: keys from 0 on.
+   * `state.k`/`state.v` are [K, S, E] (rows kept at the end of the range); recurrent states [to−from, …] after every token.
+   * Errors: PROBE_UNKNOWN, PROBE_TOO_LARGE, CANCELLED.
+   */
+  probes(names: readonly string[], options?: { readonly range?: TokenRange; readonly signal?: AbortSignal }): Promise<ReadonlyMap<string, Tensor>>;
+  /** Rows a KV layer has allocated (≥ rows kept). */
+  readonly capacity: number;
+}
