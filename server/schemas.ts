@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import type { Method, Params } from './protocol/requests.js';
+
+/** A tile travels as one message of at most 1 MB. */
+const MAX_TILE_CELLS = 1 << 18;
+
+const path = z.string().min(1).max(4096);
+const id = z.string().min(1).max(200);
+const index = z.number().int().nonnegative();
+const count = z.number().int().positive();
+const side = count.max(4096);
+const range = z.tuple([index, index]).refine(([from, to]) => from < to, 'expected from < to');
+const probes = z.array(z.string().min(1).max(200)).max(4096);
+const empty = z.strictObject({});
+const run = z.strictObject({ run: id });
+const layer = run.extend({ layer: index });
+const head = layer.extend({ head: index });
+
+const isTile = (size: { rows: number; cols: number }) => size.rows * size.cols <= MAX_TILE_CELLS;
+const TOO_LARGE = `expected at most ${MAX_TILE_CELLS} cells (rows × cols)`;
+
+const sampling = z.strictObject({
+  temperature: z.number().min(0).max(100),
+  topK: count.nullable(),
+  topP: z.number().gt(0).max(1).nullable(),
+  seed: z.number().int().nullable(),
+});
+
+const recipe = z
+  .strictObject({
+    path,
+    prompt: z
+      .string()
+      .max(1 << 24)
+      .nullable(),
+    ids: z
+      .array(index)
+      .max(1 << 22)
+      .nullable(),
+    chat: z.boolean(),
+    maxTokens: index.max(1 << 22),
+    sampling,
+    branch: z.strictObject({ run: id, token: index }).nullable(),
+  })
+  .refine(({ prompt, ids }) => (prompt === null) !== (ids === null), 'expected either a prompt or ids');
+
+/** What the server accepts, by method. A method without its schema does not compile. */
+export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
+  'lab/doctor': empty,
+  'models/find': z.strictObject({ folders: z.array(path).max(1000) }),
+  'models/inspect': z.strictObject({ path }),
+  'models/open': z.strictObject({ path }),
+  'models/close': z.strictObject({ model: id }),
+  'models/list': empty,
+  'tokens/encode': z.strictObject({ model: id, text: z.string().max(1 << 24), chat: z.boolean() }),
+  'runs/start': recipe,
+  'runs/stop': run,
+  'runs/remove': run,
+  'runs/list': empty,
+  'runs/get': run,
+  'runs/branch': run.extend({ token: index, id: index }),
+  'runs/export': run.extend({ file: path, probes }),
+  'runs/command': run.extend({ probes }),
+  'probe/read': run.extend({ probe: z.string().min(1).max(200) }),
+  'attention/thumbnails': layer.extend({ size: count.max(256) }),
+  'attention/map': head
+    .extend({ queries: range, keys: range, rows: side, cols: side, pool: z.enum(['mean', 'max']) })
+    .refine(isTile, TOO_LARGE),
+  'attention/row': head.extend({ query: index }),
+  'attention/cell': head.extend({ query: index, key: index }),
+  'cache/overview': run,
+  'cache/map': layer.extend({ state: z.enum(['k', 'v']) }),
+  'cache/received': layer,
+  'cache/slice': layer.extend({ kvHead: index, token: index }),
+  'state/overview': run,
+  'state/series': layer.extend({ state: id, group: index }),
+  'state/step': layer.extend({ state: id, group: index, token: index, against: index.nullable() }),
+  'weights/tensor': z
+    .strictObject({ path, tensor: z.string().min(1).max(1000), rows: side, cols: side, bins: count.max(4096) })
+    .refine(isTile, TOO_LARGE),
+  'language/active': z.strictObject({ model: id.nullable(), run: id.nullable() }),
+};
