@@ -1,0 +1,67 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Provenance } from '../../server/protocol/inspect.js';
+import type { RunId } from '../../server/protocol/runs.js';
+import './frame.css';
+import { ProvenanceLine } from './provenance.js';
+
+export interface FrameProps {
+  /** In words: what the person sees, e.g. "What head 5.3 reads when it writes token 17". */
+  readonly title: string;
+  /** One line of controls. */
+  readonly controls?: ComponentChildren;
+  /** Empty until the numbers are here. */
+  readonly provenance: Provenance | null;
+  /** Error of the identity check and what it was compared with, e.g. `y = C·h + D·x`. */
+  readonly identity?: { readonly formula: string; readonly error: number; readonly magnitude: number } | null;
+  /** For *Copy as command*: the run and the probes behind the picture. */
+  readonly command?: { readonly run: RunId; readonly probes: readonly string[] } | null;
+  /** The value under the cursor, for screen readers. */
+  readonly live?: string;
+  /** Keys of the whole view (see `keys.ts`); those typed into a field do not arrive here. */
+  readonly onKey?: (event: KeyboardEvent) => void;
+  readonly children: ComponentChildren;
+}
+
+/** The page of every inspector: title, one line of controls, picture, provenance. */
+export function Frame({ title, controls, provenance, identity = null, command = null, live = '', onKey, children }: FrameProps) {
+  useWindowKeys(onKey);
+  return (
+    <main class="frame">
+      <header class="frame-head">
+        <h1 class="frame-title">{title}</h1>
+        {controls && (
+          <div class="frame-controls" role="toolbar" aria-label="View">
+            {controls}
+          </div>
+        )}
+      </header>
+      <div class="frame-body">{children}</div>
+      <ProvenanceLine provenance={provenance} identity={identity} command={command} />
+      <Live text={live} />
+    </main>
+  );
+}
+
+/** Polite live region: says what the cursor is on. */
+export const Live = ({ text }: { readonly text: string }) => (
+  <div class="visually-hidden" role="status" aria-live="polite">
+    {text}
+  </div>
+);
+
+const FIELDS = 'input, textarea, select, vscode-text-field, vscode-text-area, vscode-dropdown, [contenteditable]';
+
+/** Keys pressed anywhere in the view except in a field. */
+export function useWindowKeys(onKey: ((event: KeyboardEvent) => void) | undefined): void {
+  const handler = useRef(onKey);
+  handler.current = onKey;
+  useEffect(() => {
+    const listen = (event: KeyboardEvent) => {
+      if (event.defaultPrevented || (event.target instanceof Element && event.target.closest(FIELDS))) return;
+      handler.current?.(event);
+    };
+    window.addEventListener('keydown', listen);
+    return () => window.removeEventListener('keydown', listen);
+  }, []);
+}

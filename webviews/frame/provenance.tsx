@@ -1,0 +1,52 @@
+import { request } from '../host.js';
+import type { FrameProps } from './frame.js';
+
+type Props = Pick<FrameProps, 'provenance'> & {
+  readonly identity: FrameProps['identity'];
+  readonly command: FrameProps['command'];
+};
+
+/** model · dtype · probe · provider · identity · time, and the command that computes the same numbers. */
+export function ProvenanceLine({ provenance, identity, command }: Props) {
+  if (!provenance) return <footer class="provenance" />;
+  const { model, dtype, probe, provider, ms } = provenance;
+  return (
+    <footer class="provenance">
+      <span>
+        {[model, dtype, probe, provider].filter(Boolean).join(' · ')}
+        {identity && <Identity {...identity} />}
+        {` · ${duration(ms)}`}
+      </span>
+      {command && (
+        <button
+          type="button"
+          class="link"
+          title="Copies the command line that computes these numbers"
+          onClick={() => void request('host/copyCommand', command).catch(() => undefined)}
+        >
+          <i class="codicon codicon-copy" aria-hidden="true" /> Copy as command
+        </button>
+      )}
+    </footer>
+  );
+}
+
+/** Largest error that fp32 sums of a layer's length explain, relative to the numbers compared. */
+const TOLERANCE = 1e-4;
+
+function Identity({ formula, error, magnitude }: NonNullable<FrameProps['identity']>) {
+  const holds = error <= TOLERANCE * Math.max(1, magnitude);
+  return (
+    <span
+      class={holds ? 'identity' : 'identity broken'}
+      title={`Largest difference between both sides; the numbers go up to ${magnitude.toPrecision(3)}`}
+    >
+      {` · ${formula} `}
+      <i class={`codicon codicon-${holds ? 'check' : 'warning'}`} role="img" aria-label={holds ? 'holds' : 'does not hold'} />
+      {` ${error.toExponential(0)}`}
+    </span>
+  );
+}
+
+const duration = (ms: number): string =>
+  ms === 0 ? 'cached' : ms < 10 ? `${ms.toFixed(1)} ms` : ms < 10_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;

@@ -1,0 +1,120 @@
+import type { ComponentChildren } from 'preact';
+import type { LabErrorData } from '../../server/protocol/errors.js';
+import { type Progress, request, server } from '../host.js';
+import type { Loadable } from './loadable.js';
+
+interface Action {
+  readonly label: string;
+  run(): void;
+}
+
+/** Nothing to show yet: what would be here, and the button that fills it. */
+export const Empty = ({ text, action }: { readonly text: ComponentChildren; readonly action?: Action }) => (
+  <div class="state" role="note">
+    <p>{text}</p>
+    {action && <ActionButton action={action} />}
+  </div>
+);
+
+/** This model has no such thing: why, and where to look instead. */
+export const NotPossible = ({ why, action }: { readonly why: ComponentChildren; readonly action?: Action }) => (
+  <div class="state" role="note">
+    <p>
+      <i class="codicon codicon-circle-slash" aria-hidden="true" /> {why}
+    </p>
+    {action && <ActionButton action={action} />}
+  </div>
+);
+
+/** What is computed, how far it is, and how to stop it. */
+export function Loading({
+  what,
+  progress,
+  cancel,
+}: {
+  readonly what: string;
+  readonly progress: Progress | null;
+  cancel(): void;
+}) {
+  const { done, total } = progress ?? { done: 0, total: 0 };
+  return (
+    <div class="state loading" role="status">
+      <p>
+        {progress?.what || what}
+        {total > 0 && ` ${done} of ${total}`}
+      </p>
+      {total > 0 ? <progress value={done} max={total} /> : <progress />}
+      <button type="button" class="link" onClick={cancel}>
+        Cancel
+      </button>
+    </div>
+  );
+}
+
+/** Code, reason, what to do, and a way on. */
+export const Failed = ({ error, retry }: { readonly error: LabErrorData; retry?(): void }) => (
+  <div class="state failed" role="alert">
+    <p>
+      <i class="codicon codicon-error" aria-hidden="true" /> {error.message} <code>{error.code}</code>
+    </p>
+    <p class="hint">{error.hint}</p>
+    {error.file && (
+      <p class="hint">
+        {error.file}
+        {error.offset !== undefined && `, byte ${error.offset}`}
+      </p>
+    )}
+    {retry && <ActionButton action={{ label: error.code === 'CANCELLED' ? 'Compute again' : 'Try again', run: retry }} />}
+  </div>
+);
+
+interface LoadedProps<T> {
+  readonly of: Loadable<T>;
+  /** What is computed, for the loading state: "Attention of layer 5". */
+  readonly what: string;
+  readonly empty?: ComponentChildren;
+  readonly children: (value: T) => ComponentChildren;
+}
+
+/** Draws whichever state a request is in; while loading, the previous picture stays, dimmed. */
+export function Loaded<T>({ of, what, empty = null, children }: LoadedProps<T>): ComponentChildren {
+  switch (of.state) {
+    case 'idle':
+      return server.value === 'ready' ? empty : <ServerState />;
+    case 'failed':
+      return <Failed error={of.error} retry={of.retry} />;
+    case 'loading':
+      if (of.previous === null) return <Loading what={what} progress={of.progress} cancel={of.cancel} />;
+      return (
+        <div class="stale" aria-busy="true">
+          {children(of.previous)}
+        </div>
+      );
+    case 'ready':
+      return children(of.value);
+  }
+}
+
+/** The server is not there to ask. */
+export function ServerState() {
+  const status = server.value;
+  if (status === 'stopped')
+    return (
+      <Empty
+        text="The lab server has stopped."
+        action={{ label: 'Restart server', run: () => void request('host/restartServer', null).catch(() => undefined) }}
+      />
+    );
+  return (
+    <div class="state loading" role="status">
+      <p>{status === 'restarting' ? 'The lab server restarts; open models and runs are restored' : 'The lab server starts'}</p>
+      <progress />
+    </div>
+  );
+}
+
+const ActionButton = ({ action }: { readonly action: Action }) => (
+  <button type="button" class="action" onClick={() => action.run()}>
+    {action.label}
+  </button>
+);
