@@ -10,5 +10,5 @@ export type Loadable<T> =
   | { readonly state: 'ready'; readonly value: T };
 
 /** The value to draw now: the loaded one, or while loading the one before. */
-export const valueOf = <T>(loadable: Loadable<T>): T | null =>
+export const shownValue = <T>(loadable: Loadable<T>): T | null =>
   loadable.state === 'ready' ? loadable.value : loadable.state === 'loading' ? loadable.previous : null;

@@ -1,4 +1,3 @@
-import '@vscode/codicons/dist/codicon.css';
 import { type ComponentType, render } from 'preact';
 import './frame.css';
 

@@ -1,13 +1,12 @@
 import type { TokenInfo } from '../../server/protocol/runs.js';
+import { ink } from '../charts/theme.js';
 import { type Axis, xOf } from './axis.js';
-import { fontFamily, themeColour } from './theme.js';
 import { fill, strength, type TokenColour, tokenFill, visibleText } from './tokenText.js';
 
 /** Below this width a cell has no room for a label; from the other on, labels lie flat. */
 const LABELS_FROM = 11;
 const FLAT_FROM = 44;
 const RULER = 14;
-const FONT = 11;
 
 /** CSS height of a strip at this many pixels a token. */
 export const stripHeight = (width: number): number => RULER + (width >= FLAT_FROM ? 22 : width >= LABELS_FROM ? 66 : 14);
@@ -29,9 +28,8 @@ export function drawStrip(context: CanvasRenderingContext2D, width: number, heig
   else drawCells(context, cells, picture);
   drawRuler(context, width, cells, picture);
   drawBoundary(context, cells, picture);
-  const focus = themeColour('focusBorder', '#0090f1');
-  if (picture.hovered !== null) outline(context, picture, picture.hovered, cells, themeColour('foreground'), 1);
-  if (picture.selected !== null) outline(context, picture, picture.selected, cells, focus, 2);
+  if (picture.hovered !== null) outline(context, picture, picture.hovered, cells, ink.value.text, 1);
+  if (picture.selected !== null) outline(context, picture, picture.selected, cells, ink.value.focus, 2);
 }
 
 function drawCells(context: CanvasRenderingContext2D, height: number, picture: StripPicture): void {
@@ -43,16 +41,16 @@ function drawCells(context: CanvasRenderingContext2D, height: number, picture: S
     context.fillStyle = tokenFill(token, colour);
     context.fillRect(xOf(index, axis), 0, axis.width - gap, height);
     if (!marked.has(index)) continue;
-    context.fillStyle = themeColour('editor-findMatchBackground', '#9e6a03');
+    context.fillStyle = ink.value.series[5] ?? ink.value.focus;
     context.fillRect(xOf(index, axis), height - 3, axis.width - gap, 3);
   }
   if (axis.width >= LABELS_FROM) drawLabels(context, height, picture);
 }
 
 function drawLabels(context: CanvasRenderingContext2D, height: number, { tokens, axis, range }: StripPicture): void {
-  context.font = `${FONT}px ${fontFamily()}`;
+  context.font = ink.value.small;
   context.textBaseline = 'middle';
-  context.fillStyle = themeColour('foreground');
+  context.fillStyle = ink.value.text;
   const flat = axis.width >= FLAT_FROM;
   const room = flat ? axis.width - 6 : height - 6;
   for (let index = range[0]; index < range[1]; index++) {
@@ -99,7 +97,7 @@ function drawDense(
     context.fillStyle = fill(strongest, colour);
     context.fillRect(x, 0, 1, height);
     if (!found) continue;
-    context.fillStyle = themeColour('editor-findMatchBackground', '#9e6a03');
+    context.fillStyle = ink.value.series[5] ?? ink.value.focus;
     context.fillRect(x, height - 3, 1, 3);
   }
 }
@@ -107,9 +105,9 @@ function drawDense(
 /** Token numbers, at steps of 1, 2 or 5 times a power of ten that leave room for the digits. */
 function drawRuler(context: CanvasRenderingContext2D, width: number, top: number, { tokens, axis, range }: StripPicture): void {
   const step = tickStep(40 / axis.width);
-  context.font = `10px ${fontFamily()}`;
+  context.font = ink.value.small;
   context.textBaseline = 'top';
-  context.fillStyle = themeColour('descriptionForeground', '#888');
+  context.fillStyle = ink.value.quiet;
   for (let index = Math.ceil(range[0] / step) * step; index < Math.min(range[1] + 1, tokens.length); index += step) {
     const x = xOf(index, axis);
     context.fillRect(x, top, 1, 4);
@@ -128,7 +126,7 @@ export function tickStep(least: number): number {
 function drawBoundary(context: CanvasRenderingContext2D, height: number, { tokens, axis }: StripPicture): void {
   const boundary = tokens.findIndex((token) => token.role === 'generated');
   if (boundary <= 0) return;
-  context.fillStyle = themeColour('foreground');
+  context.fillStyle = ink.value.text;
   context.fillRect(Math.round(xOf(boundary, axis)) - 1, 0, 1, height + RULER);
 }
 

@@ -1,6 +1,6 @@
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { theme } from './theme.js';
+import { ink } from '../charts/theme.js';
 
 export type Draw = (context: CanvasRenderingContext2D, width: number, height: number) => void;
 
@@ -8,7 +8,7 @@ export type Draw = (context: CanvasRenderingContext2D, width: number, height: nu
 export function useCanvas(draw: Draw): RefObject<HTMLCanvasElement | null> {
   const ref = useRef<HTMLCanvasElement>(null);
   const [, resized] = useState(0);
-  void theme.value;
+  void ink.value;
   useEffect(() => {
     if (!ref.current) return;
     const observer = new ResizeObserver(() => resized((n) => n + 1));
