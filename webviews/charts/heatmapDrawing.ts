@@ -1,0 +1,177 @@
+import { type Cell, type Tile, valueAt } from './grid.js';
+import { compact } from './numbers.js';
+import type { ColourScale } from './scale.js';
+import { ink } from './theme.js';
+import type { TileImages } from './tileImages.js';
+import { type Frame, type Viewport, visible } from './viewport.js';
+
+/** Room beside the cells for labels, device pixels. */
+export interface Margins {
+  readonly left: number;
+  readonly top: number;
+}
+
+export interface Picture {
+  readonly frame: Frame;
+  readonly view: Viewport;
+  readonly margins: Margins;
+  readonly images: readonly TileImages[];
+  readonly tiles: readonly Tile[];
+  readonly scale: ColourScale;
+  readonly rowLabel: ((row: number) => string) | undefined;
+  readonly colLabel: ((col: number) => string) | undefined;
+}
+
+type Context = CanvasRenderingContext2D;
+
+/** Sizes in CSS pixels from which a cell has a border, a hatch, its number in it. */
+const BORDER_FROM = 10;
+const HATCH_FROM = 4;
+const NUMBER_FROM = 42;
+
+/** Everything that does not move with the cursor. `ratio` is device pixels a CSS pixel. */
+export function drawPicture(context: Context, picture: Picture, ratio: number): void {
+  const { frame, view, margins } = picture;
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  context.save();
+  context.translate(margins.left, margins.top);
+  context.beginPath();
+  context.rect(0, 0, frame.width, frame.height);
+  context.clip();
+  for (const images of picture.images) drawTile(context, frame, view, images);
+  if (Math.min(view.cellWidth, view.cellHeight) >= HATCH_FROM * ratio) drawDetails(context, picture, ratio);
+  context.restore();
+  drawLabels(context, picture, ratio);
+}
+
+function drawTile(context: Context, frame: Frame, view: Viewport, images: TileImages): void {
+  const shown = visible(frame, view);
+  const { source, canvas } = images.at(view.cellWidth, view.cellHeight, shown);
+  if (source.rows === 0 || source.cols === 0) return;
+  const perRow = (source.row1 - source.row0) / source.rows;
+  const perCol = (source.col1 - source.col0) / source.cols;
+  const c0 = Math.max(0, Math.floor((shown.col0 - source.col0) / perCol));
+  const c1 = Math.min(source.cols, Math.ceil((shown.col1 - source.col0) / perCol));
+  const r0 = Math.max(0, Math.floor((shown.row0 - source.row0) / perRow));
+  const r1 = Math.min(source.rows, Math.ceil((shown.row1 - source.row0) / perRow));
+  if (c1 <= c0 || r1 <= r0) return;
+  const x = view.x + (source.col0 + c0 * perCol) * view.cellWidth;
+  const y = view.y + (source.row0 + r0 * perRow) * view.cellHeight;
+  // Pixels smaller than a device pixel are averaged, larger ones stay sharp squares.
+  context.imageSmoothingEnabled = perCol * view.cellWidth < 1 || perRow * view.cellHeight < 1;
+  const width = (c1 - c0) * perCol * view.cellWidth;
+  const height = (r1 - r0) * perRow * view.cellHeight;
+  context.drawImage(canvas, c0, r0, c1 - c0, r1 - r0, x, y, width, height);
+}
+
+/** Borders, hatched cells that hold no finite number, and numbers where a cell is large enough. */
+function drawDetails(context: Context, { frame, view, tiles, scale }: Picture, ratio: number): void {
+  const shown = visible(frame, view);
+  const numbers = view.cellWidth >= NUMBER_FROM * ratio && view.cellHeight >= 13 * ratio;
+  context.font = `${10 * ratio}px ${ink.value.family}`;
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  context.lineWidth = ratio;
+  for (let row = shown.row0; row < shown.row1; row++) {
+    for (let col = shown.col0; col < shown.col1; col++) {
+      const value = valueAt(tiles, { row, col });
+      if (value === undefined) continue;
+      const x = view.x + col * view.cellWidth;
+      const y = view.y + row * view.cellHeight;
+      if (!Number.isFinite(value)) hatch(context, x, y, view);
+      if (!numbers) continue;
+      context.fillStyle = contrast(scale, value);
+      context.fillText(compact(value), x + view.cellWidth / 2, y + view.cellHeight / 2, view.cellWidth - 2 * ratio);
+    }
+  }
+  if (Math.min(view.cellWidth, view.cellHeight) < BORDER_FROM * ratio) return;
+  context.fillStyle = ink.value.paper;
+  for (let col = shown.col0; col <= shown.col1; col++)
+    context.fillRect(Math.round(view.x + col * view.cellWidth) - 1, 0, 1, frame.height);
+  for (let row = shown.row0; row <= shown.row1; row++)
+    context.fillRect(0, Math.round(view.y + row * view.cellHeight) - 1, frame.width, 1);
+}
+
+function hatch(context: Context, x: number, y: number, { cellWidth, cellHeight }: Viewport): void {
+  context.strokeStyle = ink.value.paper;
+  context.save();
+  context.beginPath();
+  context.rect(x, y, cellWidth, cellHeight);
+  context.clip();
+  context.beginPath();
+  for (let at = -cellHeight; at < cellWidth; at += 4) {
+    context.moveTo(x + at, y + cellHeight);
+    context.lineTo(x + at + cellHeight, y);
+  }
+  context.stroke();
+  context.restore();
+}
+
+/** Black or white, whichever is read better on the cell's colour. */
+function contrast(scale: ColourScale, value: number): string {
+  const position = scale.position(value);
+  if (Number.isNaN(position)) return '#fff';
+  const at = 4 * Math.round(position * 255);
+  const [r = 0, g = 0, b = 0] = scale.table.subarray(at, at + 3);
+  return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#000' : '#fff';
+}
+
+function drawLabels(context: Context, { frame, view, margins, rowLabel, colLabel }: Picture, ratio: number): void {
+  const shown = visible(frame, view);
+  context.font = `${11 * ratio}px ${ink.value.family}`;
+  context.fillStyle = ink.value.quiet;
+  context.textBaseline = 'middle';
+  if (rowLabel && margins.left > 0) {
+    context.textAlign = 'right';
+    const step = Math.ceil((13 * ratio) / view.cellHeight);
+    for (let row = Math.ceil(shown.row0 / step) * step; row < shown.row1; row += step) {
+      const y = margins.top + view.y + (row + 0.5) * view.cellHeight;
+      if (y < margins.top || y > margins.top + frame.height) continue;
+      context.fillText(rowLabel(row), margins.left - 4 * ratio, y, margins.left - 4 * ratio);
+    }
+  }
+  if (!colLabel || margins.top === 0) return;
+  context.textAlign = 'center';
+  const widest = Math.max(...[shown.col0, shown.col1 - 1].map((col) => context.measureText(colLabel(col)).width));
+  const step = Math.ceil((widest + 8 * ratio) / view.cellWidth);
+  for (let col = Math.ceil(shown.col0 / step) * step; col < shown.col1; col += step) {
+    const x = margins.left + view.x + (col + 0.5) * view.cellWidth;
+    if (x - widest / 2 < margins.left - 12 * ratio || x + widest / 2 > margins.left + frame.width + 8 * ratio) continue;
+    context.fillText(colLabel(col), x, margins.top / 2);
+  }
+}
+
+/** Selection (solid, two-toned, seen on every colour) and cursor with its crosshair. */
+export function drawCursor(context: Context, picture: Picture, cursor: Cell | null, selected: Cell | null, ratio: number): void {
+  const { frame, view, margins } = picture;
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  context.translate(margins.left, margins.top);
+  context.beginPath();
+  context.rect(-margins.left, -margins.top, frame.width + margins.left, frame.height + margins.top);
+  context.clip();
+  if (cursor) {
+    const x = view.x + (cursor.col + 0.5) * view.cellWidth;
+    const y = view.y + (cursor.row + 0.5) * view.cellHeight;
+    context.fillStyle = ink.value.text;
+    context.globalAlpha = 0.35;
+    context.fillRect(Math.round(x), 0, ratio, Math.max(0, y - view.cellHeight / 2));
+    context.fillRect(0, Math.round(y), Math.max(0, x - view.cellWidth / 2), ratio);
+    context.globalAlpha = 1;
+    outline(context, view, cursor, ink.value.text, ratio);
+  }
+  if (selected) outline(context, view, selected, ink.value.focus, 2 * ratio);
+}
+
+function outline(context: Context, view: Viewport, cell: Cell, colour: string, line: number): void {
+  const width = Math.max(view.cellWidth, 3 * line);
+  const height = Math.max(view.cellHeight, 3 * line);
+  const x = Math.round(view.x + (cell.col + 0.5) * view.cellWidth - width / 2);
+  const y = Math.round(view.y + (cell.row + 0.5) * view.cellHeight - height / 2);
+  context.lineWidth = line;
+  context.strokeStyle = ink.value.paper;
+  context.strokeRect(x - 1.5 * line, y - 1.5 * line, width + 2 * line, height + 2 * line);
+  context.strokeStyle = colour;
+  context.strokeRect(x - 0.5 * line, y - 0.5 * line, width, height);
+}
