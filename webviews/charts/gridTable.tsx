@@ -20,103 +20,100 @@ export interface GridTableProps {
   onSelect?(cell: Cell): void;
 }
 
+/** CSS pixels. */
 const ROW = 20;
 const COLUMN = 76;
 const HEADER = 96;
 
-/** The numbers behind a picture as a real table: any size, only what is on screen is in the page. */
+/** The numbers behind a picture as a real table of any size: only what is on screen is in the page. */
 export function GridTable(props: GridTableProps) {
-  const { label, rows, cols, rowName, colName, rowLabel, colLabel, cursor, onCursor, onSelect } = props;
+  const { label, rows, cols, rowName, colName, rowLabel, colLabel, cursor } = props;
   const ref = useRef<HTMLDivElement>(null);
   const scrolled = useScroll(ref);
   const [row0, row1] = range(scrolled.top, scrolled.height, ROW, rows);
   const [col0, col1] = range(scrolled.left, scrolled.width, COLUMN, cols);
-  const at = cursor ?? { row: 0, col: 0 };
   const columns = Array.from({ length: col1 - col0 }, (_, i) => col0 + i);
-
-  useLayoutEffect(() => {
-    const element = ref.current;
-    if (!element || !cursor) return;
-    const [x, y] = [cursor.col * COLUMN, cursor.row * ROW];
-    if (x < element.scrollLeft) element.scrollLeft = x;
-    else if (x + COLUMN + HEADER > element.scrollLeft + element.clientWidth)
-      element.scrollLeft = x + COLUMN + HEADER - element.clientWidth;
-    if (y < element.scrollTop) element.scrollTop = y;
-    else if (y + 2 * ROW > element.scrollTop + element.clientHeight) element.scrollTop = y + 2 * ROW - element.clientHeight;
-  }, [cursor]);
-
-  const onKeyDown = (event: KeyboardEvent) => {
-    const moved = movedCell(event, at, rows, cols, Math.max(1, Math.floor(scrolled.height / ROW) - 2));
-    if (moved) onCursor(moved);
-    else if (event.key === 'Enter' || event.key === ' ') onSelect?.(at);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
+  useReveal(ref, cursor);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a <table> cannot leave out rows that are not on screen
-    <div
-      ref={ref}
-      class="grid-table"
-      role="grid"
-      tabIndex={0}
-      aria-label={label}
-      aria-rowcount={rows + 1}
-      aria-colcount={cols + 1}
-      aria-activedescendant={cursor ? `cell-${cursor.row}-${cursor.col}` : undefined}
-      onKeyDown={onKeyDown}
-      style={{ height: `${Math.min(420, (rows + 1) * ROW + 18)}px` }}
-    >
-      <div role="row" aria-rowindex={1} class="grid-head" style={{ width: `${HEADER + cols * COLUMN}px` }}>
-        <span role="columnheader" style={{ left: 0, width: `${HEADER}px` }}>{`${rowName} \\ ${colName}`}</span>
-        {columns.map((col) => (
-          <span
-            key={col}
-            role="columnheader"
-            aria-colindex={col + 2}
-            style={{ left: `${HEADER + col * COLUMN}px`, width: `${COLUMN}px` }}
-          >
-            {colLabel(col)}
-          </span>
-        ))}
-      </div>
-      {Array.from({ length: row1 - row0 }, (_, i) => row0 + i).map((row) => (
-        <div
-          key={row}
-          role="row"
-          aria-rowindex={row + 2}
-          style={{ position: 'absolute', top: `${(row + 1) * ROW}px`, width: `${HEADER + cols * COLUMN}px` }}
-        >
-          <span role="rowheader" style={{ width: `${HEADER}px` }}>
-            {rowLabel(row)}
-          </span>
-          {columns.map((col) => (
-            <BodyCell key={col} {...props} cell={{ row, col }} />
+    <div ref={ref} class="grid-table" style={{ height: `${Math.min(420, (rows + 1) * ROW + 18)}px` }}>
+      <table
+        role="grid"
+        tabIndex={0}
+        onKeyDown={(event) => onKey(event, props, Math.floor(scrolled.height / ROW) - 2)}
+        aria-label={label}
+        aria-rowcount={rows + 1}
+        aria-colcount={cols + 1}
+        aria-activedescendant={cursor ? idOf(cursor) : undefined}
+        style={{ width: `${HEADER + cols * COLUMN}px` }}
+      >
+        <thead>
+          <tr>
+            <th style={{ width: `${HEADER}px` }}>{`${rowName} \\ ${colName}`}</th>
+            {col0 > 0 && <td style={{ width: `${col0 * COLUMN}px` }} />}
+            {columns.map((col) => (
+              <th key={col} scope="col" aria-colindex={col + 2} style={{ width: `${COLUMN}px`, left: 'auto' }}>
+                {colLabel(col)}
+              </th>
+            ))}
+            <td />
+          </tr>
+        </thead>
+        <tbody>
+          <tr style={{ height: `${row0 * ROW}px` }} />
+          {Array.from({ length: row1 - row0 }, (_, i) => row0 + i).map((row) => (
+            <tr key={row} aria-rowindex={row + 2}>
+              <th scope="row">{rowLabel(row)}</th>
+              {col0 > 0 && <td />}
+              {columns.map((col) => (
+                <BodyCell key={col} {...props} cell={{ row, col }} />
+              ))}
+            </tr>
           ))}
-        </div>
-      ))}
-      <div style={{ height: `${rows * ROW}px` }} />
+          <tr style={{ height: `${(rows - row1) * ROW}px` }} />
+        </tbody>
+      </table>
     </div>
   );
 }
 
+function onKey(event: KeyboardEvent, { rows, cols, cursor, onCursor, onSelect }: GridTableProps, page: number): void {
+  const at = cursor ?? { row: 0, col: 0 };
+  const moved = movedCell(event, at, rows, cols, Math.max(1, page));
+  if (moved) onCursor(moved);
+  else if (event.key === 'Enter' || event.key === ' ') onSelect?.(at);
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+function useReveal(ref: { readonly current: HTMLElement | null }, cursor: Cell | null): void {
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element || !cursor) return;
+    const along = (at: number, size: number, head: number, from: number, room: number) =>
+      at < from ? at : Math.max(from, at + size + head - room);
+    element.scrollLeft = along(cursor.col * COLUMN, COLUMN, HEADER, element.scrollLeft, element.clientWidth);
+    element.scrollTop = along(cursor.row * ROW, ROW, ROW, element.scrollTop, element.clientHeight);
+  }, [ref, cursor]);
+}
+
+const idOf = ({ row, col }: Cell): string => `cell-${row}-${col}`;
+
 function BodyCell({ cell, cursor, selected = null, text, onCursor, onSelect }: GridTableProps & { readonly cell: Cell }) {
   const is = (other: Cell | null) => other !== null && other.row === cell.row && other.col === cell.col;
   return (
-    // biome-ignore lint/a11y: keys are handled by the grid, which has the focus
-    <span
-      id={`cell-${cell.row}-${cell.col}`}
-      role="gridcell"
+    // biome-ignore lint/a11y/useKeyWithClickEvents: keys are handled by the table, which has the focus
+    <td
+      id={idOf(cell)}
       aria-colindex={cell.col + 2}
-      aria-selected={is(selected)}
+      aria-current={is(selected)}
       class={is(selected) ? 'selected' : is(cursor) ? 'active' : undefined}
-      style={{ left: `${HEADER + cell.col * COLUMN}px`, width: `${COLUMN}px` }}
       onClick={() => {
         onCursor(cell);
         onSelect?.(cell);
       }}
     >
       {text(cell)}
-    </span>
+    </td>
   );
 }

@@ -93,7 +93,7 @@ export function colourScale(
 
 type Axis = Pick<ColourScale, 'position' | 'value'>;
 
-const clamp = (x: number): number => (x < 0 ? 0 : x > 1 ? 1 : x);
+const clamp = (x: number): number => Math.min(1, Math.max(0, x));
 
 /** NaN − NaN stays NaN; infinities must not be clamped into the table. */
 const finite = (value: number, position: number): number => (Number.isFinite(value) ? clamp(position) : Number.NaN);

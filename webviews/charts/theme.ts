@@ -18,7 +18,8 @@ export const highContrast: ReadonlySignal<boolean> = computed(() => /vscode-high
 
 /** What canvases draw with apart from data. Follows the theme. */
 export const ink = computed(() => {
-  const style = (seen.value, getComputedStyle(document.documentElement));
+  void seen.value;
+  const style = getComputedStyle(document.documentElement);
   const colour = (name: string, otherwise: string) => style.getPropertyValue(name).trim() || otherwise;
   const dark = ground.value === 'dark';
   const family = colour('--vscode-font-family', 'sans-serif');

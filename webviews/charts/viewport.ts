@@ -24,7 +24,7 @@ export interface Viewport {
 const whole = (size: number): number => (size >= 2 ? Math.floor(size) : size);
 
 /** The whole grid. */
-export function fit(frame: Frame): Viewport {
+export function fitGrid(frame: Frame): Viewport {
   const { width, height, rows, cols } = frame;
   if (frame.shape === 'strip') return { x: 0, y: 0, cellWidth: width / cols, cellHeight: height / rows };
   const cell = whole(Math.min(width / cols, height / rows, frame.largest));
@@ -43,7 +43,7 @@ export function clampPan(frame: Frame, view: Viewport): Viewport {
 
 /** Zooms by `factor` so that the point (device pixels) stays where it is. */
 export function zoomAt(frame: Frame, view: Viewport, factor: number, pointX: number, pointY: number): Viewport {
-  const least = fit(frame);
+  const least = fitGrid(frame);
   const strip = frame.shape === 'strip';
   const wished = Math.min(view.cellWidth * factor, Math.max(frame.largest, least.cellWidth));
   // Whole pixels must not swallow a small step.
@@ -91,4 +91,4 @@ export function visible(frame: Frame, view: Viewport): Window {
   };
 }
 
-export const isFitted = (frame: Frame, view: Viewport): boolean => view.cellWidth <= fit(frame).cellWidth;
+export const isFitted = (frame: Frame, view: Viewport): boolean => view.cellWidth <= fitGrid(frame).cellWidth;
