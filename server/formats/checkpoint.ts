@@ -22,6 +22,10 @@ export interface TensorEntry {
    * permutation(i). Used by GGUF, which interleaves the rotary halves of q and k. A tensor with one is decoded, never bound in place.
    */
   readonly permuteRows: ((row: number) => number) | null;
+  /** The file holds the 2-D `shape` as [cols, rows] (RWKV's low-rank factors, GPT-2 in GGUF). Decoded, never bound in place. */
+  readonly transpose: boolean;
+  /** Stored value → canonical value, when the file keeps another one (GGUF: 1 + a Gemma norm, −exp of Mamba's A_log). */
+  readonly restore: ((value: number) => number) | null;
 }
 
 export interface CheckpointFile {
@@ -32,7 +36,12 @@ export interface CheckpointFile {
 
 /** Where the tokenizer is: Hugging Face JSON texts, or a GGUF vocabulary in its metadata. */
 export type TokenizerSource =
-  | { readonly kind: 'hf'; readonly tokenizerJson: string; readonly configJson: string | null; readonly chatTemplate: string | null }
+  | {
+      readonly kind: 'hf';
+      readonly tokenizerJson: string;
+      readonly configJson: string | null;
+      readonly chatTemplate: string | null;
+    }
   | { readonly kind: 'gguf'; readonly metadata: Readonly<Record<string, unknown>> }
   | { readonly kind: 'rwkv_world' };
 

@@ -1,0 +1,333 @@
+import { formatError } from './errors.js';
+import { quoted } from './tensorTable.js';
+import { decodeText } from './text.js';
+
+/**
+ * A reader of the pickles that torch.save makes. It is a stack machine over plain data: it calls nothing, imports nothing and knows
+ * six constructors by name. Anything else a pickle could ask for is refused with its name and offset, before it could matter.
+ * Opcodes: Python's Lib/pickletools.py; what a state dict needs of them: torch/_weights_only_unpickler.py.
+ */
+export interface StoredTensor {
+  readonly kind: 'tensor';
+  readonly storage: Storage;
+  /** In elements. */
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  /** Where the pickle made it, absolute. */
+  readonly at: number;
+}
+export interface Storage {
+  readonly kind: 'storage';
+  readonly dtype: string;
+  /** Name of the archive's member, `data/KEY`. */
+  readonly key: string;
+  readonly elements: number;
+}
+export interface Dict {
+  readonly kind: 'dict';
+  readonly entries: [Value, Value][];
+}
+interface Global {
+  readonly kind: 'global';
+  readonly name: string;
+}
+const mark = { kind: 'mark' } as const;
+export type Value = null | boolean | number | string | Value[] | Dict | StoredTensor | Storage | Global | typeof mark;
+
+const storageTypes = new Map(
+  Object.entries({
+    FloatStorage: 'F32',
+    HalfStorage: 'F16',
+    BFloat16Storage: 'BF16',
+    DoubleStorage: 'F64',
+    LongStorage: 'I64',
+    IntStorage: 'I32',
+    ShortStorage: 'I16',
+    CharStorage: 'I8',
+    ByteStorage: 'U8',
+    BoolStorage: 'BOOL',
+  }).map(([name, dtype]) => [`torch.${name}`, dtype]),
+);
+const constructors = new Set([
+  'torch._utils._rebuild_tensor_v2',
+  'torch._utils._rebuild_parameter',
+  'torch.nn.parameter.Parameter',
+  'collections.OrderedDict',
+  ...storageTypes.keys(),
+]);
+
+/** Bounds on what a small file may make of itself: 16 MB of pickle holds a state dict of 50,000 tensors. */
+export const maxPickle = 16 << 20;
+const maxObjects = 1 << 19;
+const maxStack = 1 << 18;
+
+/** Runs the pickle in `bytes`, which start at `base` in `file`. Throws PICKLE_FORBIDDEN, PICKLE_INVALID, PICKLE_TOO_BIG. */
+export const readPickle = (bytes: Uint8Array, file: string, base: number): Value => new Machine(bytes, file, base).run();
+
+class Machine {
+  private at = 0;
+  private opcodeAt = 0;
+  private objects = 0;
+  private readonly stack: Value[] = [];
+  private readonly memo = new Map<number, Value>();
+  private readonly view: DataView;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly file: string,
+    private readonly base: number,
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  run(): Value {
+    for (;;) {
+      this.opcodeAt = this.at;
+      const opcode = this.byte();
+      if (opcode === 0x2e) return this.pop();
+      const step = steps[opcode];
+      if (step === undefined) {
+        const name = forbidden.get(opcode);
+        if (name === undefined) throw this.invalid(`unknown opcode 0x${opcode.toString(16).padStart(2, '0')}`);
+        throw this.forbid(`the opcode ${name}`);
+      }
+      step(this);
+    }
+  }
+
+  byte(): number {
+    return this.view.getUint8(this.advance(1));
+  }
+  uint16(): number {
+    return this.view.getUint16(this.advance(2), true);
+  }
+  int32(): number {
+    return this.view.getInt32(this.advance(4), true);
+  }
+  uint32(): number {
+    return this.view.getUint32(this.advance(4), true);
+  }
+  uint64(): number {
+    return Number(this.view.getBigUint64(this.advance(8), true));
+  }
+  float64(): number {
+    return this.view.getFloat64(this.advance(8), false);
+  }
+  text(length: number): string {
+    const from = this.advance(length);
+    return decodeText(this.bytes.subarray(from, from + length), this.file, this.base + from, 'A string in the pickle');
+  }
+  line(): string {
+    const end = this.bytes.subarray(this.at, this.at + 512).indexOf(10);
+    if (end < 0) throw this.invalid('a name without end');
+    const line = this.text(end);
+    this.advance(1);
+    return line;
+  }
+  /** Little-endian two's complement of `length` bytes. */
+  long(length: number): number {
+    if (length > 8) throw this.invalid(`an integer of ${length} bytes`);
+    let value = 0n;
+    for (let i = 0; i < length; i++) value |= BigInt(this.byte()) << BigInt(8 * i);
+    return Number(BigInt.asIntN(8 * length, value));
+  }
+
+  push(value: Value): void {
+    if (this.stack.length >= maxStack) throw this.tooBig(`more than ${maxStack} values on the stack`);
+    this.stack.push(value);
+  }
+  pop(): Value {
+    const value = this.stack.pop();
+    if (value === undefined || value === mark) throw this.invalid('a value is missing on the stack');
+    return value;
+  }
+  top(): Value {
+    const value = this.pop();
+    this.stack.push(value);
+    return value;
+  }
+  popToMark(): Value[] {
+    const from = this.stack.lastIndexOf(mark);
+    if (from < 0) throw this.invalid('a mark is missing on the stack');
+    const values = this.stack.splice(from);
+    values.shift();
+    return values;
+  }
+  /** Counts what is allocated. */
+  made<T extends Value>(value: T): T {
+    if (++this.objects > maxObjects) throw this.tooBig(`more than ${maxObjects} objects`);
+    return value;
+  }
+
+  put(index: number): void {
+    if (this.memo.size >= maxObjects) throw this.tooBig(`more than ${maxObjects} memorised values`);
+    this.memo.set(index, this.top());
+  }
+  memoize(): void {
+    this.put(this.memo.size);
+  }
+  get(index: number): void {
+    const value = this.memo.get(index);
+    if (value === undefined) throw this.invalid(`no value was memorised as ${index}`);
+    this.push(value);
+  }
+
+  append(values: Value[]): void {
+    const list = this.top();
+    if (!Array.isArray(list)) throw this.invalid('append to something that is not a list');
+    for (const value of values) list.push(value);
+  }
+  setItems(values: Value[]): void {
+    const dict = this.top();
+    if (!isDict(dict) || values.length % 2 !== 0) throw this.invalid('items set in something that is not a dictionary');
+    for (let i = 0; i < values.length; i += 2)
+      dict.entries.push(this.made([values[i] as Value, values[i + 1] as Value]) as [Value, Value]);
+  }
+
+  global(module: Value, name: Value): void {
+    const full = `${String(module)}.${String(name)}`;
+    if (!constructors.has(full)) throw this.forbid(`the global ${quoted(full)}`);
+    this.push(this.made({ kind: 'global', name: full }));
+  }
+
+  /** Python would call here. We build the one value that the allowed name stands for. */
+  reduce(): void {
+    const args = this.pop();
+    const callee = this.pop();
+    if (!isKind(callee, 'global') || !Array.isArray(args)) throw this.forbid('a call of something that is not an allowed global');
+    switch (callee.name) {
+      case 'collections.OrderedDict':
+        if (args.length > 0) throw this.forbid('an OrderedDict made from arguments');
+        this.push(this.made({ kind: 'dict', entries: [] }));
+        return;
+      case 'torch._utils._rebuild_tensor_v2':
+        this.push(this.made(this.tensor(args)));
+        return;
+      case 'torch._utils._rebuild_parameter':
+      case 'torch.nn.parameter.Parameter':
+        if (!isKind(args[0], 'tensor')) throw this.invalid('a parameter that is not a tensor');
+        this.push(args[0]);
+        return;
+      default:
+        throw this.forbid(`a call of ${quoted(callee.name)}`);
+    }
+  }
+
+  private tensor([storage, offset, shape, strides]: Value[]): StoredTensor {
+    if (!isKind(storage, 'storage') || !isSize(offset) || !isSizes(shape) || !isSizes(strides) || shape.length !== strides.length)
+      throw this.invalid('a tensor with damaged arguments');
+    return { kind: 'tensor', storage, offset, shape, strides, at: this.base + this.opcodeAt };
+  }
+
+  /** ('storage', torch.XStorage, key, device, elements) */
+  persistent(): void {
+    const id = this.pop();
+    const [tag, type, key, , elements] = Array.isArray(id) ? id : [];
+    const dtype = isKind(type, 'global') ? storageTypes.get(type.name) : undefined;
+    if (tag !== 'storage' || dtype === undefined || typeof key !== 'string' || !isSize(elements))
+      throw this.invalid('a storage with damaged arguments');
+    this.push(this.made({ kind: 'storage', dtype, key, elements }));
+  }
+
+  /** Sets attributes in Python. State dicts carry one, `_metadata`, on their OrderedDict: dropped. Nothing else may be built. */
+  build(): void {
+    const state = this.pop();
+    if (!isDict(this.top()) || !isDict(state)) throw this.forbid('BUILD of something that is not a state dict');
+  }
+
+  private advance(length: number): number {
+    const from = this.at;
+    if (from + length > this.bytes.length) throw this.invalid('it ends too early');
+    this.at = from + length;
+    return from;
+  }
+  forbid(what: string): Error {
+    return formatError(
+      'PICKLE_FORBIDDEN',
+      this.file,
+      this.base + this.opcodeAt,
+      `The pickle asks for ${what}, which a checkpoint does not need.`,
+    );
+  }
+  invalid(problem: string): Error {
+    return formatError('PICKLE_INVALID', this.file, this.base + this.opcodeAt, `The pickle is damaged: ${problem}.`);
+  }
+  private tooBig(what: string): Error {
+    return formatError('PICKLE_TOO_BIG', this.file, this.base + this.opcodeAt, `The pickle makes ${what}.`);
+  }
+}
+
+const isKind = <K extends 'global' | 'tensor' | 'storage' | 'dict'>(
+  value: Value | undefined,
+  kind: K,
+): value is Extract<Value, { kind: K }> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && value.kind === kind;
+const isDict = (value: Value): value is Dict => isKind(value, 'dict');
+const isSize = (value: Value | undefined): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+const isSizes = (value: Value | undefined): value is number[] =>
+  Array.isArray(value) && value.length <= 16 && value.every(isSize);
+
+type Step = (m: Machine) => void;
+const tuple =
+  (length: number): Step =>
+  (m) => {
+    const items: Value[] = [];
+    for (let i = 0; i < length; i++) items.unshift(m.pop());
+    m.push(m.made(items));
+  };
+
+/** By opcode: all that a state dict needs. */
+const steps: Readonly<Record<number, Step>> = {
+  128: (m) => void m.byte(), // PROTO
+  149: (m) => void m.uint64(), // FRAME
+  40: (m) => m.push(mark),
+  78: (m) => m.push(null),
+  136: (m) => m.push(true),
+  137: (m) => m.push(false),
+  75: (m) => m.push(m.byte()), // BININT1
+  77: (m) => m.push(m.uint16()), // BININT2
+  74: (m) => m.push(m.int32()), // BININT
+  138: (m) => m.push(m.long(m.byte())), // LONG1
+  71: (m) => m.push(m.float64()), // BINFLOAT
+  88: (m) => m.push(m.made(m.text(m.uint32()))), // BINUNICODE
+  140: (m) => m.push(m.made(m.text(m.byte()))), // SHORT_BINUNICODE
+  125: (m) => m.push(m.made({ kind: 'dict', entries: [] })), // EMPTY_DICT
+  93: (m) => m.push(m.made([])), // EMPTY_LIST
+  41: (m) => m.push(m.made([])), // EMPTY_TUPLE
+  133: tuple(1),
+  134: tuple(2),
+  135: tuple(3),
+  116: (m) => m.push(m.made(m.popToMark())), // TUPLE
+  97: (m) => m.append([m.pop()]), // APPEND
+  101: (m) => m.append(m.popToMark()), // APPENDS
+  115: (m) => m.setItems([m.pop(), m.pop()].reverse()), // SETITEM
+  117: (m) => m.setItems(m.popToMark()), // SETITEMS
+  113: (m) => m.put(m.byte()), // BINPUT
+  114: (m) => m.put(m.uint32()), // LONG_BINPUT
+  148: (m) => m.memoize(),
+  104: (m) => m.get(m.byte()), // BINGET
+  106: (m) => m.get(m.uint32()), // LONG_BINGET
+  99: (m) => m.global(m.line(), m.line()), // GLOBAL
+  147: (m) => {
+    const name = m.pop();
+    m.global(m.pop(), name); // STACK_GLOBAL
+  },
+  82: (m) => m.reduce(),
+  81: (m) => m.persistent(), // BINPERSID
+  98: (m) => m.build(),
+};
+
+/** Opcodes that make objects, call, or load code. */
+const forbidden = new Map([
+  [0x69, 'INST'],
+  [0x6f, 'OBJ'],
+  [0x81, 'NEWOBJ'],
+  [0x92, 'NEWOBJ_EX'],
+  [0x82, 'EXT1'],
+  [0x83, 'EXT2'],
+  [0x84, 'EXT4'],
+  [0x50, 'PERSID'],
+  [0x97, 'NEXT_BUFFER'],
+]);
