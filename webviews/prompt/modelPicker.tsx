@@ -1,0 +1,58 @@
+import { Dropdown, IconButton } from '../controls/controls.js';
+import { models } from '../frame/selection.js';
+import { bytes } from '../frame/units.js';
+import { boot } from '../host.js';
+import { choose, chosenModel, chosenPath, found, loading, pickOther } from './session.js';
+
+interface Choice {
+  readonly value: string;
+  readonly text: string;
+}
+
+/** Open models first, then embedded ones, then those found in the workspace or opened recently. */
+function choices(): Choice[] {
+  const list = new Map<string, string>();
+  for (const model of models.value) list.set(model.path, model.name);
+  for (const entry of found.value) if (!list.has(entry.path)) list.set(entry.path, entry.name);
+  for (const path of boot.embedded) if (!list.has(path)) list.set(path, baseName(path));
+  if (chosenPath.value !== '' && !list.has(chosenPath.value)) list.set(chosenPath.value, baseName(chosenPath.value));
+  return Array.from(list, ([value, text]) => ({ value, text }));
+}
+
+const baseName = (path: string): string => path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
+
+export function ModelPicker() {
+  return (
+    <div class="model">
+      <div class="model-row">
+        <Dropdown label="Model" labelled value={chosenPath.value} options={choices()} onChange={(path) => void choose(path)} />
+        <IconButton icon="folder-opened" label="Open another model" onClick={() => void pickOther()} />
+      </div>
+      <LoadState />
+    </div>
+  );
+}
+
+function LoadState() {
+  const busy = loading.value;
+  const model = chosenModel.value;
+  if (busy) {
+    const { done, total } = busy.progress ?? { done: 0, total: 0 };
+    return (
+      <div class="model-state" role="status">
+        <span>Reading weights {total > 0 && `${bytes(done)} of ${bytes(total)}`}</span>
+        {total > 0 ? <progress value={done} max={total} /> : <progress />}
+        <button type="button" class="link" onClick={busy.cancel}>
+          Cancel
+        </button>
+      </div>
+    );
+  }
+  if (!model) return <div class="model-state">Not loaded; running loads it.</div>;
+  return (
+    <div class="model-state">
+      <i class="codicon codicon-circle-filled loaded" aria-hidden="true" />
+      {`loaded ${bytes(model.memory)} · ${model.dtype} · ${model.provider}`}
+    </div>
+  );
+}

@@ -1,0 +1,148 @@
+import { batch, computed, signal } from '@preact/signals';
+import type { LabErrorData } from '../../server/protocol/errors.js';
+import type { ModelEntry, ModelInfo } from '../../server/protocol/models.js';
+import type { RunInfo } from '../../server/protocol/runs.js';
+import { activeRun, models, runs, select } from '../frame/selection.js';
+import { boot, errorData, on, type Progress, persisted, request, server } from '../host.js';
+import { readSampling, type SamplingText, UNCHANGED } from './sampling.js';
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
+
+/** Path of the model to prompt, also while it is not open. */
+export const chosenPath = persisted('path', boot.embedded[0] ?? '', isText);
+export const promptText = persisted('prompt', '', isText);
+export const useChat = persisted('chat', false, isFlag);
+/** What the person typed over the model's own sampling. */
+export const samplingText = signal<SamplingText>(UNCHANGED);
+
+export const found = signal<readonly ModelEntry[]>([]);
+/** Why the last action did not work; shown until the next one. */
+export const problem = signal<LabErrorData | null>(null);
+/** The model that is being read now. */
+export const loading = signal<{ readonly path: string; readonly progress: Progress | null; cancel(): void } | null>(null);
+/** Prefill of the selected run. */
+export const prefill = signal<Progress | null>(null);
+
+export const chosenModel = computed<ModelInfo | null>(
+  () => models.value.find((model) => model.path === chosenPath.value) ?? null,
+);
+export const isRunning = (run: RunInfo): boolean =>
+  run.status === 'queued' || run.status === 'prefill' || run.status === 'decode';
+/** The run that can be stopped: the selected one, if it is not over. */
+export const running = computed<RunInfo | null>(() => {
+  const loaded = activeRun.value;
+  return loaded.state === 'ready' && isRunning(loaded.value) ? loaded.value : null;
+});
+
+export async function refreshFound(): Promise<void> {
+  if (server.value !== 'ready') return;
+  found.value = await request('models/find', { folders: [] }).catch(() => found.value);
+}
+
+async function attempt(action: () => Promise<void>): Promise<void> {
+  problem.value = null;
+  try {
+    await action();
+  } catch (error) {
+    const data = errorData(error);
+    if (data.code !== 'CANCELLED') problem.value = data;
+  }
+}
+
+async function open(path: string): Promise<ModelInfo> {
+  const known = models.value.find((model) => model.path === path);
+  if (known) return known;
+  const controller = new AbortController();
+  loading.value = { path, progress: null, cancel: () => controller.abort() };
+  try {
+    return await request('models/open', { path }, { signal: controller.signal });
+  } finally {
+    loading.value = null;
+  }
+}
+
+export const choose = (path: string): Promise<void> =>
+  attempt(async () => {
+    chosenPath.value = path;
+    samplingText.value = UNCHANGED;
+    await open(path);
+  });
+
+export const pickOther = (): Promise<void> =>
+  attempt(async () => {
+    const picked = await request('host/pickModel', null);
+    if (picked) await choose(picked.path);
+  });
+
+async function start(path: string): Promise<RunInfo> {
+  const model = await open(path);
+  const { sampling, maxTokens } = readSampling(samplingText.value, model.sampling);
+  return request('runs/start', {
+    path,
+    prompt: promptText.value,
+    ids: null,
+    chat: useChat.value && model.hasChatTemplate,
+    maxTokens,
+    sampling,
+    branch: null,
+  });
+}
+
+export const run = (): Promise<void> =>
+  attempt(async () => {
+    const started = await start(chosenPath.value);
+    show(started);
+  });
+
+/** The same prompt through every embedded model, side by side in Compare. */
+export const runAll = (): Promise<void> =>
+  attempt(async () => {
+    const started: RunInfo[] = [];
+    for (const path of boot.embedded) started.push(await start(path));
+    if (started[0]) show(started[0]);
+    await request('host/showInspector', { inspector: 'compare' });
+  });
+
+export const stop = (): Promise<void> =>
+  attempt(async () => {
+    if (running.value) await request('runs/stop', { run: running.value.id });
+  });
+
+/** Goes on with `id` in place of `token`; the tokens before it stay. */
+export const branch = (from: string, token: number, id: number): Promise<void> =>
+  attempt(async () => {
+    const branched = await request('runs/branch', { run: from, token, id });
+    show(branched, token);
+  });
+
+/** An earlier run, with its model and prompt back in the box. */
+export function reselect(chosen: RunInfo): void {
+  batch(() => {
+    show(chosen);
+    chosenPath.value = chosen.recipe.path;
+    if (chosen.recipe.prompt !== null) promptText.value = chosen.recipe.prompt;
+  });
+}
+
+export const remove = (unwanted: RunInfo): Promise<void> =>
+  attempt(async () => {
+    await request('runs/remove', { run: unwanted.id });
+  });
+
+function show(shown: RunInfo, token: number | null = null): void {
+  batch(() => {
+    if (!runs.value.some((known) => known.id === shown.id)) runs.value = [shown, ...runs.value];
+    prefill.value = null;
+    select({ run: shown.id, token });
+  });
+}
+
+on('models/loading', ({ path, done, total }) => {
+  const now = loading.value;
+  if (now?.path === path) loading.value = { ...now, progress: { done, total, what: 'Reading weights' } };
+});
+on('models/changed', () => void refreshFound());
+on('progress', ({ token, done, total, what }) => {
+  if (token === running.value?.id) prefill.value = done < total ? { done, total, what } : null;
+});

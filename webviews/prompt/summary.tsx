@@ -1,0 +1,59 @@
+import type { InspectorId } from '../../server/protocol/host.js';
+import type { LayerSummary } from '../../server/protocol/models.js';
+import type { RunDetail } from '../../server/protocol/runs.js';
+import { activeModel } from '../frame/selection.js';
+import { number } from '../frame/units.js';
+import { request } from '../host.js';
+
+/** Counters of a run: tokens, speed, loss of the prompt, mean entropy. */
+export function Counters({ run }: { readonly run: RunDetail }) {
+  const entropies = run.tokenInfos.flatMap(({ entropy }) => entropy ?? []);
+  const entropy = entropies.length ? entropies.reduce((sum, value) => sum + value, 0) / entropies.length : null;
+  const parts: (readonly [text: string, title: string])[] = [
+    [`${run.tokenInfos.length} tokens`, `${run.promptTokens} of them are the prompt`],
+    ...(run.tokensPerSecond !== null ? [[`${number(run.tokensPerSecond)} tok/s`, 'Speed of decoding'] as const] : []),
+    ...(run.loss !== null ? [[`loss ${run.loss.toFixed(2)}`, 'Mean surprisal of the prompt, nats a token'] as const] : []),
+    ...(entropy !== null ? [[`entropy ${entropy.toFixed(1)}`, 'Mean entropy of the distributions, bits'] as const] : []),
+  ];
+  return (
+    <p class="counters">
+      {parts.map(([text, title], n) => (
+        <span key={title} title={title}>
+          {n > 0 && ' · '}
+          {text}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+const LINKS: readonly {
+  readonly inspector: InspectorId;
+  readonly text: string;
+  readonly icon: string;
+  fits(layer: LayerSummary): boolean;
+}[] = [
+  { inspector: 'attention', text: 'Attention', icon: 'eye', fits: ({ mixer }) => mixer === 'attention' },
+  { inspector: 'cache', text: 'KV cache', icon: 'database', fits: ({ mixer }) => mixer === 'attention' },
+  { inspector: 'state', text: 'State', icon: 'symbol-array', fits: ({ state }) => state.some(({ kind }) => kind !== 'kv') },
+  { inspector: 'weights', text: 'Weights', icon: 'symbol-numeric', fits: () => true },
+];
+
+/** To the inspectors that this model has something for: what its layers declare decides. */
+export function InspectorLinks() {
+  const layers = activeModel.value?.layers ?? [];
+  return (
+    <nav class="links" aria-label="Inspectors">
+      {LINKS.filter(({ fits }) => layers.some(fits)).map(({ inspector, text, icon }) => (
+        <button
+          key={inspector}
+          type="button"
+          class="link"
+          onClick={() => void request('host/showInspector', { inspector }).catch(() => undefined)}
+        >
+          <i class={`codicon codicon-${icon}`} aria-hidden="true" /> {text}
+        </button>
+      ))}
+    </nav>
+  );
+}

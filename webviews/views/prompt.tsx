@@ -1,0 +1,69 @@
+import { effect } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import type { RunDetail } from '../../server/protocol/runs.js';
+import { Live } from '../frame/frame.js';
+import { mount } from '../frame/mount.js';
+import { activeRun, shownToken } from '../frame/selection.js';
+import { Failed, Loaded } from '../frame/states.js';
+import { TokenLegend, tokenColour } from '../frame/tokenLegend.js';
+import { spokenToken } from '../frame/tokenText.js';
+import { server } from '../host.js';
+import { Composer } from '../prompt/composer.js';
+import { ModelPicker } from '../prompt/modelPicker.js';
+import '../prompt/prompt.css';
+import { RunList } from '../prompt/runList.js';
+import { problem, refreshFound } from '../prompt/session.js';
+import { Counters, InspectorLinks } from '../prompt/summary.js';
+import { TokenCard } from '../prompt/tokenCard.js';
+import { TokenFlow } from '../prompt/tokenFlow.js';
+
+/** Prompt & Tokens: the sidebar where everything starts. */
+function Prompt() {
+  return (
+    <main class="prompt">
+      <ModelPicker />
+      <Composer />
+      {problem.value && <Failed error={problem.value} />}
+      <Loaded of={activeRun.value} what="The tokens of the run">
+        {(run) => <Result run={run} />}
+      </Loaded>
+      <RunList />
+    </main>
+  );
+}
+
+function Result({ run }: { readonly run: RunDetail }) {
+  const alternatives = useRef<HTMLOListElement>(null);
+  const flow = useRef<HTMLDivElement>(null);
+  const token = run.tokenInfos[shownToken.value ?? -1];
+  return (
+    <section class="result" aria-label="Tokens">
+      {run.error && <Failed error={run.error} />}
+      {run.tokenInfos.length > 0 && (
+        <>
+          <TokenLegend />
+          <div ref={flow}>
+            <TokenFlow
+              run={run}
+              colour={tokenColour.value}
+              onEnter={() => alternatives.current?.querySelector('button')?.focus()}
+            />
+          </div>
+          <Counters run={run} />
+          <InspectorLinks />
+          <TokenCard
+            run={run}
+            list={alternatives}
+            leave={() => flow.current?.querySelector<HTMLElement>('[role=listbox]')?.focus()}
+          />
+          <Live text={token ? spokenToken(token) : ''} />
+        </>
+      )}
+    </section>
+  );
+}
+
+effect(() => {
+  if (server.value === 'ready') void refreshFound();
+});
+mount(Prompt);
