@@ -1,0 +1,33 @@
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { Views } from './views.js';
+
+export const CHECKPOINT_EDITOR = 'modelLab.checkpoint';
+
+/** Read-only editor of weight files and model folders: the server reads the header only, never the whole file. */
+export function registerCheckpointEditor(views: Views): vscode.Disposable {
+  const provider: vscode.CustomReadonlyEditorProvider = {
+    openCustomDocument: (uri) => ({ uri, dispose: () => undefined }),
+    resolveCustomEditor({ uri }, panel) {
+      if (uri.scheme !== 'file') {
+        panel.webview.html = '<p>Model Lab reads weights from local files only; this one is on a virtual file system.</p>';
+        return;
+      }
+      let shown = views.show(panel.webview, 'checkpoint', path.basename(uri.fsPath), uri.fsPath);
+      const watcher = vscode.workspace.createFileSystemWatcher(
+        new vscode.RelativePattern(vscode.Uri.joinPath(uri, '..'), path.basename(uri.fsPath)),
+      );
+      const again = () => {
+        shown.dispose();
+        shown = views.show(panel.webview, 'checkpoint', path.basename(uri.fsPath), uri.fsPath);
+      };
+      watcher.onDidChange(again);
+      watcher.onDidCreate(again);
+      panel.onDidDispose(() => {
+        watcher.dispose();
+        shown.dispose();
+      });
+    },
+  };
+  return vscode.window.registerCustomEditorProvider(CHECKPOINT_EDITOR, provider, { supportsMultipleEditorsPerDocument: true });
+}

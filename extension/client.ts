@@ -1,0 +1,85 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { LogOutputChannel } from 'vscode';
+import {
+  CloseAction,
+  ErrorAction,
+  IPCMessageReader,
+  IPCMessageWriter,
+  LanguageClient,
+  RevealOutputChannelOn,
+  State,
+} from 'vscode-languageclient/node';
+
+/** Languages whose code names parts of models; prompts are plain text or Markdown. */
+const LANGUAGES = [
+  'python',
+  'typescript',
+  'javascript',
+  'typescriptreact',
+  'javascriptreact',
+  'json',
+  'jsonc',
+  'plaintext',
+  'markdown',
+];
+
+export interface ServerProcess {
+  readonly module: string;
+  readonly execPath: string;
+  readonly args: readonly string[];
+}
+
+export interface ClientOptions {
+  readonly log: LogOutputChannel;
+  /** Called for the first start and each restart. */
+  launch(): Promise<ServerProcess>;
+  /** Told of each process that was forked. */
+  forked(child: ChildProcess): void;
+  /** The connection closed though nobody asked: start again? */
+  crashed(): boolean;
+  /** The server answers: after the first start and after each restart. */
+  ready(): void;
+}
+
+/** The LSP client of the server. This module is loaded when the server is first needed: it is most of the extension's code. */
+export function createClient({ log, launch, forked, crashed, ready }: ClientOptions): LanguageClient {
+  const serverOptions = async () => {
+    const child = forkServer(await launch(), log);
+    forked(child);
+    return { reader: new IPCMessageReader(child), writer: new IPCMessageWriter(child) };
+  };
+  const client = new LanguageClient('modelLab', 'Model Lab', serverOptions, {
+    documentSelector: LANGUAGES.flatMap((language) => [
+      { scheme: 'file', language },
+      { scheme: 'untitled', language },
+    ]),
+    outputChannel: log,
+    revealOutputChannelOn: RevealOutputChannelOn.Never,
+    markdown: { isTrusted: { enabledCommands: ['modelLab.inspectPath', 'modelLab.runPath'] }, supportThemeIcons: true },
+    initializationFailedHandler: () => false,
+    errorHandler: {
+      error: () => ({ action: ErrorAction.Continue, handled: true }),
+      closed: () => ({ action: crashed() ? CloseAction.Restart : CloseAction.DoNotRestart, handled: true }),
+    },
+  });
+  client.onDidChangeState(({ newState }) => newState === State.Running && ready());
+  return client;
+}
+
+/** `advanced` serialization: typed arrays travel as they are. Plain IPC would turn a Float32Array into an object, silently. */
+function forkServer({ module, execPath, args }: ServerProcess, log: LogOutputChannel): ChildProcess {
+  const child = fork(module, [...args, '--node-ipc', `--clientProcessId=${process.pid}`], {
+    execPath,
+    execArgv: [],
+    serialization: 'advanced',
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', ELECTRON_NO_ASAR: '1' },
+  });
+  log.info(`server ${child.pid}: ${execPath} ${module} ${args.join(' ')}`);
+  if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => log.info(line));
+  if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => log.error(line));
+  child.once('error', (error) => log.error(error));
+  child.once('exit', (code, signal) => log.info(`server ${child.pid} ended: ${signal ?? code}`));
+  return child;
+}

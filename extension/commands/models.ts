@@ -1,0 +1,73 @@
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { LabError } from '../../server/protocol/errors.js';
+import type { ModelInfo } from '../../server/protocol/models.js';
+import { CHECKPOINT_EDITOR } from '../checkpointEditor.js';
+import type { Lab } from '../lab.js';
+import { pickModel } from '../pickModel.js';
+import { withSteps } from '../progress.js';
+import { isModelEntry } from '../trees/models.js';
+
+const notAModel = (file: string) =>
+  new LabError({
+    code: 'NOT_A_MODEL',
+    message: `"${path.basename(file)}" has no config.json.`,
+    hint: 'Choose a folder in the Hugging Face layout, or a .safetensors, .gguf or .pth file.',
+    file,
+  });
+
+/** The path a command was called with: by a tree, the Explorer, an editor title, a code lens; null from the palette. */
+export function pathOf(argument: unknown): string | null {
+  if (typeof argument === 'string') return argument;
+  if (argument instanceof vscode.Uri) return argument.fsPath;
+  if (isModelEntry(argument)) return argument.path;
+  const { input } = vscode.window.tabGroups.activeTabGroup.activeTab ?? {};
+  return input instanceof vscode.TabInputCustom && input.viewType === CHECKPOINT_EDITOR ? input.uri.fsPath : null;
+}
+
+/** A config.json stands for its folder; a folder must have one. */
+function modelPath(file: string): string {
+  if (path.basename(file) === 'config.json') return path.dirname(file);
+  if (existsSync(file) && statSync(file).isDirectory() && !existsSync(path.join(file, 'config.json'))) throw notAModel(file);
+  return file;
+}
+
+export async function chooseModel(lab: Lab, argument: unknown, title: string): Promise<string | null> {
+  const given = pathOf(argument);
+  const chosen = given ?? (await pickModel(lab, title));
+  return chosen === null ? null : modelPath(chosen);
+}
+
+/** Opens the model in the server, with progress and a way to cancel. At once when it is open already. */
+export async function openModel(lab: Lab, file: string): Promise<ModelInfo> {
+  const open = lab.session.models.find((model) => model.path === file);
+  if (open) return open;
+  return withSteps(`Opening ${path.basename(file)}`, (options) => lab.server.request('models/open', { path: file }, options));
+}
+
+export async function openModelCommand(lab: Lab, argument: unknown): Promise<void> {
+  const file = await chooseModel(lab, argument, 'Open a model');
+  if (file === null) return;
+  const model = await openModel(lab, file);
+  vscode.window.setStatusBarMessage(`$(check) ${model.name} is open`, 4000);
+}
+
+export async function unloadModelCommand(lab: Lab, argument: unknown): Promise<void> {
+  const file = isModelEntry(argument) ? argument.path : null;
+  const open = lab.session.models;
+  const model = file === null ? await pickOpen(open) : open.find((candidate) => candidate.path === file);
+  if (model) await lab.server.request('models/close', { model: model.id });
+}
+
+async function pickOpen(models: readonly ModelInfo[]): Promise<ModelInfo | undefined> {
+  if (models.length < 2) return models[0];
+  const items = models.map((model) => ({ label: model.name, description: model.path, model }));
+  return (await vscode.window.showQuickPick(items, { title: 'Unload which model?' }))?.model;
+}
+
+/** Opens the header view: it needs neither memory nor trust. */
+export async function inspectCommand(lab: Lab, argument: unknown): Promise<void> {
+  const file = await chooseModel(lab, argument, 'Inspect a model');
+  if (file !== null) await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(file), CHECKPOINT_EDITOR);
+}

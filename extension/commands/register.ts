@@ -1,0 +1,64 @@
+import * as vscode from 'vscode';
+import { showError } from '../errors.js';
+import type { Lab } from '../lab.js';
+import { INSPECTORS } from '../messages.js';
+import { Doctor } from './doctor.js';
+import { inspectCommand, openModelCommand, unloadModelCommand } from './models.js';
+import { promptCommand, promptEmbeddedCommand, promptSelectionCommand, runPathCommand } from './prompt.js';
+import {
+  copyCommandCommand,
+  exportRunCommand,
+  inspectRunCommand,
+  removeRunCommand,
+  selectRunCommand,
+  stopRunCommand,
+} from './runs.js';
+import { TokenStripes } from './tokens.js';
+
+const WALKTHROUGH = 'model-lab.model-lab#modelLab.start';
+
+type Command = (lab: Lab, argument: unknown) => unknown;
+
+/** All commands by the part of their id after `modelLab.`; what they throw is shown to the person. */
+export function registerCommands(lab: Lab): vscode.Disposable {
+  const doctor = new Doctor();
+  const stripes = new TokenStripes();
+  const commands: Readonly<Record<string, Command>> = {
+    openModel: openModelCommand,
+    unloadModel: unloadModelCommand,
+    inspectPath: inspectCommand,
+    runPath: runPathCommand,
+    promptModel: promptCommand,
+    promptSelection: promptSelectionCommand,
+    promptEmbedded: promptEmbeddedCommand,
+    tokensOfSelection: () => stripes.show(lab),
+    selectRun: selectRunCommand,
+    inspectRun: inspectRunCommand,
+    stopRun: stopRunCommand,
+    removeRun: removeRunCommand,
+    exportRun: exportRunCommand,
+    copyCommand: copyCommandCommand,
+    refreshModels: () => lab.models.refresh(),
+    restartServer: () => lab.server.restart(),
+    doctor: () => doctor.run(lab),
+    showLog: () => lab.log.show(),
+    openWalkthrough: () => vscode.commands.executeCommand('workbench.action.openWalkthrough', WALKTHROUGH, false),
+    ...Object.fromEntries(
+      INSPECTORS.map((inspector) => [
+        `show${inspector[0]?.toUpperCase()}${inspector.slice(1)}`,
+        () => lab.panels.show(inspector),
+      ]),
+    ),
+  };
+  const registrations = Object.entries(commands).map(([id, command]) =>
+    vscode.commands.registerCommand(`modelLab.${id}`, async (argument: unknown) => {
+      try {
+        return await command(lab, argument);
+      } catch (error) {
+        lab.log.error(error instanceof Error ? error : String(error));
+        void showError(error);
+      }
+    }),
+  );
+  return vscode.Disposable.from(doctor, stripes, ...registrations);
+}

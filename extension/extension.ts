@@ -1,0 +1,106 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { LabError } from '../server/protocol/errors.js';
+import { registerCheckpointEditor } from './checkpointEditor.js';
+import { registerCommands } from './commands/register.js';
+import { copyCommand, exportRun } from './commands/runs.js';
+import { showError } from './errors.js';
+import { formatCount } from './format.js';
+import type { Lab } from './lab.js';
+import { launcher, watchSettings } from './launch.js';
+import { Panels } from './panels.js';
+import { pickModel } from './pickModel.js';
+import { registerPromptView } from './promptView.js';
+import { type HostHandlers, Relay } from './relay.js';
+import { SharedSelection } from './selection.js';
+import { Server } from './server.js';
+import { Session } from './session.js';
+import { registerStatusBar } from './statusBar.js';
+import { ModelsTree } from './trees/models.js';
+import { RunsTree } from './trees/runs.js';
+import { Views } from './views.js';
+
+let running: Server | null = null;
+
+/** What other extensions, and the tests, may use. */
+export interface ModelLabApi {
+  readonly server: Pick<Server, 'status' | 'pid' | 'request' | 'onStatus' | 'onEvent'>;
+  readonly selection: Pick<SharedSelection, 'value' | 'onChange'>;
+}
+
+/** Registers everything and returns; the server starts afterwards, on its own time. */
+export function activate(context: vscode.ExtensionContext): ModelLabApi {
+  const log = vscode.window.createOutputChannel('Model Lab', { log: true });
+  const server = new Server({ log, launch: launcher(context) });
+  const selection = new SharedSelection(context.workspaceState);
+  const session = new Session(server, selection);
+  const models = new ModelsTree(server, session);
+  const embedded = embeddedModels(context);
+  const relay = new Relay(
+    server,
+    selection,
+    hostHandlers(() => lab),
+    log,
+  );
+  const views = new Views({ root: context.extensionUri, relay, server, selection, embedded });
+  const panels = new Panels(views);
+  const lab: Lab = { context, log, server, selection, session, panels, models, embedded };
+  context.subscriptions.push(
+    ...[log, server, selection, session, models, relay, panels, new RunsTree(session, selection)],
+    registerPromptView(views),
+    registerCheckpointEditor(views),
+    registerCommands(lab),
+    registerStatusBar(server, session),
+    watchSettings(() => server.restart()),
+    ...registerNotices(server),
+  );
+  running = server;
+  setImmediate(() => server.start().catch((error) => void showError(error)));
+  return { server, selection };
+}
+
+export async function deactivate(): Promise<void> {
+  await running?.stop();
+}
+
+function embeddedModels(context: vscode.ExtensionContext): string[] {
+  const folder = context.asAbsolutePath('media/models');
+  const entries = readdirSync(folder, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => path.join(folder, name));
+}
+
+/** What views ask of the extension itself. `lab` is complete when the first one does. */
+function hostHandlers(lab: () => Lab): HostHandlers {
+  const done = async (task: unknown): Promise<null> => {
+    await task;
+    return null;
+  };
+  return {
+    'host/select': (change) => done(lab().selection.select(change)),
+    'host/showInspector': ({ inspector }) => done(lab().panels.show(inspector)),
+    'host/pickModel': async () => {
+      const chosen = await pickModel(lab(), 'Choose a model');
+      return chosen === null ? null : { path: chosen };
+    },
+    'host/copyCommand': ({ run, probes }) => done(copyCommand(lab(), run, probes)),
+    'host/exportRun': ({ run }) => done(exportRun(lab(), run)),
+    'host/restartServer': () => done(lab().server.restart()),
+  };
+}
+
+/** What the server says that no view shows. */
+function registerNotices(server: Server): vscode.Disposable[] {
+  return [
+    server.on('notice', ({ level, text, error }) => {
+      if (error) void showError(new LabError(error));
+      else if (level === 'warning') void vscode.window.showWarningMessage(text);
+      else void vscode.window.showInformationMessage(text);
+    }),
+    server.on('restored', ({ models, runs }) => {
+      if (models.length + runs.length === 0) return;
+      const what = `${formatCount(models.length, 'model')} and ${formatCount(runs.length, 'run')}`;
+      void vscode.window.showInformationMessage(`The Model Lab server is back: ${what} restored.`);
+    }),
+  ];
+}

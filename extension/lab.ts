@@ -1,0 +1,19 @@
+import type * as vscode from 'vscode';
+import type { Panels } from './panels.js';
+import type { SharedSelection } from './selection.js';
+import type { Server } from './server.js';
+import type { Session } from './session.js';
+import type { ModelsTree } from './trees/models.js';
+
+/** The parts of the extension that commands work with. */
+export interface Lab {
+  readonly context: vscode.ExtensionContext;
+  readonly log: vscode.LogOutputChannel;
+  readonly server: Server;
+  readonly selection: SharedSelection;
+  readonly session: Session;
+  readonly panels: Panels;
+  readonly models: ModelsTree;
+  /** Paths of the embedded models. */
+  readonly embedded: readonly string[];
+}

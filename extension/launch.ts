@@ -1,0 +1,46 @@
+import * as vscode from 'vscode';
+import type { ServerProcess } from './client.js';
+import { chooseNode } from './node.js';
+import { hasInspectorTab } from './panels.js';
+
+const BYTES_PER_GB = 1e9;
+
+/** Settings that the server reads when it starts. */
+export const SERVER_SETTINGS = ['modelLab.server.node', 'modelLab.server.threads', 'modelLab.memory.limit'] as const;
+
+/**
+ * How to start the server process, by the settings at the time. It restores its models and runs after a crash, and when the
+ * window came back with inspectors that show them; a workspace without trust runs nothing by itself.
+ */
+export function launcher(context: vscode.ExtensionContext): (again: boolean) => Promise<ServerProcess> {
+  let warned = false;
+  return async (again) => {
+    const settings = vscode.workspace.getConfiguration('modelLab');
+    const { execPath, warning } = await chooseNode(settings.get('server.node', ''));
+    if (warning && !warned) void vscode.window.showWarningMessage(warning);
+    warned ||= warning !== null;
+    const storage = context.storageUri ?? context.globalStorageUri;
+    await vscode.workspace.fs.createDirectory(storage);
+    const restore = vscode.workspace.isTrusted && (again || hasInspectorTab());
+    const args = [
+      ...['--storage', storage.fsPath],
+      ...['--embedded', context.asAbsolutePath('media/models')],
+      ...['--threads', String(settings.get('server.threads', 0))],
+      ...['--memory', String(Math.round(settings.get('memory.limit', 0) * BYTES_PER_GB))],
+      ...(restore ? ['--restore'] : []),
+    ];
+    return { module: context.asAbsolutePath('dist/server.js'), execPath, args };
+  };
+}
+
+/** Offers a restart when a setting changed that only a restart brings into effect. */
+export function watchSettings(restart: () => Promise<void>): vscode.Disposable {
+  return vscode.workspace.onDidChangeConfiguration(async (change) => {
+    if (!SERVER_SETTINGS.some((setting) => change.affectsConfiguration(setting))) return;
+    const picked = await vscode.window.showInformationMessage(
+      'The setting takes effect when the Model Lab server restarts.',
+      'Restart',
+    );
+    if (picked) await restart();
+  });
+}

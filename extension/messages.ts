@@ -1,0 +1,57 @@
+import type { HostMethod, HostRequests, InspectorId, Selection, ToHost } from '../server/protocol/host.js';
+
+type Loose = Readonly<Record<string, unknown>>;
+
+export const INSPECTORS: readonly InspectorId[] = ['attention', 'cache', 'state', 'weights', 'compare'];
+
+const METHOD = /^[a-z]+\/[A-Za-z]+$/;
+
+/** The border where a webview's untyped messages become ours; null for anything that is not whole. The server checks params. */
+export function parseToHost(data: unknown): ToHost | null {
+  if (!isObject(data)) return null;
+  switch (data.kind) {
+    case 'ready':
+      return { kind: 'ready' };
+    case 'cancel':
+      return isCount(data.id) ? { kind: 'cancel', id: data.id } : null;
+    case 'request': {
+      const { id, method, params } = data;
+      const whole = isCount(id) && typeof method === 'string' && METHOD.test(method) && (params === null || isObject(params));
+      return whole ? ({ kind: 'request', id, method, params } as ToHost) : null;
+    }
+    default:
+      return null;
+  }
+}
+
+const isRun = (value: unknown): value is { run: string } => isObject(value) && typeof value.run === 'string';
+
+/** Whether `params` are those of the host request, by method. */
+export const accepts: { readonly [M in HostMethod]: (params: unknown) => params is HostRequests[M]['params'] } = {
+  'host/select': (params): params is Partial<Selection> => isSelectionChange(params),
+  'host/showInspector': (params): params is { inspector: InspectorId } =>
+    isObject(params) && INSPECTORS.includes(params.inspector as InspectorId),
+  'host/pickModel': (params): params is null => params === null,
+  'host/copyCommand': (params): params is { run: string; probes: string[] } =>
+    isRun(params) &&
+    'probes' in params &&
+    Array.isArray(params.probes) &&
+    params.probes.every((probe) => typeof probe === 'string'),
+  'host/exportRun': (params): params is { run: string } => isRun(params),
+  'host/restartServer': (params): params is null => params === null,
+};
+
+export const isHostMethod = (method: string): method is HostMethod => Object.hasOwn(accepts, method);
+
+/** Parts of a selection; anything else in it is refused. */
+export function isSelectionChange(value: unknown): value is Partial<Selection> {
+  if (!isObject(value)) return false;
+  return Object.entries(value).every(([key, part]) => {
+    if (key === 'run') return part === null || typeof part === 'string';
+    if (key === 'token') return part === null || isCount(part);
+    return (key === 'layer' || key === 'head') && isCount(part);
+  });
+}
+
+const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,0 +1,68 @@
+import * as vscode from 'vscode';
+import type { InspectorId } from '../server/protocol/host.js';
+import { INSPECTORS } from './messages.js';
+import type { Views } from './views.js';
+
+const TITLES: Readonly<Record<InspectorId, string>> = {
+  attention: 'Attention',
+  cache: 'KV Cache',
+  state: 'State',
+  weights: 'Weights',
+  compare: 'Compare Runs',
+};
+
+const viewType = (inspector: InspectorId) => `modelLab.${inspector}`;
+
+/** True when an inspector is open as a tab, loaded or not yet: after a reload of the window, for instance. */
+export const hasInspectorTab = (): boolean =>
+  vscode.window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .some(
+      ({ input }) => input instanceof vscode.TabInputWebview && INSPECTORS.some((id) => input.viewType.endsWith(viewType(id))),
+    );
+
+/** The inspectors as panels: one of each, restored when the window is. */
+export class Panels implements vscode.Disposable {
+  readonly #views: Views;
+  readonly #panels = new Map<InspectorId, vscode.WebviewPanel>();
+  readonly #serializers: vscode.Disposable[];
+
+  constructor(views: Views) {
+    this.#views = views;
+    this.#serializers = INSPECTORS.map((inspector) =>
+      vscode.window.registerWebviewPanelSerializer(viewType(inspector), {
+        deserializeWebviewPanel: async (panel) => this.#adopt(inspector, panel),
+      }),
+    );
+  }
+
+  /** A new one opens beside other inspectors when there are any, else in the active group. */
+  show(inspector: InspectorId): void {
+    const open = this.#panels.get(inspector);
+    if (open) {
+      open.reveal();
+      return;
+    }
+    const neighbour = [...this.#panels.values()][0];
+    const column = neighbour?.viewColumn ?? vscode.ViewColumn.Active;
+    this.#adopt(
+      inspector,
+      vscode.window.createWebviewPanel(viewType(inspector), TITLES[inspector], column, this.#views.webviewOptions),
+    );
+  }
+
+  dispose(): void {
+    vscode.Disposable.from(...this.#serializers, ...this.#panels.values()).dispose();
+  }
+
+  #adopt(inspector: InspectorId, panel: vscode.WebviewPanel): void {
+    this.#panels.get(inspector)?.dispose();
+    this.#panels.set(inspector, panel);
+    panel.iconPath = this.#views.icon;
+    const shown = this.#views.show(panel.webview, inspector, TITLES[inspector]);
+    panel.onDidDispose(() => {
+      shown.dispose();
+      if (this.#panels.get(inspector) === panel) this.#panels.delete(inspector);
+    });
+  }
+}

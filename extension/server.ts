@@ -1,0 +1,164 @@
+import type { ChildProcess } from 'node:child_process';
+import * as vscode from 'vscode';
+import type { LanguageClient } from 'vscode-languageclient/node';
+import type { EventName, Events } from '../server/protocol/events.js';
+import { type Envelope, EVENT, REQUEST, type ServerStatus } from '../server/protocol/host.js';
+import type { Method, Params, Result } from '../server/protocol/requests.js';
+import type { ServerProcess } from './client.js';
+import { Crashes } from './crashes.js';
+import { serverStopped, showError, untrusted } from './errors.js';
+import { fromWire } from './wire.js';
+
+/** A server that was asked to stop gets this long before it is ended. */
+const STOP_TIMEOUT_MS = 2000;
+
+/** What a model's author could make the machine do: never without trust in the workspace. */
+const RUNS_A_MODEL: ReadonlySet<Method> = new Set<Method>(['models/open', 'runs/start', 'runs/branch']);
+
+export interface ProgressStep {
+  readonly done: number;
+  readonly total: number;
+  readonly what: string;
+}
+
+export interface RequestOptions {
+  readonly token?: vscode.CancellationToken | undefined;
+  readonly progress?: ((step: ProgressStep) => void) | undefined;
+}
+
+export type ServerEvent = { [E in EventName]: { readonly event: E; readonly payload: Events[E] } }[EventName];
+
+export interface ServerOptions {
+  readonly log: vscode.LogOutputChannel;
+  /** How to start the process now; `again` when it ran before in this window. */
+  launch(again: boolean): Promise<ServerProcess>;
+}
+
+/**
+ * The lab's server process and the one way to ask it. It starts on the first request, starts again at once after a crash, and
+ * gives up after several crashes in a row. What was asked of a process that died fails with SERVER_LOST.
+ */
+export class Server implements vscode.Disposable {
+  readonly #options: ServerOptions;
+  readonly #statusChanged = new vscode.EventEmitter<ServerStatus>();
+  readonly #event = new vscode.EventEmitter<ServerEvent>();
+  readonly #progress = new Map<string, (step: ProgressStep) => void>();
+  readonly #crashes = new Crashes();
+  #client: Promise<LanguageClient> | null = null;
+  #child: ChildProcess | null = null;
+  #status: ServerStatus = 'stopped';
+  #forks = 0;
+  #requests = 0;
+
+  readonly onStatus = this.#statusChanged.event;
+  readonly onEvent = this.#event.event;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+  }
+
+  get status(): ServerStatus {
+    return this.#status;
+  }
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): vscode.Disposable {
+    return this.#event.event((fired) => {
+      if (fired.event === event) listener(fired.payload as Events[E]);
+    });
+  }
+
+  /** Errors: those of the request, CANCELLED, SERVER_LOST, SERVER_STOPPED, WORKSPACE_UNTRUSTED. */
+  async request<M extends Method>(method: M, params: Params<M>, { token, progress }: RequestOptions = {}): Promise<Result<M>> {
+    if (RUNS_A_MODEL.has(method) && !vscode.workspace.isTrusted) throw untrusted();
+    const client = await this.start();
+    const name = progress ? `p${++this.#requests}` : null;
+    if (name && progress) this.#progress.set(name, progress);
+    try {
+      const envelope: Envelope = { method, params, progress: name };
+      return await client.sendRequest<Result<M>>(REQUEST, envelope, token);
+    } catch (error) {
+      throw fromWire(error);
+    } finally {
+      if (name) this.#progress.delete(name);
+    }
+  }
+
+  /** Resolves when the server answers; every caller shares one start. */
+  start(): Promise<LanguageClient> {
+    this.#client ??= this.#launch().catch((error) => {
+      this.#client = null;
+      this.#setStatus('stopped');
+      throw fromWire(error);
+    });
+    return this.#client;
+  }
+
+  async restart(): Promise<void> {
+    this.#crashes.forget();
+    await this.stop();
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    const client = this.#client;
+    const child = this.#child;
+    this.#client = null;
+    this.#child = null;
+    try {
+      await (await client)?.dispose(STOP_TIMEOUT_MS);
+    } catch (error) {
+      this.#options.log.warn(`stopping the server: ${String(error)}`);
+    }
+    if (child && child.exitCode === null && child.signalCode === null) child.kill();
+    this.#setStatus('stopped');
+  }
+
+  dispose(): void {
+    this.#statusChanged.dispose();
+    this.#event.dispose();
+    void this.stop();
+  }
+
+  async #launch(): Promise<LanguageClient> {
+    this.#setStatus('starting');
+    const { log, launch } = this.#options;
+    const { createClient } = await import('./client.js');
+    const client = createClient({
+      log,
+      launch: () => launch(this.#forks++ > 0),
+      forked: (child) => {
+        this.#child = child;
+      },
+      crashed: () => this.#mayRestart(),
+      ready: () => this.#setStatus('ready'),
+    });
+    client.onNotification(EVENT, (fired: ServerEvent) => this.#receive(fired));
+    await client.start();
+    return client;
+  }
+
+  #mayRestart(): boolean {
+    const again = this.#crashes.record(Date.now());
+    this.#setStatus(again ? 'restarting' : 'stopped');
+    if (!again) {
+      this.#client = null;
+      void showError(serverStopped('it crashed five times within three minutes.'));
+    }
+    return again;
+  }
+
+  #receive(fired: ServerEvent): void {
+    if (fired.event === 'progress') this.#progress.get(fired.payload.token)?.(fired.payload);
+    else this.#event.fire(fired);
+  }
+
+  #setStatus(status: ServerStatus): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#statusChanged.fire(status);
+  }
+}
