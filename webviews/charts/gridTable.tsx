@@ -37,6 +37,7 @@ export function GridTable(props: GridTableProps) {
   return (
     <div ref={ref} class="grid-table" style={{ height: `${Math.min(420, (rows + 1) * ROW + 18)}px` }}>
       <table
+        // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a real table that arrow keys walk is a grid
         role="grid"
         tabIndex={0}
         onKeyDown={(event) => onKey(event, props, Math.floor(scrolled.height / ROW) - 2)}

@@ -13,6 +13,8 @@ import { useHeatmap } from './useHeatmap.js';
 export interface SharedColumns {
   readonly first: number;
   readonly width: number;
+  /** Width of the strip. */
+  readonly pixels: number;
   zoomBy(factor: number, x: number): void;
   scrollBy(pixels: number): void;
   reveal(col: number): void;

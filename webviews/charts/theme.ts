@@ -1,5 +1,5 @@
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
-import type { Ground } from './palette.js';
+import { type Ground, NOT_FINITE } from './palette.js';
 
 /** VS Code writes the kind of theme on the body and its colours into CSS variables; canvases must read both. */
 const classes = (): string => `${document.body.className} ${document.documentElement.getAttribute('style') ?? ''}`;
@@ -37,6 +37,7 @@ export const ink = computed(() => {
       colour('--vscode-charts-red', '#f14c4c'),
       colour('--vscode-charts-yellow', '#cca700'),
     ],
+    notFinite: `rgb(${NOT_FINITE[ground.value].join(' ')})`,
     family,
     small: `11px ${family}`,
   };

@@ -1,0 +1,159 @@
+import { type Signal, useSignal } from '@preact/signals';
+import './bars.css';
+import { useCanvas } from '../frame/useCanvas.js';
+import { movedCell } from './moves.js';
+import { compact, exact } from './numbers.js';
+import { RowTable } from './rowTable.js';
+import { ink } from './theme.js';
+import { Tools } from './tools.js';
+
+export interface VectorProps {
+  readonly values: ArrayLike<number>;
+  /** What it is: "k of token 17", and what one of its numbers is: "dimension". */
+  readonly label: string;
+  readonly itemName: string;
+  readonly height?: number;
+  /** Heights are logarithms; for positive quantities over orders of magnitude. */
+  readonly log?: boolean;
+  /** Largest magnitude, for vectors drawn side by side. */
+  readonly full?: number;
+  /** Cursor shared with other vectors of the same length. */
+  readonly cursor?: Signal<number | null>;
+  /** Further items to mark with the cursor's: the other half of a pair. */
+  marked?(cursor: number): readonly number[];
+  describe?(index: number, value: number): string;
+}
+
+/** A vector as columns that stand on 0, one an item; not finite ones are hatched over the whole height. */
+export function Vector(props: VectorProps) {
+  const { values, label, itemName, height = 64 } = props;
+  const own = useSignal<number | null>(null);
+  const cursor = props.cursor ?? own;
+  const asTable = useSignal(false);
+  const count = values.length;
+  const at = cursor.value;
+  const canvas = useCanvas((context, width) => drawColumns(context, width, height, props, at));
+  const describe = props.describe ?? ((index, value) => `${itemName} ${index}: ${exact(value)}`);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const moved = movedCell(event, { row: 0, col: at ?? -1 }, 1, count, 1);
+    if (moved) cursor.value = moved.col;
+    else if (event.key === 't') asTable.value = true;
+    else if (event.key === 'Escape' && at !== null) cursor.value = null;
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div class="chart">
+      <Tools asTable={asTable} />
+      {asTable.value ? (
+        <RowTable
+          label={label}
+          rowName={itemName}
+          columns={['value']}
+          rows={count}
+          text={(row) => exact(values[row] ?? Number.NaN)}
+          close={() => {
+            asTable.value = false;
+          }}
+        />
+      ) : (
+        <div
+          class="chart-stage"
+          role="application"
+          aria-roledescription="bar chart"
+          aria-label={`${label}: ${count} values. Arrow keys walk them, t shows a table.`}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys walk its columns
+          tabIndex={0}
+          onKeyDown={onKeyDown}
+          onMouseMove={(event) => {
+            const box = event.currentTarget.getBoundingClientRect();
+            cursor.value = Math.max(0, Math.min(count - 1, Math.floor(((event.clientX - box.left) / box.width) * count)));
+          }}
+          onMouseLeave={() => {
+            cursor.value = null;
+          }}
+        >
+          <canvas ref={canvas} style={{ height: `${height}px` }} />
+        </div>
+      )}
+      <div class="chart-reading" aria-live="polite">
+        {at === null || at >= count ? '\u00a0' : describe(at, values[at] ?? Number.NaN)}
+      </div>
+    </div>
+  );
+}
+
+interface Ends {
+  readonly lo: number;
+  readonly hi: number;
+  /** 0…1 up the chart. */
+  level(value: number): number;
+}
+
+function endsOf({ values, log = false, full }: VectorProps): Ends {
+  let [lo, hi, least] = [0, 0, Infinity];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    if (!Number.isFinite(value)) continue;
+    lo = Math.min(lo, value);
+    hi = Math.max(hi, value);
+    if (value > 0) least = Math.min(least, value);
+  }
+  if (log) {
+    const floor = Math.min(least, hi / 10) / 1.5;
+    const span = Math.log(hi / floor) || 1;
+    return { lo: floor, hi, level: (value) => (value <= floor ? 0 : Math.log(value / floor) / span) };
+  }
+  if (full !== undefined) [lo, hi] = [lo < 0 ? -full : 0, hi > 0 ? full : 0];
+  const span = hi - lo || 1;
+  return { lo, hi, level: (value) => (value - lo) / span };
+}
+
+function drawColumns(
+  context: CanvasRenderingContext2D,
+  width: number,
+  height: number,
+  props: VectorProps,
+  cursor: number | null,
+): void {
+  const { values, log = false, marked } = props;
+  const ends = endsOf(props);
+  const zero = log ? height : (1 - ends.level(0)) * (height - 2) + 1;
+  const step = width / Math.max(1, values.length);
+  const lit = new Set(cursor === null ? [] : [cursor, ...(marked?.(cursor) ?? [])]);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    const finite = Number.isFinite(value);
+    const y = finite ? (1 - ends.level(value)) * (height - 2) + 1 : 0;
+    if (lit.has(i)) {
+      context.fillStyle = ink.value.text;
+      context.globalAlpha = 0.15;
+      context.fillRect(i * step, 0, Math.max(1, step), height);
+      context.globalAlpha = 1;
+    }
+    context.fillStyle = !finite ? ink.value.notFinite : (ink.value.series[value < 0 ? 1 : 0] ?? ink.value.text);
+    const [top, bottom] = finite ? [Math.min(y, zero), Math.max(y, zero)] : [0, height];
+    context.fillRect(i * step, top, Math.max(0.5, step - (step > 3 ? 1 : 0)), Math.max(0.5, bottom - top));
+  }
+  context.fillStyle = ink.value.line;
+  context.fillRect(0, Math.round(zero) - (log ? 1 : 0), width, 1);
+  drawEnds(context, height, ends);
+}
+
+function drawEnds(context: CanvasRenderingContext2D, height: number, { lo, hi }: Ends): void {
+  context.font = `10px ${ink.value.family}`;
+  context.fillStyle = ink.value.quiet;
+  context.strokeStyle = ink.value.paper;
+  context.lineWidth = 3;
+  context.lineJoin = 'round';
+  context.textBaseline = 'alphabetic';
+  for (const [value, y] of [
+    [hi, 9],
+    [lo, height - 2],
+  ] as const) {
+    if (value === 0) continue;
+    context.strokeText(compact(value), 2, y);
+    context.fillText(compact(value), 2, y);
+  }
+}
