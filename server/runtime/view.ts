@@ -1,28 +1,7 @@
+import type { AttentionSpec } from '../graph/blocks/attention.js';
 import type { LayerSummary, ModelInfo } from '../protocol/models.js';
 import type { RunRecipe } from '../protocol/runs.js';
 import type { Tensor } from '../tensor/tensor.js';
-
-/** How a layer turns q and k into a pattern: what a person needs to redo a cell by hand. */
-export interface AttentionSpec {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  /** Factor on q·k, usually 1/√E. */
-  readonly scale: number;
-  /** score = cap · tanh(score / cap), before the mask. */
-  readonly softcap: number | null;
-  /** A query sees the last `window` tokens, itself included. */
-  readonly window: number | null;
-  readonly rope: {
-    readonly style: 'half' | 'interleaved';
-    /** Rotated dimensions of each head, the first ones. */
-    readonly dims: number;
-    /** Radians a token, one for each pair: [dims / 2]. */
-    readonly frequencies: Float32Array;
-    /** YaRN's factor on cos and sin, 1 otherwise. */
-    readonly amplitude: number;
-  } | null;
-}
 
 /** A layer as analyses see it; they never ask for the family. */
 export interface LayerView extends LayerSummary {

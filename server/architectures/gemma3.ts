@@ -1,0 +1,75 @@
+import { defineArchitecture } from '../graph/architecture.js';
+import { type AttentionSpec, attentionState } from '../graph/blocks/attention.js';
+import { activation, gatedMlp } from '../graph/blocks/mlp.js';
+import { rmsNorm } from '../graph/blocks/norm.js';
+import { rope } from '../graph/blocks/rope.js';
+import type { ConfigReader } from '../graph/config.js';
+import type { Value } from '../graph/ir.js';
+import type { SegmentBuilder } from '../graph/segmentBuilder.js';
+import { embed, type LlamaConfig, llamaConfig, llamaParts, MLP, selfAttention, unembed } from './llama.js';
+
+interface Gemma3Config extends LlamaConfig {
+  /** Gemma stores norm weights minus one; GGUF files have the one added. */
+  readonly normOffset: number;
+  readonly finalSoftcap: number | null;
+}
+
+/** Five sliding layers to one full one; each kind has its own RoPE base. */
+function config(raw: ConfigReader): Gemma3Config {
+  const core = llamaConfig(raw);
+  const types = raw.perLayer('layer_types', core.layers);
+  const every = raw.optional('sliding_window_pattern', '_sliding_window_pattern') ?? 6;
+  const window = raw.optional('sliding_window') ?? 4096;
+  const slides = (i: number) => (types ? types[i] === 'sliding_attention' : (i + 1) % every !== 0);
+  const shared = core.attention[0] as AttentionSpec;
+  const local = raw.value('rope_parameters')
+    ? raw.rope(10_000, 'sliding_attention')
+    : { ...raw.rope(), type: 'default', theta: raw.number('rope_local_base_freq', 10_000) };
+  const common = {
+    ...shared,
+    scale: raw.number('query_pre_attn_scalar', 256) ** -0.5,
+    softcap: raw.optional('attn_logit_softcapping'),
+  };
+  const full = { ...common, window: null, rope: rope(shared.headDim, raw.rope(1_000_000, 'full_attention')) };
+  const sliding = { ...common, window, rope: rope(shared.headDim, local) };
+  return {
+    ...core,
+    act: raw.word(['hidden_activation', 'hidden_act'], ['gelu_pytorch_tanh', 'gelu', 'silu'], 'gelu_pytorch_tanh'),
+    attention: Array.from({ length: core.layers }, (_, i) => (slides(i) ? sliding : full)),
+    tied: raw.flag('tie_word_embeddings', true),
+    normOffset: raw.flag('_norm_offset_baked', false) ? 0 : 1,
+    finalSoftcap: raw.optional('final_logit_softcapping'),
+  };
+}
+
+function block(g: SegmentBuilder, c: Gemma3Config, x: Value, i: number): Value {
+  const norm = (y: Value, name: string) => rmsNorm(g, y, name, c.eps, c.normOffset);
+  const attention = selfAttention(
+    g,
+    c.attention[i] as AttentionSpec,
+    g.probe('ln1', norm(x, 'input_layernorm')),
+    (_, heads, name) => norm(heads, `self_attn.${name}`),
+  );
+  const mid = g.probe('resid_mid', g.add(x, norm(attention, 'post_attention_layernorm')));
+  const ln2 = g.probe('ln2', norm(mid, 'pre_feedforward_layernorm'));
+  const mlp = g.within('', 'mlp.', () => gatedMlp(g, ln2, c.dFf, activation(c.act), MLP));
+  return g.add(mid, norm(mlp, 'post_feedforward_layernorm')); // [B,T,D]
+}
+
+/**
+ * Gemma 3: Gemma Team 2025 (arXiv 2503.19786); official code google-deepmind/gemma. Norms on both sides of each half, q/k norms,
+ * embeddings scaled by √D, sliding and full layers.
+ */
+export const gemma3 = defineArchitecture<Gemma3Config>({
+  id: 'gemma3',
+  names: ['gemma3_text', 'Gemma3ForCausalLM', 'Gemma3TextModel'],
+  ...llamaParts,
+  config,
+  state: (c, i) => attentionState(c.attention[i] as AttentionSpec),
+  embed: (g, c) => g.mul(embed(g, c), Math.fround(Math.sqrt(c.dModel))),
+  block,
+  head: (g, c, x) => {
+    const logits = unembed(g, c, g.probe('ln_final', rmsNorm(g, x, 'norm', c.eps, c.normOffset)));
+    return c.finalSoftcap === null ? logits : g.mul(g.tanh(g.div(logits, c.finalSoftcap)), c.finalSoftcap);
+  },
+});

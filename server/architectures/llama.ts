@@ -1,0 +1,119 @@
+import type { CoreConfig } from '../graph/architecture.js';
+import { defineArchitecture } from '../graph/architecture.js';
+import { type AttentionSpec, attend, attentionState, splitHeads } from '../graph/blocks/attention.js';
+import { activation, activationNames, gatedMlp } from '../graph/blocks/mlp.js';
+import { rmsNorm } from '../graph/blocks/norm.js';
+import { rope } from '../graph/blocks/rope.js';
+import type { ConfigReader } from '../graph/config.js';
+import type { Value } from '../graph/ir.js';
+import type { SegmentBuilder, TensorTable } from '../graph/segmentBuilder.js';
+
+/** What Llama and its many descendants (Mistral, Qwen2, Qwen3) share. */
+export interface LlamaConfig extends CoreConfig {
+  readonly eps: number;
+  readonly dFf: number;
+  readonly act: string;
+  /** The config says so; a checkpoint without lm_head is tied whatever it says. */
+  readonly tied: boolean;
+  /** One a layer; layers that share a spec share the object. */
+  readonly attention: readonly AttentionSpec[];
+}
+
+export const MLP = { gate: 'gate_proj', up: 'up_proj', down: 'down_proj' };
+
+/** `windowed(i)`: layers that slide. `headDim`: for configs that do not say. */
+export function llamaConfig(raw: ConfigReader, windowed: (i: number) => number | null = () => null): LlamaConfig {
+  const dModel = raw.size(['hidden_size', 'n_embd']);
+  const layers = raw.size(['num_hidden_layers', 'n_layer']);
+  const heads = raw.size('num_attention_heads');
+  const kvHeads = raw.size('num_key_value_heads', heads);
+  raw.divides('num_key_value_heads', kvHeads, heads);
+  const headDim = raw.optional('head_dim') ?? raw.divides('num_attention_heads', heads, dModel);
+  const rotary = rope(Math.floor(headDim * raw.number('partial_rotary_factor', 1)), raw.rope());
+  const spec = (window: number | null): AttentionSpec => ({
+    heads,
+    kvHeads,
+    headDim,
+    scale: headDim ** -0.5,
+    softcap: null,
+    window,
+    rope: rotary,
+  });
+  return {
+    layers,
+    dModel,
+    vocab: raw.size('vocab_size'),
+    context: raw.optional('max_position_embeddings'),
+    eps: raw.number('rms_norm_eps', 1e-6),
+    dFf: raw.size('intermediate_size'),
+    act: raw.word(['hidden_act', 'hidden_activation'], activationNames, 'silu'),
+    tied: raw.flag('tie_word_embeddings', false),
+    attention: Array.from({ length: layers }, (_, i) => spec(windowed(i))),
+  };
+}
+
+/** What differs between the family's members: what happens to q and k before RoPE. */
+export type QkNorm = (g: SegmentBuilder, x: Value, name: 'q_norm' | 'k_norm') => Value;
+
+export function selfAttention(g: SegmentBuilder, spec: AttentionSpec, x: Value, norm: QkNorm = (_, y) => y): Value {
+  const { heads: H, kvHeads: K, headDim: E } = spec;
+  const q = norm(g, splitHeads(g, g.linear(x, 'self_attn.q_proj', H * E), H), 'q_norm'); // [B,H,T,E]
+  const k = norm(g, splitHeads(g, g.linear(x, 'self_attn.k_proj', K * E), K), 'k_norm'); // [B,K,T,E]
+  const v = splitHeads(g, g.linear(x, 'self_attn.v_proj', K * E), K); // [B,K,T,E]
+  return g.probe('attn.out', g.linear(attend(g, spec, { q, k, v }), 'self_attn.o_proj', x.shape.at(-1) as number)); // [B,T,D]
+}
+
+export const layer = (c: LlamaConfig, i: number) => {
+  const attention = c.attention[i] as AttentionSpec;
+  return { mixer: 'attention', attention, heads: attention.heads, headDim: attention.headDim } as const;
+};
+
+export const embed = (g: SegmentBuilder, c: LlamaConfig): Value =>
+  g.gather(g.weight('embed_tokens.weight', [c.vocab, c.dModel]), g.tokens);
+
+export function unembed(g: SegmentBuilder, c: LlamaConfig, x: Value): Value {
+  const own = c.tied ? null : g.topWeight(['lm_head.weight', 'language_model.lm_head.weight'], [c.vocab, c.dModel]);
+  return g.matmul(x, own ?? g.weight('embed_tokens.weight', [c.vocab, c.dModel]), { transB: true }); // [B,T,V]
+}
+
+export const llamaParts = {
+  prefixes: ['model.', '', 'language_model.model.', 'model.language_model.'],
+  anchor: 'embed_tokens.weight',
+  blockPrefix: (i: number) => `layers.${i}.`,
+  layer,
+  state: (c: LlamaConfig, i: number) => attentionState(c.attention[i] as AttentionSpec),
+  embed,
+  block: (g: SegmentBuilder, c: LlamaConfig, x: Value, i: number, norm?: QkNorm): Value => {
+    const ln1 = g.probe('ln1', rmsNorm(g, x, 'input_layernorm', c.eps));
+    const mid = g.probe('resid_mid', g.add(x, selfAttention(g, c.attention[i] as AttentionSpec, ln1, norm)));
+    const ln2 = g.probe('ln2', rmsNorm(g, mid, 'post_attention_layernorm', c.eps));
+    return g.add(
+      mid,
+      g.within('', 'mlp.', () => gatedMlp(g, ln2, c.dFf, activation(c.act), MLP)),
+    ); // [B,T,D]
+  },
+  head: (g: SegmentBuilder, c: LlamaConfig, x: Value): Value => unembed(g, c, g.probe('ln_final', rmsNorm(g, x, 'norm', c.eps))),
+};
+
+/**
+ * Llama: Touvron et al. 2023 (arXiv 2302.13971), Llama 3 (2407.21783); official code meta-llama/llama3 model.py.
+ * RMSNorm before, RoPE on q and k, grouped queries (Ainslie et al. 2023), SwiGLU.
+ */
+export const llama = defineArchitecture<LlamaConfig>({
+  id: 'llama',
+  names: ['llama', 'LlamaForCausalLM', 'LlamaModel'],
+  ...llamaParts,
+  config: (raw: ConfigReader, tensors: TensorTable) => withRopeFactors(llamaConfig(raw), tensors),
+  block: (g, c, x, i) => llamaParts.block(g, c, x, i),
+});
+
+/** GGUF files carry Llama 3's RoPE scaling as a tensor of divisors, `rope_freqs.weight`; its values come with the table. */
+function withRopeFactors(config: LlamaConfig, tensors: TensorTable): LlamaConfig {
+  const factors = tensors.values?.get('rope_freqs.weight');
+  if (!factors) return config;
+  const attention = config.attention.map((spec) => ({
+    ...spec,
+    rope: spec.rope && { ...spec.rope, frequencies: spec.rope.frequencies.map((f, i) => f / (factors[i] ?? 1)) },
+  }));
+  return { ...config, attention };
+}

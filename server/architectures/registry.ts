@@ -1,0 +1,57 @@
+import type { Architecture } from '../graph/architecture.js';
+import { ConfigReader } from '../graph/config.js';
+import type { BoundArchitecture } from '../graph/segment.js';
+import type { TensorTable } from '../graph/segmentBuilder.js';
+import { LabError } from '../protocol/errors.js';
+import { gemma3 } from './gemma3.js';
+import { gpt2 } from './gpt2.js';
+import { llama } from './llama.js';
+import { mamba } from './mamba.js';
+import { mistral } from './mistral.js';
+import { qwen2 } from './qwen2.js';
+import { qwen3 } from './qwen3.js';
+import { rwkv7 } from './rwkv7.js';
+
+/** One line a family. */
+export const architectures: readonly Architecture[] = [gpt2, llama, mistral, qwen2, qwen3, gemma3, mamba, rwkv7];
+
+const unsupported = (name: string) =>
+  new LabError({
+    code: 'ARCHITECTURE_UNKNOWN',
+    message: `Architecture "${name}" is not one Model Lab can run.`,
+    hint: `It runs ${architectures.map((a) => a.id).join(', ')}. The file can still be inspected.`,
+  });
+
+const noConfig = () =>
+  new LabError({
+    code: 'CONFIG_MISSING',
+    message: 'There is no config.json beside these weights.',
+    hint: 'Put the config.json of the model into the same folder, then open it again.',
+  });
+
+const noAnchor = (architecture: Architecture) =>
+  new LabError({
+    code: 'WEIGHT_MISSING',
+    message: `No tensor ${[architecture.anchor].flat().join(' or ')} under any of the prefixes ${architecture.prefixes.map((p) => `"${p}"`).join(', ')}.`,
+    hint: 'The file is incomplete, or its architecture is another one than its config says.',
+  });
+
+/** Which family a config names: `model_type` first, then `architectures`. Errors: CONFIG_MISSING, ARCHITECTURE_UNKNOWN. */
+export function findArchitecture(config: Readonly<Record<string, unknown>> | null): Architecture {
+  if (config === null) throw noConfig();
+  const named = [config['model_type'], config['architectures']].flat().filter((name): name is string => typeof name === 'string');
+  for (const name of named) {
+    const found = architectures.find((a) => a.names.includes(name));
+    if (found) return found;
+  }
+  throw unsupported(named.join(', ') || 'none named');
+}
+
+/** Finds the family, reads its config and the prefix of its tensors. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_MISSING. */
+export function bindArchitecture(raw: Readonly<Record<string, unknown>> | null, tensors: TensorTable): BoundArchitecture {
+  const architecture = findArchitecture(raw);
+  const anchors = [architecture.anchor].flat();
+  const prefix = architecture.prefixes.find((p) => anchors.some((anchor) => tensors.shape(p + anchor) !== null));
+  if (prefix === undefined) throw noAnchor(architecture);
+  return { architecture, config: architecture.config(new ConfigReader(raw ?? {}), tensors), tensors, prefix };
+}

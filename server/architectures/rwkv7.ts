@@ -1,0 +1,180 @@
+import type { CoreConfig } from '../graph/architecture.js';
+import { defineArchitecture } from '../graph/architecture.js';
+import { layerNorm } from '../graph/blocks/norm.js';
+import type { Value } from '../graph/ir.js';
+import type { SegmentBuilder } from '../graph/segmentBuilder.js';
+import { matrixState, shiftState } from '../graph/state.js';
+
+interface Rwkv7Config extends CoreConfig {
+  readonly H: number;
+  readonly E: number;
+  readonly dFf: number;
+  readonly eps: number;
+  readonly groupEps: number;
+  /** Rank of the low-rank maps for decay w, learning rate a, value mix v and gate g. */
+  readonly rank: Readonly<Record<'w' | 'a' | 'v' | 'g', number>>;
+}
+
+/** The input of the token before: [B,T,D] moved by one, the state filling the first place. */
+function tokenShift(g: SegmentBuilder, x: Value, name: string): Value {
+  const D = x.shape.at(-1) as number;
+  const spec = shiftState(name, D);
+  const before = g.concat([g.unsqueeze(g.statePast(spec), 1), x], 1); // [B,1+T,D]
+  g.stateNew(name, g.squeeze(g.slice(x, 1, -1, Number.MAX_SAFE_INTEGER, 1), 1)); // [B,D]
+  g.stateEvery(name, () => g.op('Identity', [x], x.shape));
+  return g.slice(before, 1, 0, -1, 'T');
+}
+
+/** base + f(x A) B: RWKV's "LoRA", with weights lora.0 [R,D], lora.2 [D,R] and its bias. */
+function lowRank(g: SegmentBuilder, x: Value, name: string, rank: number, f: (v: Value) => Value): Value {
+  return g.linear(f(g.linear(x, `${name}.lora.0`, rank)), `${name}.lora.2`, x.shape.at(-1) as number);
+}
+
+interface Recurrence {
+  readonly r: Value;
+  readonly w: Value;
+  readonly k: Value;
+  readonly v: Value;
+  readonly a: Value;
+  readonly kappa: Value;
+}
+
+/** S_t = S_{t−1} diag(w) − (S_{t−1} κ̂) (a ⊙ κ̂)ᵀ + v kᵀ, y_t = S_t r; S is [E_value, E_key], all inputs [B,T,H,E]. */
+function deltaRule(g: SegmentBuilder, c: Rwkv7Config, x: Recurrence): Value {
+  const state = matrixState('wkv', [c.H, c.E, c.E]);
+  const every = g.wants('state.wkv');
+  const { last, outputs } = g.scan(g.statePast(state), [x.r, x.w, x.k, x.v, g.mul(x.a, x.kappa), x.kappa], (b, S, inputs) => {
+    const [r, w, k, v, ak, kappa] = inputs as [Value, Value, Value, Value, Value, Value]; // [B,H,E]
+    const [row, column] = [(u: Value) => b.unsqueeze(u, -2), (u: Value) => b.unsqueeze(u, -1)];
+    const removal = b.mul(b.matmul(S, column(kappa)), row(ak)); // [B,H,E,E]
+    const next = b.add(b.sub(b.mul(S, row(w)), removal), b.mul(column(v), row(k)));
+    const y = b.squeeze(b.matmul(next, column(r)), -1); // [B,H,E]
+    return { state: next, outputs: every ? [y, next] : [y] };
+  });
+  g.stateNew('wkv', last);
+  g.stateEvery('wkv', () => outputs[1] as Value); // [B,T,H,E,E]
+  return g.probe('time_mix.y', outputs[0] as Value); // [B,T,H,E]
+}
+
+function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): Value {
+  const { H, E, dModel: D } = c;
+  const delta = g.sub(tokenShift(g, x, 'att_shift'), x);
+  const mix = (name: string) => g.add(x, g.mul(delta, g.weight(`x_${name}`, [D])));
+  const heads = (u: Value) => g.reshape(u, 0, 0, H, E); // [B,T,H,E]
+  const vector = (name: string) => g.weight(name, [D]);
+  const xv = mix('v');
+
+  const r = g.probe('time_mix.r', heads(g.linear(mix('r'), 'r_proj', D)));
+  const z = lowRank(g, mix('w'), 'w_lora', c.rank.w, (u) => g.tanh(u));
+  const w = g.probe('time_mix.w', heads(g.exp(g.mul(g.sigmoid(z), -Math.exp(-0.5))))); // decay, e^{−e^{−½} σ(z)}
+  const k0 = g.linear(mix('k'), 'k_proj', D);
+  const v0 = g.linear(xv, 'v_proj', D);
+  const a0 = g.sigmoid(lowRank(g, mix('a'), 'a_lora', c.rank.a, (u) => u));
+  const gate = g.probe(
+    'time_mix.g',
+    lowRank(g, mix('g'), 'g_lora', c.rank.g, (u) => g.sigmoid(u)),
+  );
+  const v = g.probe('time_mix.v', heads(first ? carryValue(g, v0) : mixValue(g, c, xv, v0)));
+  const a = g.probe('time_mix.a', heads(a0));
+  const kappa = g.probe('time_mix.kappa', normalise(g, heads(g.mul(k0, vector('k_k')))));
+  const k = g.probe('time_mix.k', heads(g.mul(k0, g.add(g.mul(g.sub(a0, 1), vector('k_a')), 1))));
+
+  const y = deltaRule(g, c, { r, w, k, v, a, kappa });
+  const bonus = g.mul(g.reduceSum(g.mul(g.mul(r, k), g.weight('r_k', [H, E])), -1), v); // [B,T,H,E]
+  const out = g.add(groupNorm(g, c, y), g.reshape(bonus, 0, 0, D)); // [B,T,D]
+  return g.probe('time_mix.out', g.linear(g.mul(out, gate), 'o_proj', D));
+}
+
+/** The first layer's value goes beside the residual stream to all later ones. */
+function carryValue(g: SegmentBuilder, v: Value): Value {
+  g.setCarry('v_first', v);
+  return v;
+}
+
+function mixValue(g: SegmentBuilder, c: Rwkv7Config, x: Value, v: Value): Value {
+  const share = g.sigmoid(lowRank(g, x, 'v_lora', c.rank.v, (u) => u));
+  return g.add(v, g.mul(g.sub(g.carry('v_first', ['B', 'T', c.dModel]), v), share));
+}
+
+/** x / max(‖x‖, 1e−12) over the last axis. */
+function normalise(g: SegmentBuilder, x: Value): Value {
+  const norm = g.op('Sqrt', [g.reduceSum(g.mul(x, x), -1)], [...x.shape.slice(0, -1), 1]);
+  return g.div(x, g.op('Max', [norm, g.constant(1e-12)], norm.shape));
+}
+
+/** LayerNorm within each head, then one affine map over D. */
+function groupNorm(g: SegmentBuilder, c: Rwkv7Config, y: Value): Value {
+  const ones = g.constant(new Float32Array(c.E).fill(1), [c.E]);
+  const normed = g.op('LayerNormalization', [y, ones, null], y.shape, { axis: -1, epsilon: c.groupEps });
+  const flat = g.reshape(normed, 0, 0, c.dModel);
+  return g.add(g.mul(flat, g.weight('g_norm.weight', [c.dModel])), g.weight('g_norm.bias', [c.dModel]));
+}
+
+function channelMix(g: SegmentBuilder, c: Rwkv7Config, x: Value): Value {
+  const mixed = g.add(x, g.mul(g.sub(tokenShift(g, x, 'ffn_shift'), x), g.weight('x_k', [c.dModel])));
+  const pre = g.relu(g.linear(mixed, 'key', c.dFf));
+  const k = g.probe('channel_mix.k', g.mul(pre, pre)); // [B,T,F]
+  return g.probe('channel_mix.out', g.linear(k, 'value', c.dModel));
+}
+
+/**
+ * RWKV-7 "Goose": Peng et al. 2025 (arXiv 2503.14456), eq. 3–20; official code BlinkDL/RWKV-LM rwkv_v7_demo.py.
+ * r receptance, w decay, a in-context learning rate, κ̂ removal key, v_first value of layer 0.
+ * Differs: ln0 belongs to block 0, so that resid_pre of block 0 is the embedding itself, as in Hugging Face's port.
+ */
+export const rwkv7 = defineArchitecture<Rwkv7Config>({
+  id: 'rwkv7',
+  names: ['rwkv7', 'RWKV7ForCausalLM', 'RWKV7Model'],
+  prefixes: ['model.', ''],
+  anchor: 'embeddings.weight',
+  blockPrefix: (i) => `layers.${i}.`,
+  config: (raw, tensors) => {
+    const dModel = raw.size('hidden_size');
+    const E = raw.size('head_dim', 64);
+    const H = raw.divides('head_dim', E, dModel);
+    const width = (name: string) =>
+      tensors.shape(`model.layers.1.attn.${name}_lora.lora.0.weight`)?.[0] ??
+      tensors.shape(`model.layers.0.attn.${name}_lora.lora.0.weight`)?.[0];
+    const rank = (name: string, key: string) => raw.size(`${key}_low_rank_dim`, width(name));
+    return {
+      dModel,
+      layers: raw.size('num_hidden_layers'),
+      vocab: raw.size('vocab_size'),
+      context: null,
+      H,
+      E,
+      dFf: raw.optional('intermediate_size') ?? raw.number('hidden_ratio', 4) * dModel,
+      eps: raw.number('norm_eps', 1e-5),
+      groupEps: raw.optional('_group_norm_eps') ?? E * raw.number('norm_eps', 1e-5),
+      rank: { w: rank('w', 'decay'), a: rank('a', 'a'), v: rank('v', 'v'), g: rank('g', 'gate') },
+    };
+  },
+  layer: (c) => ({ mixer: 'rwkv', attention: null, heads: c.H, headDim: c.E }),
+  state: (c) => [matrixState('wkv', [c.H, c.E, c.E]), shiftState('att_shift', c.dModel), shiftState('ffn_shift', c.dModel)],
+  carries: (c) => ({ v_first: c.dModel }),
+  embed: (g, c) => g.gather(g.weight('embeddings.weight', [c.vocab, c.dModel]), g.tokens), // [B,T,D]
+  block: (g, c, x, i) => {
+    const input = i === 0 && g.has('pre_norm.weight') ? layerNorm(g, x, 'pre_norm', c.eps) : x;
+    const ln1 = g.probe('ln1', layerNorm(g, input, 'attn_norm', c.eps));
+    const mid = g.probe(
+      'resid_mid',
+      g.add(
+        input,
+        g.within('', 'attn.', () => timeMix(g, c, ln1, i === 0)),
+      ),
+    );
+    const ln2 = g.probe('ln2', layerNorm(g, mid, 'ffn_norm', c.eps));
+    return g.add(
+      mid,
+      g.within('', 'ffn.', () => channelMix(g, c, ln2)),
+    ); // [B,T,D]
+  },
+  head: (g, c, x) => {
+    const normed = g.probe('ln_final', layerNorm(g, x, 'norm', c.eps));
+    return g.matmul(
+      normed,
+      g.topWeight(['lm_head.weight'], [c.vocab, c.dModel]) ?? g.weight('embeddings.weight', [c.vocab, c.dModel]),
+      { transB: true },
+    ); // [B,T,V]
+  },
+});

@@ -1,0 +1,16 @@
+import type { Value } from '../ir.js';
+import type { SegmentBuilder } from '../segmentBuilder.js';
+
+/** x / √(mean(x²) + ε) · w, or · (1 + w) where the checkpoint stores the offset (Gemma). Zhang & Sennrich 2019. */
+export function rmsNorm(g: SegmentBuilder, x: Value, name: string, eps: number, offset = 0): Value {
+  const size = x.shape.at(-1) as number;
+  const weight = g.weight(`${name}.weight`, [size]);
+  return g.op('RMSNorm', [x, offset === 0 ? weight : g.add(weight, offset)], x.shape, { eps });
+}
+
+/** (x − mean) / √(var + ε) · w + b over the last axis. Ba et al. 2016. */
+export function layerNorm(g: SegmentBuilder, x: Value, name: string, eps: number): Value {
+  const size = x.shape.at(-1) as number;
+  const bias = g.has(`${name}.bias`) ? g.weight(`${name}.bias`, [size]) : null;
+  return g.op('LayerNormalization', [x, g.weight(`${name}.weight`, [size]), bias], x.shape, { axis: -1, epsilon: eps });
+}

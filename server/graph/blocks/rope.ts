@@ -1,0 +1,126 @@
+import { LabError } from '../../protocol/errors.js';
+import type { Value } from '../ir.js';
+import type { SegmentBuilder } from '../segmentBuilder.js';
+
+/** Rotary position embedding (Su et al. 2021): pairs of dimensions turn by position · frequency. */
+export interface Rope {
+  /** Pairs are (i, i + dims/2), or (2i, 2i + 1). */
+  readonly style: 'half' | 'interleaved';
+  /** Rotated dimensions of each head, the first ones. */
+  readonly dims: number;
+  /** Radians a token, one for each pair: [dims / 2]. */
+  readonly frequencies: Float32Array;
+  /** YaRN's factor on cos and sin, 1 otherwise. */
+  readonly amplitude: number;
+}
+
+/** `rope_parameters` (or `rope_scaling` + `rope_theta`) as read from a config. */
+export interface RopeParameters {
+  readonly type: string;
+  readonly theta: number;
+  readonly get: (key: string) => number | null;
+  /** max_position_embeddings. */
+  readonly context: number | null;
+}
+
+const unknownRope = (type: string) =>
+  new LabError({
+    code: 'ROPE_UNKNOWN',
+    message: `RoPE scaling of type "${type}" is not known.`,
+    hint: 'Known: default, linear, llama3, yarn, dynamic (below the original context).',
+  });
+
+const missing = (type: string, key: string) =>
+  new LabError({
+    code: 'CONFIG_MISSING',
+    message: `RoPE of type ${type} needs ${key}.`,
+    hint: 'Add it to rope_parameters in config.json.',
+  });
+
+/** Frequencies of a head of `dims` rotated dimensions under the scaling the config names. */
+export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'half'): Rope {
+  const base = Float32Array.from({ length: dims / 2 }, (_, i) => p.theta ** ((-2 * i) / dims));
+  const need = (key: string): number => {
+    const value = p.get(key);
+    if (value === null) throw missing(p.type, key);
+    return value;
+  };
+  const plain = (frequencies: Float32Array): Rope => ({ style, dims, frequencies, amplitude: 1 });
+  switch (p.type) {
+    case 'default':
+    case 'mrope':
+    case 'dynamic':
+      return plain(base);
+    case 'linear':
+      return plain(base.map((f) => f / need('factor')));
+    case 'llama3':
+      return plain(llama3(base, need));
+    case 'yarn':
+      return yarn(dims, base, p, need, style);
+    default:
+      throw unknownRope(p.type);
+  }
+}
+
+/** Llama 3.1: low frequencies are slowed by `factor`, high ones kept, those between blended. */
+function llama3(base: Float32Array, need: (key: string) => number): Float32Array {
+  const [factor, low, high, original] = ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'].map(
+    need,
+  ) as [number, number, number, number];
+  return base.map((f) => {
+    const wavelength = (2 * Math.PI) / f;
+    if (wavelength < original / high) return f;
+    if (wavelength > original / low) return f / factor;
+    const smooth = (original / wavelength - low) / (high - low);
+    return ((1 - smooth) * f) / factor + smooth * f;
+  });
+}
+
+/** YaRN (Peng et al. 2023): interpolate below β_slow turns of the original context, extrapolate above β_fast, ramp between. */
+function yarn(dims: number, base: Float32Array, p: RopeParameters, need: (key: string) => number, style: Rope['style']): Rope {
+  const factor = need('factor');
+  const original = p.get('original_max_position_embeddings') ?? p.context ?? need('original_max_position_embeddings');
+  const pairOf = (turns: number) => (dims * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(p.theta));
+  const truncate = p.get('truncate') !== 0;
+  const [fast, slow] = [pairOf(p.get('beta_fast') ?? 32), pairOf(p.get('beta_slow') ?? 1)];
+  const low = Math.max(truncate ? Math.floor(fast) : fast, 0);
+  const high = Math.min(truncate ? Math.ceil(slow) : slow, dims - 1);
+  const frequencies = base.map((f, i) => {
+    const ramp = Math.min(Math.max((i - low) / (high === low ? 0.001 : high - low), 0), 1);
+    return (f / factor) * ramp + f * (1 - ramp);
+  });
+  const mscale = (scale: number, m = 1) => (scale <= 1 ? 1 : 0.1 * m * Math.log(scale) + 1);
+  const [m, mAll] = [p.get('mscale'), p.get('mscale_all_dim')];
+  const amplitude = p.get('attention_factor') ?? (m && mAll ? mscale(factor, m) / mscale(factor, mAll) : mscale(factor));
+  return { style, dims, frequencies, amplitude };
+}
+
+/** Turns x [B,H,T,E] by the positions of the new tokens. */
+export function rotate(g: SegmentBuilder, x: Value, r: Rope): Value {
+  const { cos, sin } = tables(g, x, r);
+  const size = x.shape.at(-1) as number;
+  const turned = r.style === 'half' ? halves(g, x, r.dims, cos, sin) : pairs(g, x, r.dims, cos, sin);
+  return r.dims === size ? turned : g.concat([turned, g.slice(x, -1, r.dims, size)], -1);
+}
+
+/** cos and sin of position · frequency: [T, dims/2]. */
+function tables(g: SegmentBuilder, x: Value, r: Rope): { cos: Value; sin: Value } {
+  const positions = g.memo('positions.f32', () => g.unsqueeze(g.cast(g.positions(x, 2), 'f32'), 1)); // [T,1]
+  const angles = g.memo(r, () => g.mul(positions, g.constant(r.frequencies, [1, r.dims / 2])));
+  const scaled = (v: Value) => (r.amplitude === 1 ? v : g.mul(v, r.amplitude));
+  const cos = g.memo(angles, () => scaled(g.cos(angles)));
+  return { cos, sin: g.memo(cos, () => scaled(g.sin(angles))) };
+}
+
+function halves(g: SegmentBuilder, x: Value, dims: number, cos: Value, sin: Value): Value {
+  const [a, b] = [g.slice(x, -1, 0, dims / 2), g.slice(x, -1, dims / 2, dims)];
+  return g.concat([g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))], -1);
+}
+
+function pairs(g: SegmentBuilder, x: Value, dims: number, cos: Value, sin: Value): Value {
+  const [heads] = [x.shape[1] as number];
+  const split = g.reshape(g.slice(x, -1, 0, dims), 0, heads, -1, dims / 2, 2); // [B,H,T,dims/2,2]
+  const [a, b] = g.split(split, -1, [1, 1]).map((half) => g.squeeze(half, -1)) as [Value, Value];
+  const turned = [g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))].map((half) => g.unsqueeze(half, -1));
+  return g.reshape(g.concat(turned, -1), 0, heads, -1, dims); // [B,H,T,dims]
+}

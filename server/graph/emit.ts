@@ -1,0 +1,179 @@
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value } from './ir.js';
+import {
+  AttributeProto_AttributeType,
+  type AttributeProtoSchema,
+  type GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProtoSchema,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  type TensorProtoSchema,
+  type ValueInfoProtoSchema,
+} from './onnx_pb.js';
+
+type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
+type TensorInit = MessageInitShape<typeof TensorProtoSchema>;
+
+/** Where a weight's bytes are: a stretch of a file, row-major in its logical shape. */
+export interface WeightPlace {
+  readonly dtype: 'F32' | 'F16' | 'BF16';
+  readonly shape: readonly number[];
+  /** Path relative to the session's external data folder. */
+  readonly location: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface EmitTarget {
+  readonly place: (tensor: string) => WeightPlace;
+  /**
+   * `prepack`: x Wᵀ as Transpose + MatMul, which ONNX Runtime folds into its own packed copy, the fastest to decode.
+   * `map`: FusedMatMul over the file as it is mapped: a third of the memory, slower by half, no second copy. For inspection.
+   */
+  readonly weights: 'prepack' | 'map';
+}
+
+const OPSETS = [
+  { domain: '', version: 21n },
+  { domain: 'com.microsoft', version: 1n },
+];
+const ELEMENT = { f32: TensorProto_DataType.FLOAT, i64: TensorProto_DataType.INT64, bool: TensorProto_DataType.BOOL } as const;
+const FILE_ELEMENT = { F32: TensorProto_DataType.FLOAT, F16: TensorProto_DataType.FLOAT16, BF16: TensorProto_DataType.BFLOAT16 } as const;
+
+/** The graph as a serialised ONNX model. */
+export function emitOnnx(graph: Graph, target: EmitTarget): Uint8Array {
+  return toBinary(
+    ModelProtoSchema,
+    create(ModelProtoSchema, { irVersion: 10n, producerName: 'model-lab', opsetImport: OPSETS, graph: new Emitter(graph, target).graphProto() }),
+  );
+}
+
+class Emitter {
+  readonly #nodes: NodeInit[] = [];
+  readonly #initializers: TensorInit[] = [];
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly target: EmitTarget,
+  ) {}
+
+  graphProto(): MessageInitShape<typeof GraphProtoSchema> {
+    for (const { value, data } of this.graph.constants.values())
+      this.#initializers.push({
+        name: value.name,
+        dims: value.shape.map((d) => BigInt(d)),
+        dataType: ELEMENT[value.dtype],
+        rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      });
+    for (const { value, tensor } of this.graph.weights.values()) this.#weight(value, tensor);
+    for (const node of this.graph.nodes) this.#node(node);
+    for (const [name, value] of this.graph.outputs) if (name !== value.name) this.emit('Identity', [value.name], [name]);
+    return {
+      name: this.graph.name,
+      node: this.#nodes,
+      initializer: this.#initializers,
+      input: this.graph.inputs.map((v) => valueInfo(v.name, v)),
+      output: [...this.graph.outputs].map(([name, v]) => valueInfo(name, v)),
+    };
+  }
+
+  /** Half-precision weights enter as they are in the file; ONNX Runtime folds the Cast, or it follows a Gather of a few rows. */
+  #weight(value: Value, tensor: string): void {
+    const { dtype, shape, location, offset, bytes } = this.target.place(tensor);
+    const stored = dtype === 'F32' ? value.name : `${value.name}.stored`;
+    this.#initializers.push({
+      name: stored,
+      dims: shape.map(BigInt),
+      dataType: FILE_ELEMENT[dtype],
+      dataLocation: TensorProto_DataLocation.EXTERNAL,
+      externalData: [
+        { key: 'location', value: location },
+        { key: 'offset', value: String(offset) },
+        { key: 'length', value: String(bytes) },
+      ],
+    });
+    const whole = this.graph.nodes.some((n) => n.op !== 'Gather' && n.inputs.some((i) => i?.name === value.name));
+    if (dtype !== 'F32' && whole) this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
+  }
+
+  #node(node: Node): void {
+    const inputs = node.inputs.map((value) => value?.name ?? '');
+    const outputs = node.outputs.map((value) => value.name);
+    const lower = LOWER[node.op];
+    if (lower) lower(this, node, inputs, outputs);
+    else this.emit(node.op, inputs, outputs, node.attributes);
+  }
+
+  emit(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}, domain = ''): void {
+    this.#nodes.push({
+      opType: op,
+      domain,
+      name: `${op}.${outputs[0]}`,
+      input: [...inputs],
+      output: [...outputs],
+      attribute: Object.entries(attributes).map(([name, value]) => this.#attribute(name, value)),
+    });
+  }
+
+  isWeight = (value: Value | null | undefined): boolean => value !== null && value !== undefined && this.graph.weights.has(value.name);
+
+  /** True when the weight is stored in half precision, so that its rows must be cast after a Gather. */
+  isHalf = (value: Value): boolean => {
+    const weight = this.graph.weights.get(value.name);
+    return weight !== undefined && this.target.place(weight.tensor).dtype !== 'F32';
+  };
+
+  get prepacks(): boolean {
+    return this.target.weights === 'prepack';
+  }
+
+  #attribute(name: string, value: Attribute): MessageInitShape<typeof AttributeProtoSchema> {
+    const T = AttributeProto_AttributeType;
+    if (isGraph(value)) return { name, type: T.GRAPH, g: new Emitter(value, this.target).graphProto() };
+    if (typeof value === 'string') return { name, type: T.STRING, s: new TextEncoder().encode(value) };
+    if (typeof value === 'boolean') return { name, type: T.INT, i: value ? 1n : 0n };
+    if (typeof value !== 'number') return { name, type: T.INTS, ints: value.map(BigInt) };
+    return FLOATS.has(name) ? { name, type: T.FLOAT, f: value } : { name, type: T.INT, i: BigInt(value) };
+  }
+}
+
+/** Attributes that are floats even when their value happens to be whole. */
+const FLOATS = new Set(['epsilon', 'alpha']);
+
+type Lowering = (e: Emitter, node: Node, inputs: string[], outputs: string[]) => void;
+
+const LOWER: Readonly<Record<string, Lowering>> = {
+  MatMul(e, node, inputs, outputs) {
+    const { transB = false, alpha = 1 } = node.attributes as { transB?: boolean; alpha?: number };
+    if (!transB && alpha === 1) e.emit('MatMul', inputs, outputs);
+    else if (e.prepacks && transB && alpha === 1 && e.isWeight(node.inputs[1])) {
+      const turned = `${outputs[0]}.wT`;
+      e.emit('Transpose', [inputs[1] as string], [turned], { perm: [1, 0] });
+      e.emit('MatMul', [inputs[0] as string, turned], outputs);
+    } else e.emit('FusedMatMul', inputs, outputs, { transB, alpha }, 'com.microsoft');
+  },
+  RMSNorm(e, node, inputs, outputs) {
+    e.emit('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: node.attributes['eps'] as number });
+  },
+  Gather(e, node, inputs, outputs) {
+    const table = node.inputs[0] as Value;
+    if (!e.isHalf(table)) return e.emit('Gather', inputs, outputs, node.attributes);
+    e.emit('Gather', [`${inputs[0]}.stored`, inputs[1] as string], [`${outputs[0]}.half`], node.attributes);
+    e.emit('Cast', [`${outputs[0]}.half`], outputs, { to: ELEMENT.f32 });
+  },
+  Cast(e, node, inputs, outputs) {
+    e.emit('Cast', inputs, outputs, { to: ELEMENT[node.attributes['to'] as DType] });
+  },
+};
+
+function valueInfo(name: string, value: Value): MessageInitShape<typeof ValueInfoProtoSchema> {
+  const dim = (d: Dim) =>
+    typeof d === 'number'
+      ? { value: { case: 'dimValue' as const, value: BigInt(d) } }
+      : { value: { case: 'dimParam' as const, value: d } };
+  return {
+    name,
+    type: { value: { case: 'tensorType', value: { elemType: ELEMENT[value.dtype], shape: { dim: value.shape.map(dim) } } } },
+  };
+}

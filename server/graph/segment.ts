@@ -1,0 +1,73 @@
+import { LabError } from '../protocol/errors.js';
+import type { Architecture, CoreConfig } from './architecture.js';
+import type { Graph, Value } from './ir.js';
+import { SegmentBuilder, type SegmentRequest, type TensorTable } from './segmentBuilder.js';
+
+/** Blocks from…to−1, with embed before and head behind when asked: the unit of compilation. */
+export interface SegmentSpec extends Partial<SegmentRequest> {
+  readonly from: number;
+  readonly to: number;
+  readonly embed: boolean;
+  readonly head: boolean;
+}
+
+export interface Segment {
+  readonly graph: Graph;
+  /** Every probe name this segment could have made an output. */
+  readonly declared: readonly string[];
+  /** What the residual stream leaves as: `resid`, or nothing when the head ends it. */
+  readonly spec: SegmentSpec;
+}
+
+/** An architecture bound to one checkpoint's config and tensor names. */
+export interface BoundArchitecture {
+  readonly architecture: Architecture;
+  readonly config: CoreConfig;
+  readonly tensors: TensorTable;
+  readonly prefix: string;
+}
+
+const unknownProbes = (names: readonly string[], kind: string) =>
+  new LabError({
+    code: 'PROBE_UNKNOWN',
+    message: `This model has no ${kind} ${names.join(', ')}.`,
+    hint: 'inspect lists every probe of a model.',
+  });
+
+/** Builds the graph of a segment. Inputs: `tokens` or `resid`, `past`, carries and state; outputs: `resid.next`, `logits`, state, carries, probes. */
+export function buildSegment(bound: BoundArchitecture, spec: SegmentSpec): Segment {
+  const { architecture, config, tensors, prefix } = bound;
+  const request = { probes: spec.probes ?? new Set<string>(), interventions: spec.interventions ?? new Set<string>() };
+  const g = new SegmentBuilder(
+    `segment_${spec.embed ? 'embed_' : ''}${spec.from}_${spec.to}${spec.head ? '_head' : ''}`,
+    tensors,
+    request,
+  );
+  g.within('', prefix, () => {
+    let x: Value = spec.embed
+      ? g.probe('embed', architecture.embed(g, config))
+      : g.input('resid', 'f32', ['B', 'T', config.dModel]);
+    for (let i = spec.from; i < spec.to; i++)
+      x = g.within(`blocks.${i}`, architecture.blockPrefix(i), () => {
+        const before = g.probe('resid_pre', x);
+        return g.probe('resid_post', architecture.block(g, config, before, i));
+      });
+    if (spec.head) g.output('logits', g.probe('logits', architecture.head(g, config, x)));
+    else g.output('resid.next', x);
+  });
+  const missing = [...request.probes].filter((name) => !g.graph.outputs.has(name));
+  if (missing.length > 0) throw unknownProbes(missing, 'probe');
+  const untouched = [...request.interventions].filter((name) => !g.interventions.has(name));
+  if (untouched.length > 0) throw unknownProbes(untouched, 'place to intervene');
+  return { graph: g.graph, declared: g.declared, spec };
+}
+
+/** Every probe of a model, `blocks.i.` once for all blocks that declare it. Builds graphs, reads no weights. */
+export function listProbes(bound: BoundArchitecture): string[] {
+  const names = new Set<string>();
+  for (let i = 0; i < bound.config.layers; i++) {
+    const { declared } = buildSegment(bound, { from: i, to: i + 1, embed: i === 0, head: i === bound.config.layers - 1 });
+    for (const name of declared) names.add(name.replace(`blocks.${i}.`, 'blocks.i.'));
+  }
+  return [...names];
+}

@@ -1,0 +1,244 @@
+import { LabError } from '../protocol/errors.js';
+import { Builder } from './builder.js';
+import type { Dim, Graph, Value } from './ir.js';
+import type { StateSpec } from './state.js';
+
+/** What a graph must know of a checkpoint: which tensors it has and their shapes. */
+export interface TensorTable {
+  shape(name: string): readonly number[] | null;
+  /** Small tensors that change the graph itself, read before it is built: RoPE divisors of GGUF files. */
+  readonly values?: ReadonlyMap<string, Float32Array>;
+}
+
+export interface SegmentRequest {
+  /** Full probe names to make outputs; state after every token is asked for as `blocks.i.state.NAME`. */
+  readonly probes: ReadonlySet<string>;
+  /** Full probe names whose value is changed to value · NAME.scale + NAME.shift, two inputs that broadcast. */
+  readonly interventions: ReadonlySet<string>;
+}
+
+const weightMissing = (names: readonly string[]) =>
+  new LabError({
+    code: 'WEIGHT_MISSING',
+    message: `The checkpoint has no tensor ${names.join(' or ')}.`,
+    hint: 'The file is incomplete, or its architecture is another one than its config says.',
+  });
+
+const weightShape = (name: string, shape: readonly number[], expected: readonly number[]) =>
+  new LabError({
+    code: 'WEIGHT_SHAPE',
+    message: `Tensor ${name} is [${shape.join(', ')}], but the config asks for [${expected.join(', ')}].`,
+    hint: 'The config and the tensors of this checkpoint contradict each other.',
+  });
+
+/**
+ * The `g` of an architecture file: operators, plus the four things a block may ask for: weights of the checkpoint, named
+ * probes, declared state, and carries that run beside the residual stream.
+ */
+export class SegmentBuilder extends Builder {
+  /** Every probe name declared while building, in graph order. */
+  readonly declared: string[] = [];
+  readonly interventions = new Set<string>();
+  #scope = '';
+  #prefix = '';
+  readonly #memo = new Map<unknown, Value>();
+
+  constructor(
+    name: string,
+    private readonly tensors: TensorTable,
+    private readonly request: SegmentRequest,
+  ) {
+    super(name);
+  }
+
+  // inputs every segment shares ──────────────────────────────────────────────
+
+  /** i64 [B,T]. */
+  get tokens(): Value {
+    return this.input('tokens', 'i64', ['B', 'T']);
+  }
+
+  /** Tokens before this call, i64 [1]: the position of the first new token. */
+  get past(): Value {
+    return this.input('past', 'i64', [1]);
+  }
+
+  /** T as i64 [1], measured on a value with T on `axis`. */
+  tokenCount(like: Value, axis = 1): Value {
+    return this.memo('T', () => this.unsqueeze(this.size(like, axis), 0));
+  }
+
+  /** Positions of the new tokens, i64 [T]. */
+  positions(like: Value, axis = 1): Value {
+    return this.memo('positions', () => this.add(this.range(this.squeeze(this.tokenCount(like, axis), 0), 'T'), this.past));
+  }
+
+  /** Computes a value once a segment, e.g. a mask that several blocks share. */
+  memo(key: unknown, make: () => Value): Value {
+    const known = this.#memo.get(key);
+    if (known) return known;
+    const value = make();
+    this.#memo.set(key, value);
+    return value;
+  }
+
+  // scope ────────────────────────────────────────────────────────────────────
+
+  /** Runs `build` with probes named under `scope` and weights under `prefix`. */
+  within<R>(scope: string, prefix: string, build: () => R): R {
+    const [outerScope, outerPrefix] = [this.#scope, this.#prefix];
+    this.#scope = scope === '' ? outerScope : `${scope}.`;
+    this.#prefix = `${outerPrefix}${prefix}`;
+    try {
+      return build();
+    } finally {
+      [this.#scope, this.#prefix] = [outerScope, outerPrefix];
+    }
+  }
+
+  // probes ───────────────────────────────────────────────────────────────────
+
+  /** Names `x`, which is at once a place to look and a place to intervene. Returns what the graph goes on with. */
+  probe(name: string, x: Value): Value {
+    const full = this.#scope + name;
+    this.declared.push(full);
+    let value = x;
+    if (this.request.interventions.has(full)) {
+      this.interventions.add(full);
+      const any = x.shape.map((_, axis): Dim => `${full}.${axis}`);
+      value = this.add(this.mul(x, this.input(`${full}.scale`, 'f32', any)), this.input(`${full}.shift`, 'f32', any));
+      value = { ...value, shape: x.shape };
+    }
+    if (this.request.probes.has(full)) this.output(full, value);
+    return value;
+  }
+
+  /** A quantity shown but not passed through here: built only when somebody asks for it. */
+  observe(name: string, make: () => Value): void {
+    const full = this.#scope + name;
+    this.declared.push(full);
+    if (this.request.probes.has(full)) this.output(full, make());
+  }
+
+  /** True when somebody intervenes on this name, so that a fused form must give way to the spelled-out one. */
+  touched(name: string): boolean {
+    return this.request.interventions.has(this.#scope + name);
+  }
+
+  wants(name: string): boolean {
+    return this.request.probes.has(this.#scope + name);
+  }
+
+  // weights ──────────────────────────────────────────────────────────────────
+
+  has(name: string): boolean {
+    return this.tensors.shape(this.#prefix + name) !== null;
+  }
+
+  /** A tensor of the checkpoint as f32; several names are spellings of one tensor. A [1, 1, D] tensor may stand for [D]. */
+  weight(names: string | readonly string[], shape: readonly number[]): Value {
+    const full = (typeof names === 'string' ? [names] : names).map((name) => this.#prefix + name);
+    const name = full.find((candidate) => this.tensors.shape(candidate) !== null);
+    if (name === undefined) throw weightMissing(full);
+    const stored = this.tensors.shape(name) as readonly number[];
+    const squeezed = (s: readonly number[]) => s.filter((d) => d !== 1).join();
+    if (squeezed(stored) !== squeezed(shape)) throw weightShape(name, stored, shape);
+    const value = { name: `w.${name}`, dtype: 'f32', shape: stored } as const;
+    this.graph.weights.set(value.name, { value, tensor: name });
+    return stored.join() === shape.join() ? value : this.reshape(value, ...shape);
+  }
+
+  /** A tensor outside every prefix, e.g. lm_head beside `backbone.`; null when the checkpoint has none. */
+  topWeight(names: readonly string[], shape: readonly number[]): Value | null {
+    if (!names.some((name) => this.tensors.shape(name) !== null)) return null;
+    const prefix = this.#prefix;
+    this.#prefix = '';
+    try {
+      return this.weight(names, shape);
+    } finally {
+      this.#prefix = prefix;
+    }
+  }
+
+  /** y = x Wᵀ + b with W stored [out, in]: `name`.weight, and `name`.bias when the checkpoint has it. */
+  linear(x: Value, name: string, outSize: number): Value {
+    const y = this.matmul(x, this.weight(`${name}.weight`, [outSize, x.shape.at(-1) as number]), { transB: true });
+    return this.has(`${name}.bias`) ? this.add(y, this.weight(`${name}.bias`, [outSize])) : y;
+  }
+
+  // state ────────────────────────────────────────────────────────────────────
+
+  /** Rows of a kv state before this call, [B,K,C,E], left-aligned; only the first `kept` are valid. */
+  kvPast(spec: StateSpec): Value {
+    const [heads, , size] = spec.shape as readonly [number, 'S', number];
+    return this.input(`${this.#scope}state.${spec.name}.past`, 'f32', ['B', heads, `C.${spec.keeps ?? 'all'}`, size]);
+  }
+
+  /** How many rows of this block's kv arrays are valid, i64 [1]. */
+  get kept(): Value {
+    return this.input(`${this.#scope}state.kept`, 'i64', [1]);
+  }
+
+  statePast(spec: StateSpec): Value {
+    return this.input(`${this.#scope}state.${spec.name}.past`, 'f32', ['B', ...(spec.shape as number[])]);
+  }
+
+  /** New rows [B,K,T,E] of a kv state, or the state after the last token [B, …] of any other. */
+  stateNew(name: string, value: Value): void {
+    this.output(`${this.#scope}state.${name}.new`, value);
+  }
+
+  /** State after every token, [B,T, …], when somebody asks for the probe `state.NAME`. */
+  stateEvery(name: string, make: () => Value): void {
+    this.observe(`state.${name}`, make);
+  }
+
+  // carries ──────────────────────────────────────────────────────────────────
+
+  /** A value that a later block reads beside the residual stream, e.g. RWKV-7's v_first. */
+  setCarry(name: string, value: Value): void {
+    this.#memo.set(`carry.${name}`, value);
+    this.output(`carry.${name}`, value);
+  }
+
+  carry(name: string, shape: readonly Dim[]): Value {
+    return this.memo(`carry.${name}`, () => this.input(`carry.${name}`, 'f32', shape));
+  }
+
+  // recurrence ───────────────────────────────────────────────────────────────
+
+  /**
+   * h_t, y_t = step(h_{t−1}, x_t …) over axis 1 of the sequences, as ONNX Scan. Sequences [B,T,…]; the body sees them without T.
+   * Returns the last state, the outputs [B,T,…] in the order of `step`.
+   */
+  scan(
+    initial: Value,
+    sequences: readonly Value[],
+    step: (
+      body: Builder,
+      state: Value,
+      inputs: readonly Value[],
+    ) => { readonly state: Value; readonly outputs: readonly Value[] },
+  ): { readonly last: Value; readonly outputs: readonly Value[] } {
+    const body = new Builder('body', `${this.graph.name}.s${this.graph.nodes.length}.`);
+    const state = body.input(`${this.graph.name}.s${this.graph.nodes.length}.state`, 'f32', initial.shape);
+    const inputs = sequences.map((s, i) => body.input(`${state.name}.x${i}`, 'f32', s.shape.toSpliced(1, 1)));
+    const result = step(body, state, inputs);
+    [result.state, ...result.outputs].forEach((value, i) => {
+      body.output(`${state.name}.y${i}`, body.op('Identity', [value], value.shape));
+    });
+    const graph: Graph = body.graph;
+    const [last, ...outputs] = this.ops(
+      'Scan',
+      [initial, ...sequences],
+      [{ shape: initial.shape }, ...result.outputs.map((o) => ({ shape: o.shape.toSpliced(1, 0, 'T') }))],
+      {
+        body: graph,
+        num_scan_inputs: sequences.length,
+        scan_input_axes: sequences.map(() => 1),
+        scan_output_axes: result.outputs.map(() => 1),
+      },
+    );
+    return { last: last as Value, outputs };
+  }
+}

@@ -1,0 +1,33 @@
+/** State a block declares. Cache, memory and state views derive from this; nothing downstream knows the family. */
+export interface StateSpec {
+  /** k, v, conv, ssm, wkv, att_shift, ffn_shift … */
+  readonly name: string;
+  /** `kv` gains a row a token; `conv`, `matrix` and `shift` are replaced. */
+  readonly kind: 'kv' | 'conv' | 'matrix' | 'shift';
+  /** Without batch: [K, 'S', E] for kv, fixed sizes otherwise. */
+  readonly shape: readonly (number | 'S')[];
+  /** kv: rows kept at most (sliding window − 1), null for all. */
+  readonly keeps: number | null;
+}
+
+/** Keys and values of K heads after RoPE. A sliding window of w tokens needs w − 1 old rows. */
+export const kvState = (kvHeads: number, headDim: number, window: number | null): StateSpec[] =>
+  ['k', 'v'].map((name) => ({ name, kind: 'kv', shape: [kvHeads, 'S', headDim], keeps: window === null ? null : window - 1 }));
+
+/** The last `width` inputs of a causal convolution over `channels`. */
+export const convState = (channels: number, width: number): StateSpec => ({
+  name: 'conv',
+  kind: 'conv',
+  shape: [channels, width],
+  keeps: null,
+});
+
+export const matrixState = (name: string, shape: readonly number[]): StateSpec => ({ name, kind: 'matrix', shape, keeps: null });
+
+/** The previous token's input of a token shift. */
+export const shiftState = (name: string, channels: number): StateSpec => ({
+  name,
+  kind: 'shift',
+  shape: [channels],
+  keeps: null,
+});

@@ -1,0 +1,76 @@
+import type { StateSpec } from '../graph/state.js';
+
+/** A tensor of the caller's, as ONNX Runtime takes it. */
+export interface HostTensor {
+  readonly type: 'float32' | 'int64' | 'bool';
+  readonly dims: readonly number[];
+  readonly data: Float32Array | BigInt64Array | Uint8Array;
+}
+
+export const f32 = (dims: readonly number[], data: Float32Array): HostTensor => ({ type: 'float32', dims, data });
+export const i64 = (dims: readonly number[], values: readonly number[]): HostTensor => ({
+  type: 'int64',
+  dims,
+  data: BigInt64Array.from(values, BigInt),
+});
+
+/** What a session input is given. */
+export type Feed =
+  | { readonly kind: 'tensor'; readonly tensor: HostTensor }
+  /** An output of an earlier step of the same program. */
+  | { readonly kind: 'register'; readonly name: string }
+  /** State that lives on the device; for kv, its first rows are valid. */
+  | { readonly kind: 'state'; readonly name: string }
+  /** How many rows of a kv state are valid, as i64 [1]. */
+  | { readonly kind: 'rows'; readonly name: string };
+
+/** Where a session output goes; one output may go to several places. */
+export type Sink =
+  | { readonly kind: 'return'; readonly name: string }
+  | { readonly kind: 'register'; readonly name: string }
+  /** kv: append the rows; otherwise: replace. */
+  | { readonly kind: 'state'; readonly name: string };
+
+export interface Step {
+  readonly session: number;
+  readonly feeds: Readonly<Record<string, Feed>>;
+  readonly sinks: Readonly<Record<string, readonly Sink[]>>;
+}
+
+/** Steps in order: one call of the device, cancellable between steps. */
+export type Program = readonly Step[];
+
+export interface SessionOptions {
+  /** Folder that external data locations are relative to. */
+  readonly folder: string;
+  readonly threads: number;
+  /** Keep packed copies of weights (generating sessions), or work on the mapped file (inspection). */
+  readonly prepack: boolean;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  readonly onStep?: (done: number, total: number) => void;
+}
+
+/** State as read back: kv carries only its valid rows [K,rows,E]. */
+export type StateSnapshot = ReadonlyMap<string, HostTensor>;
+
+/**
+ * Where sessions run and state lives. The worker thread implements it for the server (session.run blocks its event loop),
+ * the same class in the caller's thread for tests.
+ */
+export interface Device {
+  readonly provider: string;
+  load(model: Uint8Array, options: SessionOptions): Promise<number>;
+  release(sessions: readonly number[]): Promise<void>;
+  /** Errors: CANCELLED, RUNTIME_FAILED. */
+  run(program: Program, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  /** Creates state filled with zeros (kv: without rows). */
+  allocate(states: Readonly<Record<string, StateSpec>>): Promise<void>;
+  read(names: readonly string[]): Promise<StateSnapshot>;
+  /** Bytes allocated for state under a prefix. */
+  stateBytes(prefix: string): Promise<number>;
+  free(prefix: string): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,158 @@
+import { freemem } from 'node:os';
+import { bindArchitecture } from '../architectures/registry.js';
+import type { Checkpoint } from '../formats/checkpoint.js';
+import { readTensor } from '../formats/read.js';
+import { emitOnnx } from '../graph/emit.js';
+import { type Graph, prune } from '../graph/ir.js';
+import { type BoundArchitecture, buildSegment, listProbes, type SegmentSpec } from '../graph/segment.js';
+import type { TensorTable } from '../graph/segmentBuilder.js';
+import { LabError } from '../protocol/errors.js';
+import { sizeOf } from '../tensor/tensor.js';
+import type { Device } from './device.js';
+import { describeLayers } from './layers.js';
+import type { LayerView } from './view.js';
+import { WeightStore } from './weights.js';
+
+/** A compiled segment: its session and what goes in and out. */
+export interface Piece {
+  readonly session: number;
+  readonly spec: SegmentSpec;
+  readonly graph: Graph;
+}
+
+export interface ModelOptions {
+  readonly device: Device;
+  readonly threads: number;
+  /** Refuse models that need more; default: the memory that is free now. */
+  readonly memoryLimit?: number;
+  /** Blocks to a session of the generating chain: 1 cancels within one block. */
+  readonly blocksPerPiece?: number;
+  /** Return the residual stream entering each block; false only to measure what that costs. */
+  readonly capture?: boolean;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Inspection sessions kept open, least recently used first out. */
+const INSPECTIONS = 32;
+
+const tooLarge = (needed: number, available: number) =>
+  new LabError({
+    code: 'MODEL_TOO_LARGE',
+    message: `This model needs about ${gigabytes(needed)} of memory and ${gigabytes(available)} are available.`,
+    hint: 'Unload other models, close other programs, or open a smaller or more strongly quantised model.',
+  });
+
+const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GB`;
+
+export const tensorTable = (checkpoint: Checkpoint, values?: ReadonlyMap<string, Float32Array>): TensorTable => ({
+  shape: (name) => checkpoint.tensors.get(name)?.shape ?? null,
+  ...(values && { values }),
+});
+
+/** Binds without loading: what `inspect` and the checkpoint viewer need. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_*. */
+export async function bindCheckpoint(checkpoint: Checkpoint): Promise<BoundArchitecture> {
+  const factors = checkpoint.tensors.get('rope_freqs.weight');
+  const values = factors ? new Map([['rope_freqs.weight', await readTensor(checkpoint, factors)]]) : undefined;
+  return bindArchitecture(checkpoint.config, tensorTable(checkpoint, values));
+}
+
+export const parameterCount = (checkpoint: Checkpoint): number =>
+  [...checkpoint.tensors.values()].reduce((sum, entry) => sum + sizeOf(entry.shape), 0);
+
+/** Bytes the sessions of a model will hold: fp32 weights, packed once. */
+export const memoryNeeded = (checkpoint: Checkpoint): number => Math.ceil(parameterCount(checkpoint) * 4 * 1.15);
+
+/** A model whose generating chain is compiled; everything else is compiled when it is asked for. */
+export class Model {
+  readonly layers: readonly LayerView[];
+  readonly #inspections = new Map<string, Promise<Piece>>();
+  #probes: readonly string[] | null = null;
+
+  private constructor(
+    readonly checkpoint: Checkpoint,
+    readonly bound: BoundArchitecture,
+    readonly device: Device,
+    private readonly weights: WeightStore,
+    private readonly threads: number,
+    /** embed, groups of blocks, head: run in order they are the model. */
+    readonly pieces: readonly Piece[],
+    readonly capture: boolean,
+  ) {
+    this.layers = describeLayers(bound);
+  }
+
+  /** Errors: those of binding, MODEL_TOO_LARGE, DISK_FULL, RUNTIME_FAILED. */
+  static async open(checkpoint: Checkpoint, options: ModelOptions): Promise<Model> {
+    const bound = await bindCheckpoint(checkpoint);
+    const { layers } = bound.config;
+    buildSegment(bound, { from: 0, to: layers, embed: true, head: true }); // finds what is wrong before anything is read
+    const needed = memoryNeeded(checkpoint);
+    const available = options.memoryLimit ?? freemem();
+    if (needed > available) throw tooLarge(needed, available);
+    const size = options.blocksPerPiece ?? 1;
+    const groups = Array.from({ length: Math.ceil(layers / size) }, (_, i) => [i * size, Math.min((i + 1) * size, layers)] as const);
+    const total = groups.length + 3;
+    const weights = await WeightStore.open(checkpoint);
+    options.onProgress?.(1, total);
+    const pieces: Piece[] = [];
+    const add = async (spec: SegmentSpec, prepack: boolean) => {
+      pieces.push(await compile(bound, spec, weights, options.device, options.threads, prepack));
+      options.onProgress?.(1 + pieces.length, total);
+    };
+    try {
+      await add({ from: 0, to: 0, embed: true, head: false }, false);
+      for (const [from, to] of groups) {
+        const inner = options.capture === false ? [] : Array.from({ length: to - from - 1 }, (_, i) => `blocks.${from + 1 + i}.resid_pre`);
+        await add({ from, to, embed: false, head: false, probes: new Set(inner) }, true);
+      }
+      await add({ from: layers, to: layers, embed: false, head: true }, true);
+    } catch (error) {
+      await options.device.release(pieces.map((piece) => piece.session));
+      await weights.close();
+      throw error;
+    }
+    return new Model(checkpoint, bound, options.device, weights, options.threads, pieces, options.capture ?? true);
+  }
+
+  get probes(): readonly string[] {
+    this.#probes ??= listProbes(this.bound);
+    return this.#probes;
+  }
+
+  /** A segment that computes only the outputs in `spec.probes`; compiled once and kept while it is in use. */
+  async inspection(spec: SegmentSpec): Promise<Piece> {
+    const key = JSON.stringify([spec.from, spec.to, spec.embed, spec.head, [...(spec.probes ?? [])].sort(), [...(spec.interventions ?? [])].sort()]);
+    const piece = this.#inspections.get(key) ?? compile(this.bound, spec, this.weights, this.device, this.threads, false, spec.probes);
+    this.#inspections.delete(key);
+    this.#inspections.set(key, piece);
+    piece.catch(() => this.#inspections.delete(key));
+    for (const [old, oldest] of this.#inspections) {
+      if (this.#inspections.size <= INSPECTIONS) break;
+      this.#inspections.delete(old);
+      void oldest.then(({ session }) => this.device.release([session])).catch(() => undefined);
+    }
+    return piece;
+  }
+
+  async close(): Promise<void> {
+    const inspections = await Promise.allSettled(this.#inspections.values());
+    const sessions = [...this.pieces, ...inspections.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []))].map((p) => p.session);
+    await this.device.release(sessions);
+    await this.weights.close();
+  }
+}
+
+async function compile(
+  bound: BoundArchitecture,
+  spec: SegmentSpec,
+  weights: WeightStore,
+  device: Device,
+  threads: number,
+  prepack: boolean,
+  only?: ReadonlySet<string>,
+): Promise<Piece> {
+  const built = buildSegment(bound, spec).graph;
+  const graph = only ? prune(built, [...only]) : built;
+  const model = emitOnnx(graph, { place: weights.place, weights: prepack ? 'prepack' : 'map' });
+  return { session: await device.load(model, { folder: weights.folder, threads, prepack }), spec, graph };
+}

@@ -1,0 +1,134 @@
+import type { Value } from '../graph/ir.js';
+import { LabError } from '../protocol/errors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { f32, type Feed, type HostTensor, i64 } from './device.js';
+import { feedsOf } from './feeds.js';
+import type { Piece } from './model.js';
+import type { Rows } from './rows.js';
+import type { Run } from './run.js';
+import { placeKeys, sliceAxis } from './slices.js';
+import type { LayerView, TokenRange } from './view.js';
+
+/** Above this a tensor is not sent in one piece: ask for a range of tokens. */
+const LARGEST = 1 << 30;
+
+const mixedBlocks = (names: readonly string[]) =>
+  new LabError({ code: 'PROBE_UNKNOWN', message: `Probes ${names.join(', ')} are not of one block.`, hint: 'Ask for the probes of one block at a time.' });
+
+const noCapture = () =>
+  new LabError({ code: 'PROBE_UNKNOWN', message: 'This run kept no residual checkpoints.', hint: 'Run it again with capture.' });
+
+const tooLarge = (names: readonly string[], bytes: number) =>
+  new LabError({
+    code: 'PROBE_TOO_LARGE',
+    message: `${names.join(', ')} would take ${(bytes / 2 ** 30).toFixed(1)} GB at once.`,
+    hint: 'Ask for fewer tokens at a time.',
+  });
+
+/**
+ * Probes of one block for some tokens, by one run of a segment that holds this block alone (or embed, or head) and computes nothing else.
+ * It starts where the state is known: for attention at the range itself with the cached rows before it, under a sliding window one window
+ * earlier without any, for a recurrence at the last snapshot.
+ */
+export async function recompute(run: Run, names: readonly string[], range: TokenRange, signal?: AbortSignal): Promise<ReadonlyMap<string, Tensor>> {
+  const blocks = new Set(names.map((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? 'ends'));
+  if (blocks.size !== 1) throw mixedBlocks(names);
+  const [where] = blocks;
+  const L = run.model.layers.length;
+  if (where === 'ends') {
+    const embed = names.every((name) => name === 'embed');
+    const piece = await run.model.inspection({ from: embed ? 0 : L, to: embed ? 0 : L, embed, head: !embed, probes: new Set(names) });
+    return execute(run, piece, range, range, 0, signal);
+  }
+  const block = Number(where);
+  const layer = run.model.layers[block];
+  const probes = new Set(names);
+  if (!layer) await run.model.inspection({ from: 0, to: 1, embed: false, head: false, probes }); // says that it is unknown
+  if (!run.model.capture) throw noCapture();
+  const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes });
+  const rows = names.filter((name) => /\.state\.[kv]$/.test(name));
+  if (rows.length === 0) return execute(run, piece, startOf(run, layer as LayerView, range), range, block, signal);
+  // kv rows: everything kept at the end of the range
+  const keeps = (layer as LayerView).state.find((s) => s.kind === 'kv')?.keeps ?? range.to;
+  const kept = { from: Math.max(0, range.to - keeps), to: range.to };
+  const others = names.filter((name) => !rows.includes(name));
+  const kv = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes: new Set(rows) });
+  const result = new Map(await execute(run, kv, kept, kept, block, signal));
+  if (others.length > 0) for (const [name, tensor] of await recompute(run, others, range, signal)) result.set(name, tensor);
+  return result;
+}
+
+/** First token the segment must see so that every token of the range comes out exact. */
+function startOf(run: Run, layer: LayerView, range: TokenRange): TokenRange {
+  const windowed = layer.window === null ? range.from : Math.max(0, range.from - layer.window + 1);
+  if (!layer.state.some((s) => s.kind !== 'kv')) return { from: windowed, to: range.to };
+  const at = run.snapshots.filter((s) => s.at <= windowed).at(-1)?.at ?? 0;
+  return { from: at, to: range.to };
+}
+
+async function execute(run: Run, piece: Piece, computed: TokenRange, wanted: TokenRange, block: number, signal?: AbortSignal): Promise<ReadonlyMap<string, Tensor>> {
+  const T = computed.to - computed.from;
+  const D = run.model.bound.config.dModel;
+  const windowed = (run.model.layers[block]?.window ?? null) !== null;
+  guard(piece, T, computed.to);
+  const snapshot = run.snapshots.find((s) => s.at === computed.from)?.states;
+  const tensor = (value: HostTensor): Feed => ({ kind: 'tensor', tensor: value });
+  const feeds = feedsOf(piece.graph, (input) => {
+    switch (input.role) {
+      case 'tokens':
+        return tensor(i64([1, T], run.ids.slice(computed.from, computed.to)));
+      case 'past':
+        return tensor(i64([1], [computed.from]));
+      case 'resid':
+        return tensor(f32([1, T, D], (run.resid[piece.spec.from] as Rows).slice(computed.from, computed.to)));
+      case 'carry': {
+        const carry = run.carries.get(input.carry) as Rows;
+        return tensor(f32([1, T, carry.width], carry.slice(computed.from, computed.to)));
+      }
+      case 'kept':
+        return tensor(i64([1], [windowed ? 0 : computed.from]));
+      case 'state':
+        return stateFeed(run, piece, input.block, input.state, snapshot);
+      default:
+        throw new RangeError('an inspection has no interventions');
+    }
+  });
+  const sinks = Object.fromEntries([...piece.graph.outputs.keys()].map((name) => [name, [{ kind: 'return', name }] as const]));
+  const out = await run.model.device.run([{ session: piece.session, feeds, sinks }], signal ? { signal } : {});
+  const result = new Map<string, Tensor>();
+  for (const [name, value] of piece.graph.outputs)
+    result.set(name, trim(name, value, out[name] as HostTensor, computed, wanted, windowed ? 0 : computed.from));
+  return result;
+}
+
+/** kv: the live rows (masked to those before the range); recurrent state: the snapshot, or zeros at the start. */
+function stateFeed(run: Run, piece: Piece, block: number, name: string, snapshot: ReadonlyMap<string, HostTensor> | undefined): Feed {
+  const key = run.stateName(block, name);
+  const input = piece.graph.inputs.find((v) => v.name === `blocks.${block}.state.${name}.past`) as Value;
+  if (input.shape.some((d, axis) => axis > 0 && typeof d === 'string')) return { kind: 'state', name: key };
+  const dims = [1, ...(input.shape.slice(1) as number[])];
+  const known = snapshot?.get(key)?.data as Float32Array | undefined;
+  return { kind: 'tensor', tensor: f32(dims, known ?? new Float32Array(dims.reduce((n, d) => n * d, 1))) };
+}
+
+/** Drops the batch, the tokens before the range, and key columns that hold nothing. */
+function trim(name: string, value: Value, tensor: HostTensor, computed: TokenRange, wanted: TokenRange, kept: number): Tensor {
+  const shape = tensor.dims.slice(1);
+  let result: Tensor = { shape, data: tensor.data as Float32Array };
+  const axis = value.shape.slice(1);
+  const tokens = axis.indexOf('T');
+  if (tokens >= 0 && wanted.from > computed.from) result = sliceAxis(result, tokens, wanted.from - computed.from, wanted.to - computed.from);
+  if (axis.indexOf('S') >= 0) {
+    const T = computed.to - computed.from;
+    const empty = name.endsWith('.scores') ? Number.NEGATIVE_INFINITY : 0;
+    result = placeKeys(result, { kept, fresh: T, first: computed.from - kept, total: wanted.to, empty });
+  }
+  return result;
+}
+
+function guard(piece: Piece, T: number, S: number): void {
+  const sizes: Record<string, number> = { B: 1, T, S: S + T };
+  const bytes = [...piece.graph.outputs.values()].map((v) => v.shape.reduce<number>((n, d) => n * (typeof d === 'number' ? d : (sizes[d] ?? T)), 4));
+  const total = bytes.reduce((a, b) => a + b, 0);
+  if (total > LARGEST) throw tooLarge([...piece.graph.outputs.keys()], total);
+}

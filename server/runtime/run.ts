@@ -1,0 +1,162 @@
+import { LabError } from '../protocol/errors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { f32, type HostTensor, i64, type Program, type StateSnapshot } from './device.js';
+import { feedsOf, sinksOf } from './feeds.js';
+import type { Model, Piece } from './model.js';
+import { recompute } from './recompute.js';
+import { Rows } from './rows.js';
+import type { TokenRange } from './view.js';
+
+/** Tokens of one prefill call: bounds the memory of attention scores and the distance between state snapshots. */
+const CHUNK = 256;
+/** Tokens whose logits are computed at a time. */
+const LOGITS_CHUNK = 64;
+
+export interface PrefillOptions {
+  readonly signal?: AbortSignal;
+  /** Blocks done of all blocks × chunks. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const outOfVocabulary = (id: number, vocab: number) =>
+  new LabError({ code: 'TOKEN_INVALID', message: `Token id ${id} is not in 0…${vocab - 1}.`, hint: 'Check --ids, or whether the tokenizer belongs to this model.' });
+
+const empty = () => new LabError({ code: 'PROMPT_EMPTY', message: 'There is no token to run.', hint: 'Write a prompt.' });
+
+let runs = 0;
+
+/**
+ * One sequence through a model. Keeps the residual stream that enters each block (and leaves the last), carries, and snapshots of recurrent
+ * state every CHUNK tokens; with them any probe of any block is recomputed by a one-block segment. Live state stays on the device.
+ */
+export class Run {
+  readonly key = `run${++runs}/`;
+  readonly ids: number[] = [];
+  /** resid[i] enters block i; resid[L] leaves the last. [T,D] each. */
+  readonly resid: readonly Rows[];
+  readonly carries = new Map<string, Rows>();
+  readonly snapshots: { readonly at: number; readonly states: StateSnapshot }[] = [];
+  readonly #recurrent: readonly string[];
+
+  private constructor(readonly model: Model) {
+    const { layers, dModel } = model.bound.config;
+    this.resid = Array.from({ length: layers + 1 }, () => new Rows(dModel));
+    for (const [name, width] of Object.entries(model.bound.architecture.carries?.(model.bound.config) ?? {}))
+      this.carries.set(`carry.${name}`, new Rows(width));
+    this.#recurrent = model.layers.flatMap((l) => l.state.filter((s) => s.kind !== 'kv').map((s) => this.stateName(l.index, s.name)));
+  }
+
+  static async create(model: Model): Promise<Run> {
+    const run = new Run(model);
+    const { architecture, config } = model.bound;
+    const specs = model.layers.flatMap((l) => architecture.state(config, l.index).map((spec) => [run.stateName(l.index, spec.name), spec] as const));
+    await model.device.allocate(Object.fromEntries(specs));
+    return run;
+  }
+
+  stateName = (block: number, state: string): string => `${this.key}blocks.${block}.state.${state}`;
+
+  get recurrent(): boolean {
+    return this.#recurrent.length > 0;
+  }
+
+  /** Bytes held on this side: checkpoints and snapshots. */
+  get bytes(): number {
+    const snapshots = this.snapshots.flatMap((s) => [...s.states.values()]).reduce((n, t) => n + t.data.byteLength, 0);
+    return [...this.resid, ...this.carries.values()].reduce((n, rows) => n + rows.bytes, snapshots);
+  }
+
+  /** Runs tokens through all blocks, in chunks. A cancelled prefill leaves whole chunks behind and nothing else. Errors: CANCELLED, TOKEN_INVALID. */
+  async prefill(ids: readonly number[], options: PrefillOptions = {}): Promise<void> {
+    this.#check(ids);
+    const chunks = Math.ceil(ids.length / CHUNK);
+    const steps = this.model.pieces.length - 1;
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const part = ids.slice(chunk * CHUNK, (chunk + 1) * CHUNK);
+      const onStep = (done: number) => options.onProgress?.(chunk * steps + done, chunks * steps);
+      const returned = await this.model.device.run(this.#program(part, false), { ...(options.signal && { signal: options.signal }), onStep });
+      await this.#record(part, returned);
+    }
+  }
+
+  /** One more token; returns the logits [V] after it. */
+  async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
+    this.#check([id]);
+    const returned = await this.model.device.run(this.#program([id], true), signal ? { signal } : {});
+    await this.#record([id], returned);
+    return (returned['logits'] as HostTensor).data as Float32Array;
+  }
+
+  /** Logits [to−from, V] from the last residual checkpoint. */
+  async logits({ from, to }: TokenRange, signal?: AbortSignal): Promise<Float32Array> {
+    const head = this.model.pieces.at(-1) as Piece;
+    const { dModel } = this.model.bound.config;
+    const resid = f32([1, to - from, dModel], (this.resid.at(-1) as Rows).slice(from, to));
+    const feeds = feedsOf(head.graph, () => ({ kind: 'tensor', tensor: resid }));
+    const sinks = { logits: [{ kind: 'return', name: 'logits' }] } as const;
+    const out = await this.model.device.run([{ session: head.session, feeds, sinks }], signal ? { signal } : {});
+    return (out['logits'] as HostTensor).data as Float32Array;
+  }
+
+  /** Logits of all tokens, a few rows at a time: `visit` gets the row of token `t`. */
+  async eachLogits({ from, to }: TokenRange, visit: (t: number, logits: Float32Array) => void, signal?: AbortSignal): Promise<void> {
+    const { vocab } = this.model.bound.config;
+    for (let start = from; start < to; start += LOGITS_CHUNK) {
+      const end = Math.min(start + LOGITS_CHUNK, to);
+      const rows = await this.logits({ from: start, to: end }, signal);
+      for (let t = start; t < end; t++) visit(t, rows.subarray((t - start) * vocab, (t - start + 1) * vocab));
+    }
+  }
+
+  /** See RunView.probes. */
+  probes(names: readonly string[], options: { readonly range?: TokenRange; readonly signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, Tensor>> {
+    return recompute(this, names, options.range ?? { from: 0, to: this.ids.length }, options.signal);
+  }
+
+  async close(): Promise<void> {
+    await this.model.device.free(this.key);
+  }
+
+  #check(ids: readonly number[]): void {
+    const { vocab } = this.model.bound.config;
+    if (ids.length === 0) throw empty();
+    for (const id of ids) if (!Number.isInteger(id) || id < 0 || id >= vocab) throw outOfVocabulary(id, vocab);
+  }
+
+  /** embed, blocks and, for decoding, head. Between them the residual stream stays on the device; copies of it are returned. */
+  #program(ids: readonly number[], withHead: boolean): Program {
+    const past = { kind: 'tensor', tensor: i64([1], [this.ids.length]) } as const;
+    const tokens = { kind: 'tensor', tensor: i64([1, ids.length], ids) } as const;
+    const pieces = withHead ? this.model.pieces : this.model.pieces.slice(0, -1);
+    return pieces.map(({ session, graph, spec }) => ({
+      session,
+      feeds: feedsOf(graph, (input) => {
+        if (input.role === 'tokens') return tokens;
+        if (input.role === 'past') return past;
+        if (input.role === 'resid') return { kind: 'register', name: 'resid' };
+        if (input.role === 'carry') return { kind: 'register', name: input.carry };
+        if (input.role === 'intervention') throw new RangeError('the generating chain has no interventions');
+        return { kind: input.role === 'kept' ? 'rows' : 'state', name: this.stateName(input.block, input.state) };
+      }),
+      sinks: sinksOf(graph, (output) => {
+        if (output.role === 'state') return [{ kind: 'state', name: this.stateName(output.block, output.state) }];
+        const returned = { kind: 'return', name: output.role === 'resid' ? `resid.${spec.to}` : output.name } as const;
+        if (output.role === 'logits' || output.role === 'probe') return [returned];
+        const register = { kind: 'register', name: output.name } as const;
+        return this.model.capture || spec.to === this.model.layers.length ? [register, returned] : [register];
+      }),
+    }));
+  }
+
+  async #record(ids: readonly number[], returned: Record<string, HostTensor>): Promise<void> {
+    for (const [name, tensor] of Object.entries(returned)) {
+      const resid = /^resid\.(\d+)$|^blocks\.(\d+)\.resid_pre$/.exec(name);
+      const rows = resid ? this.resid[Number(resid[1] ?? resid[2])] : this.carries.get(name);
+      rows?.append(tensor.data as Float32Array);
+    }
+    const before = this.ids.length;
+    this.ids.push(...ids);
+    if (this.recurrent && Math.floor(before / CHUNK) !== Math.floor(this.ids.length / CHUNK))
+      this.snapshots.push({ at: this.ids.length, states: await this.model.device.read(this.#recurrent) });
+  }
+}

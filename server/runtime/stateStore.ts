@@ -1,0 +1,100 @@
+import type { StateSpec } from '../graph/state.js';
+import type { HostTensor } from './device.js';
+import { f32, i64 } from './device.js';
+
+/** KV arrays grow by this many rows, so that growth copies little and waste stays bounded. */
+const ROWS_STEP = 128;
+
+/** One piece of state on the device. The batch axis is part of the arrays (B = 1). */
+export interface StateCell {
+  tensor(): HostTensor;
+  rows(): HostTensor;
+  /** What a sink writes: new rows for kv, the whole state otherwise. */
+  write(value: HostTensor): void;
+  read(): HostTensor;
+  readonly bytes: number;
+}
+
+export const createCell = (spec: StateSpec): StateCell => (spec.kind === 'kv' ? new RowCell(spec) : new PlainCell(spec));
+
+class PlainCell implements StateCell {
+  #value: HostTensor;
+
+  constructor(private readonly spec: StateSpec) {
+    const shape = spec.shape as readonly number[];
+    this.#value = f32([1, ...shape], new Float32Array(shape.reduce((n, d) => n * d, 1)));
+  }
+  tensor = () => this.#value;
+  rows = () => i64([1], [0]);
+  /** Copies: the caller may send its buffer to another thread. */
+  write(value: HostTensor): void {
+    this.#value = f32(value.dims, (value.data as Float32Array).slice());
+  }
+  read = () => f32(this.spec.shape as readonly number[], (this.#value.data as Float32Array).slice());
+  get bytes(): number {
+    return this.#value.data.byteLength;
+  }
+}
+
+/** Rows [K,C,E] with the first `rows` valid; a sliding window keeps only the newest. */
+class RowCell implements StateCell {
+  readonly #heads: number;
+  readonly #size: number;
+  readonly #keeps: number;
+  #capacity = 1;
+  #rows = 0;
+  #data: Float32Array;
+
+  constructor(spec: StateSpec) {
+    const [heads, , size] = spec.shape as readonly [number, 'S', number];
+    this.#heads = heads;
+    this.#size = size;
+    this.#keeps = spec.keeps ?? Number.POSITIVE_INFINITY;
+    this.#data = new Float32Array(heads * size);
+  }
+
+  tensor = () => f32([1, this.#heads, this.#capacity, this.#size], this.#data);
+  rows = () => i64([1], [this.#rows]);
+
+  write(value: HostTensor): void {
+    const added = value.dims[2] as number;
+    const rows = Math.min(this.#rows + added, this.#keeps);
+    const fresh = Math.min(added, rows);
+    const old = rows - fresh;
+    this.#resize(rows, old);
+    const [E, source] = [this.#size, value.data as Float32Array];
+    for (let h = 0; h < this.#heads; h++) {
+      const from = (h * added + added - fresh) * E;
+      this.#data.set(source.subarray(from, from + fresh * E), (h * this.#capacity + old) * E);
+    }
+    this.#rows = rows;
+  }
+
+  /** Makes room for `rows` and moves the newest `old` ones to the front. */
+  #resize(rows: number, old: number): void {
+    const capacity = Math.max(Math.min(Math.ceil(rows / ROWS_STEP) * ROWS_STEP, Math.max(this.#keeps, 1)), this.#capacity);
+    const drop = this.#rows - old;
+    if (capacity === this.#capacity && drop === 0) return;
+    const data = capacity === this.#capacity ? this.#data : new Float32Array(this.#heads * capacity * this.#size);
+    for (let h = 0; h < this.#heads; h++) {
+      const from = (h * this.#capacity + drop) * this.#size;
+      data.set(this.#data.subarray(from, from + old * this.#size), h * capacity * this.#size);
+    }
+    this.#data = data;
+    this.#capacity = capacity;
+  }
+
+  read(): HostTensor {
+    const [K, S, E] = [this.#heads, this.#rows, this.#size];
+    const out = new Float32Array(K * S * E);
+    for (let h = 0; h < K; h++) {
+      const from = h * this.#capacity * E;
+      out.set(this.#data.subarray(from, from + S * E), h * S * E);
+    }
+    return f32([K, S, E], out);
+  }
+
+  get bytes(): number {
+    return this.#data.byteLength;
+  }
+}
