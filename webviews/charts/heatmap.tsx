@@ -15,9 +15,18 @@ export interface SharedColumns {
   readonly width: number;
   /** Width of the strip. */
   readonly pixels: number;
-  zoomBy(factor: number, x: number): void;
+  zoomBy(factor: number, x: number, y: number): void;
   scrollBy(pixels: number): void;
   reveal(col: number): void;
+  /** Rows on an axis of the same scale: cells are then square (queries × keys). */
+  readonly rows?: SharedRows;
+}
+
+export interface SharedRows {
+  readonly first: number;
+  scrollBy(pixels: number): void;
+  reveal(row: number): void;
+  showAll(): void;
 }
 
 export interface HeatmapProps {
@@ -95,7 +104,7 @@ export function Heatmap(props: HeatmapProps) {
   const size = `${rows} ${rowName} rows, ${cols} ${colName} columns`;
   return (
     <div class={asTable.value ? 'heatmap as-table' : 'heatmap'}>
-      <Tools asTable={asTable} zoom={zoom} fit={props.columns ? undefined : map.showAll} />
+      <Tools asTable={asTable} zoom={zoom} fit={props.columns && !props.columns.rows ? undefined : map.showAll} />
       {asTable.value && <Twin {...props} cursor={cursor} asTable={asTable} />}
       <div
         ref={map.stage}

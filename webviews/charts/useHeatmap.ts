@@ -60,23 +60,28 @@ export function useHeatmap(props: HeatmapProps, hidden: boolean): HeatmapState {
     cursor,
     height: (frame.height + margins.top) / ratio,
     page: Math.max(1, shown.row1 - shown.row0 - 1),
-    movable: view.cellWidth > fitted.cellWidth || (columns !== undefined && columns.width * props.cols > width),
+    movable: columns
+      ? columns.width * props.cols > width || (columns.rows !== undefined && columns.width * ratio * props.rows > frame.height)
+      : view.cellWidth > fitted.cellWidth,
     at: (x, y) => cellAt(frame, view, x * ratio - margins.left, y * ratio - margins.top),
     zoom: (factor, x, y) => {
       const point = x === undefined || y === undefined ? middle() : { x: x * ratio - margins.left, y: y * ratio - margins.top };
-      if (columns) columns.zoomBy(factor, point.x / ratio);
+      if (columns) columns.zoomBy(factor, point.x / ratio, point.y / ratio);
       else zoomed.value = zoomAt(frame, view, factor, point.x, point.y);
     },
     pan: (dx, dy) => {
-      if (columns) columns.scrollBy(-dx);
-      else zoomed.value = clampPan(frame, { ...view, x: view.x + dx * ratio, y: view.y + dy * ratio });
+      columns?.scrollBy(-dx);
+      columns?.rows?.scrollBy(-dy);
+      if (!columns) zoomed.value = clampPan(frame, { ...view, x: view.x + dx * ratio, y: view.y + dy * ratio });
     },
     showAll: () => {
+      columns?.rows?.showAll();
       zoomed.value = null;
     },
     goTo: (cell) => {
-      if (columns) columns.reveal(cell.col);
-      else if (zoomed.value) zoomed.value = reveal(frame, view, cell);
+      columns?.reveal(cell.col);
+      columns?.rows?.reveal(cell.row);
+      if (!columns && zoomed.value) zoomed.value = reveal(frame, view, cell);
     },
   };
 }
@@ -116,7 +121,13 @@ function sized(canvas: HTMLCanvasElement | null, frame: Frame, margins: Margins)
 }
 
 function viewOf({ columns }: HeatmapProps, frame: Frame, fitted: Viewport, zoomed: Viewport | null, ratio: number): Viewport {
-  if (columns) return { ...fitted, x: -columns.first * columns.width * ratio, cellWidth: columns.width * ratio };
+  if (columns) {
+    const cellWidth = columns.width * ratio;
+    const x = -columns.first * cellWidth;
+    return columns.rows
+      ? { x, y: -columns.rows.first * cellWidth, cellWidth, cellHeight: cellWidth }
+      : { ...fitted, x, cellWidth };
+  }
   return zoomed && zoomed.cellWidth > fitted.cellWidth ? clampPan(frame, zoomed) : fitted;
 }
 
@@ -124,11 +135,14 @@ function viewOf({ columns }: HeatmapProps, frame: Frame, fitted: Viewport, zoome
 const LARGEST_CELL = 64;
 
 function frameOf(props: HeatmapProps, width: number, margins: Margins, ratio: number): Frame {
-  const { rows, cols, shape = 'square', height = 360, cell = 20 } = props;
+  const { rows, cols, columns, shape = 'square', height = 360, cell = 20 } = props;
   const room = Math.max(1, Math.round(width * ratio) - margins.left);
   const limits = { width: room, height: Math.round(height * ratio), rows, cols, shape, largest: cell * ratio };
-  const fitted =
-    shape === 'square' ? fitGrid(limits).cellHeight : Math.max(1, Math.floor(Math.min(limits.height / rows, limits.largest)));
+  const fitted = columns?.rows
+    ? columns.width * ratio
+    : shape === 'square'
+      ? fitGrid(limits).cellHeight
+      : Math.max(1, Math.floor(Math.min(limits.height / rows, limits.largest)));
   return { ...limits, height: Math.max(1, Math.min(limits.height, Math.ceil(fitted * rows))), largest: LARGEST_CELL * ratio };
 }
 
