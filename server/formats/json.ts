@@ -66,8 +66,11 @@ class Scanner {
         this.space();
         if (this.bytes[this.at] === byte + 2) return; // '{' + 2 = '}' and '[' + 2 = ']'
         if (byte === openObject) this.key();
-      } else if (byte === quote) return this.string();
-      else return this.literal();
+      } else {
+        if (byte === quote) this.string();
+        else this.literal();
+        return;
+      }
     }
   }
 

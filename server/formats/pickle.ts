@@ -1,61 +1,17 @@
 import { formatError } from './errors.js';
+import {
+  constructors,
+  isDict,
+  isKind,
+  isSize,
+  isSizes,
+  mark,
+  type StoredTensor,
+  storageTypes,
+  type Value,
+} from './pickleValues.js';
 import { quoted } from './tensorTable.js';
 import { decodeText } from './text.js';
-
-/**
- * A reader of the pickles that torch.save makes. It is a stack machine over plain data: it calls nothing, imports nothing and knows
- * six constructors by name. Anything else a pickle could ask for is refused with its name and offset, before it could matter.
- * Opcodes: Python's Lib/pickletools.py; what a state dict needs of them: torch/_weights_only_unpickler.py.
- */
-export interface StoredTensor {
-  readonly kind: 'tensor';
-  readonly storage: Storage;
-  /** In elements. */
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-  /** Where the pickle made it, absolute. */
-  readonly at: number;
-}
-export interface Storage {
-  readonly kind: 'storage';
-  readonly dtype: string;
-  /** Name of the archive's member, `data/KEY`. */
-  readonly key: string;
-  readonly elements: number;
-}
-export interface Dict {
-  readonly kind: 'dict';
-  readonly entries: [Value, Value][];
-}
-interface Global {
-  readonly kind: 'global';
-  readonly name: string;
-}
-const mark = { kind: 'mark' } as const;
-export type Value = null | boolean | number | string | Value[] | Dict | StoredTensor | Storage | Global | typeof mark;
-
-const storageTypes = new Map(
-  Object.entries({
-    FloatStorage: 'F32',
-    HalfStorage: 'F16',
-    BFloat16Storage: 'BF16',
-    DoubleStorage: 'F64',
-    LongStorage: 'I64',
-    IntStorage: 'I32',
-    ShortStorage: 'I16',
-    CharStorage: 'I8',
-    ByteStorage: 'U8',
-    BoolStorage: 'BOOL',
-  }).map(([name, dtype]) => [`torch.${name}`, dtype]),
-);
-const constructors = new Set([
-  'torch._utils._rebuild_tensor_v2',
-  'torch._utils._rebuild_parameter',
-  'torch.nn.parameter.Parameter',
-  'collections.OrderedDict',
-  ...storageTypes.keys(),
-]);
 
 /** Bounds on what a small file may make of itself: 16 MB of pickle holds a state dict of 50,000 tensors. */
 export const maxPickle = 16 << 20;
@@ -65,6 +21,11 @@ const maxStack = 1 << 18;
 /** Runs the pickle in `bytes`, which start at `base` in `file`. Throws PICKLE_FORBIDDEN, PICKLE_INVALID, PICKLE_TOO_BIG. */
 export const readPickle = (bytes: Uint8Array, file: string, base: number): Value => new Machine(bytes, file, base).run();
 
+/**
+ * A reader of the pickles that torch.save makes. It is a stack machine over plain data: it calls nothing, imports nothing and knows
+ * six constructors by name. Anything else a pickle could ask for is refused with its name and offset, before it could matter.
+ * Opcodes: Python's Lib/pickletools.py; what a state dict needs of them: torch/_weights_only_unpickler.py.
+ */
 class Machine {
   private at = 0;
   private opcodeAt = 0;
@@ -257,17 +218,6 @@ class Machine {
     return formatError('PICKLE_TOO_BIG', this.file, this.base + this.opcodeAt, `The pickle makes ${what}.`);
   }
 }
-
-const isKind = <K extends 'global' | 'tensor' | 'storage' | 'dict'>(
-  value: Value | undefined,
-  kind: K,
-): value is Extract<Value, { kind: K }> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && value.kind === kind;
-const isDict = (value: Value): value is Dict => isKind(value, 'dict');
-const isSize = (value: Value | undefined): value is number =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-const isSizes = (value: Value | undefined): value is number[] =>
-  Array.isArray(value) && value.length <= 16 && value.every(isSize);
 
 type Step = (m: Machine) => void;
 const tuple =

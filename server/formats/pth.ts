@@ -3,7 +3,8 @@ import type { Checkpoint, Format } from './checkpoint.js';
 import { dtypes } from './dtypes.js';
 import { formatError } from './errors.js';
 import { readModelFolder } from './modelFolder.js';
-import { maxPickle, readPickle, type StoredTensor, type Value } from './pickle.js';
+import { maxPickle, readPickle } from './pickle.js';
+import { isDict, isKind, type StoredTensor, type Value } from './pickleValues.js';
 import { type RangedFile, resolvePath, withFile } from './rangedFile.js';
 import { presentRwkv } from './rwkvPth.js';
 import { type Declared, elementsOf, inOrder, quoted, tensorTable } from './tensorTable.js';
@@ -74,10 +75,8 @@ function stateDict(value: Value): (readonly [string, StoredTensor])[] {
     ? []
     : entriesOf(inner[1]).flatMap(([n, v]) => (isTensor(v) && typeof n === 'string' ? [[n, v] as const] : []));
 }
-const entriesOf = (value: Value): readonly [Value, Value][] =>
-  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'dict' ? value.entries : [];
-const isTensor = (value: Value): value is StoredTensor =>
-  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'tensor';
+const entriesOf = (value: Value): readonly [Value, Value][] => (isDict(value) ? value.entries : []);
+const isTensor = (value: Value): value is StoredTensor => isKind(value, 'tensor');
 
 function declare(
   name: string,

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { sizeOf, type Tensor } from '../tensor/tensor.js';
+import { formatError } from './errors.js';
+import { quoted } from './tensorTable.js';
+
+type Written = Tensor<Float32Array | Int32Array | Uint8Array>;
+
+const dtypeOf = (data: Written['data']): string =>
+  data instanceof Float32Array ? 'F32' : data instanceof Int32Array ? 'I32' : 'U8';
+
+/**
+ * Writes tensors as F32, I32 or U8 by the kind of their data. The file appears whole or not at all: it is written beside its place,
+ * flushed, then renamed. Throws SIZE_MISMATCH for a tensor whose shape does not fit its data, FILE_UNWRITABLE.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, Written>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  // Wider types first, so that every tensor starts at a multiple of its own size.
+  const sorted = [...tensors].sort(([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1));
+  const header = headerOf(path, sorted, metadata);
+  const unfinished = join(dirname(path), `.${randomUUID()}.partial`);
+  let file: FileHandle | null = null;
+  try {
+    file = await open(unfinished, 'wx');
+    await file.writeFile(header);
+    for (const [, { data }] of sorted) await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    await file.sync();
+    await file.close();
+    await rename(unfinished, path);
+  } catch (cause) {
+    await file?.close().catch(() => undefined);
+    await rm(unfinished, { force: true });
+    throw formatError(
+      'FILE_UNWRITABLE',
+      path,
+      null,
+      `The file cannot be written (${(cause as NodeJS.ErrnoException).code ?? String(cause)}).`,
+    );
+  }
+}
+
+/** u64 length and JSON, padded with spaces so that the data begins at a multiple of 8. */
+function headerOf(
+  path: string,
+  tensors: readonly (readonly [string, Written])[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const entries: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  if (Object.keys(metadata).length > 0) entries.__metadata__ = metadata;
+  let offset = 0;
+  for (const [name, { shape, data }] of tensors) {
+    if (sizeOf(shape) !== data.length)
+      throw formatError(
+        'SIZE_MISMATCH',
+        path,
+        null,
+        `Tensor ${quoted(name)} has the shape [${shape.join(', ')}] and ${data.length} values.`,
+      );
+    entries[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(entries));
+  const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(json, 8);
+  return header;
+}
