@@ -39,7 +39,7 @@ const noAnchor = (architecture: Architecture) =>
 /** Which family a config names: `model_type` first, then `architectures`. Errors: CONFIG_MISSING, ARCHITECTURE_UNKNOWN. */
 export function findArchitecture(config: Readonly<Record<string, unknown>> | null): Architecture {
   if (config === null) throw noConfig();
-  const named = [config['model_type'], config['architectures']].flat().filter((name): name is string => typeof name === 'string');
+  const named = [config.model_type, config.architectures].flat().filter((name): name is string => typeof name === 'string');
   for (const name of named) {
     const found = architectures.find((a) => a.names.includes(name));
     if (found) return found;

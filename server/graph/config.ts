@@ -83,7 +83,7 @@ export class ConfigReader {
       return value;
     };
     return {
-      type: String(table['rope_type'] ?? table['type'] ?? 'default'),
+      type: String(table.rope_type ?? table.type ?? 'default'),
       theta: read('rope_theta') ?? this.number('rope_theta', theta),
       get: (key) => read(key) ?? (key === 'original_max_position_embeddings' ? this.optional(key) : null),
       context: this.optional('max_position_embeddings', 'n_positions'),

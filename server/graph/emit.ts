@@ -39,13 +39,22 @@ const OPSETS = [
   { domain: 'com.microsoft', version: 1n },
 ];
 const ELEMENT = { f32: TensorProto_DataType.FLOAT, i64: TensorProto_DataType.INT64, bool: TensorProto_DataType.BOOL } as const;
-const FILE_ELEMENT = { F32: TensorProto_DataType.FLOAT, F16: TensorProto_DataType.FLOAT16, BF16: TensorProto_DataType.BFLOAT16 } as const;
+const FILE_ELEMENT = {
+  F32: TensorProto_DataType.FLOAT,
+  F16: TensorProto_DataType.FLOAT16,
+  BF16: TensorProto_DataType.BFLOAT16,
+} as const;
 
 /** The graph as a serialised ONNX model. */
 export function emitOnnx(graph: Graph, target: EmitTarget): Uint8Array {
   return toBinary(
     ModelProtoSchema,
-    create(ModelProtoSchema, { irVersion: 10n, producerName: 'model-lab', opsetImport: OPSETS, graph: new Emitter(graph, target).graphProto() }),
+    create(ModelProtoSchema, {
+      irVersion: 10n,
+      producerName: 'model-lab',
+      opsetImport: OPSETS,
+      graph: new Emitter(graph, target).graphProto(),
+    }),
   );
 }
 
@@ -98,14 +107,22 @@ class Emitter {
   }
 
   #node(node: Node): void {
-    const inputs = node.inputs.map((value) => value?.name ?? '');
+    // a trailing empty input crashes graph fusions of ONNX Runtime 1.30
+    const given = node.inputs.slice(0, node.inputs.findLastIndex((value) => value !== null) + 1);
+    const inputs = given.map((value) => value?.name ?? '');
     const outputs = node.outputs.map((value) => value.name);
     const lower = LOWER[node.op];
     if (lower) lower(this, node, inputs, outputs);
     else this.emit(node.op, inputs, outputs, node.attributes);
   }
 
-  emit(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}, domain = ''): void {
+  emit(
+    op: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain = '',
+  ): void {
     this.#nodes.push({
       opType: op,
       domain,
@@ -116,7 +133,8 @@ class Emitter {
     });
   }
 
-  isWeight = (value: Value | null | undefined): boolean => value !== null && value !== undefined && this.graph.weights.has(value.name);
+  isWeight = (value: Value | null | undefined): boolean =>
+    value !== null && value !== undefined && this.graph.weights.has(value.name);
 
   /** True when the weight is stored in half precision, so that its rows must be cast after a Gather. */
   isHalf = (value: Value): boolean => {
@@ -154,7 +172,7 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     } else e.emit('FusedMatMul', inputs, outputs, { transB, alpha }, 'com.microsoft');
   },
   RMSNorm(e, node, inputs, outputs) {
-    e.emit('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: node.attributes['eps'] as number });
+    e.emit('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: node.attributes.eps as number });
   },
   Gather(e, node, inputs, outputs) {
     const table = node.inputs[0] as Value;
@@ -163,7 +181,7 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     e.emit('Cast', [`${outputs[0]}.half`], outputs, { to: ELEMENT.f32 });
   },
   Cast(e, node, inputs, outputs) {
-    e.emit('Cast', inputs, outputs, { to: ELEMENT[node.attributes['to'] as DType] });
+    e.emit('Cast', inputs, outputs, { to: ELEMENT[node.attributes.to as DType] });
   },
 };
 

@@ -45,4 +45,6 @@ export function outputRole(name: string): OutputRole {
 }
 
 export const sinksOf = (graph: Graph, take: (role: OutputRole) => readonly Sink[]): Record<string, readonly Sink[]> =>
-  Object.fromEntries([...graph.outputs.keys()].map((name) => [name, take(outputRole(name))] as const).filter(([, sinks]) => sinks.length > 0));
+  Object.fromEntries(
+    [...graph.outputs.keys()].map((name) => [name, take(outputRole(name))] as const).filter(([, sinks]) => sinks.length > 0),
+  );

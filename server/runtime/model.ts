@@ -90,7 +90,10 @@ export class Model {
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
     const size = options.blocksPerPiece ?? 1;
-    const groups = Array.from({ length: Math.ceil(layers / size) }, (_, i) => [i * size, Math.min((i + 1) * size, layers)] as const);
+    const groups = Array.from(
+      { length: Math.ceil(layers / size) },
+      (_, i) => [i * size, Math.min((i + 1) * size, layers)] as const,
+    );
     const total = groups.length + 3;
     const weights = await WeightStore.open(checkpoint);
     options.onProgress?.(1, total);
@@ -102,7 +105,8 @@ export class Model {
     try {
       await add({ from: 0, to: 0, embed: true, head: false }, false);
       for (const [from, to] of groups) {
-        const inner = options.capture === false ? [] : Array.from({ length: to - from - 1 }, (_, i) => `blocks.${from + 1 + i}.resid_pre`);
+        const inner =
+          options.capture === false ? [] : Array.from({ length: to - from - 1 }, (_, i) => `blocks.${from + 1 + i}.resid_pre`);
         await add({ from, to, embed: false, head: false, probes: new Set(inner) }, true);
       }
       await add({ from: layers, to: layers, embed: false, head: true }, true);
@@ -121,8 +125,16 @@ export class Model {
 
   /** A segment that computes only the outputs in `spec.probes`; compiled once and kept while it is in use. */
   async inspection(spec: SegmentSpec): Promise<Piece> {
-    const key = JSON.stringify([spec.from, spec.to, spec.embed, spec.head, [...(spec.probes ?? [])].sort(), [...(spec.interventions ?? [])].sort()]);
-    const piece = this.#inspections.get(key) ?? compile(this.bound, spec, this.weights, this.device, this.threads, false, spec.probes);
+    const key = JSON.stringify([
+      spec.from,
+      spec.to,
+      spec.embed,
+      spec.head,
+      [...(spec.probes ?? [])].sort(),
+      [...(spec.interventions ?? [])].sort(),
+    ]);
+    const piece =
+      this.#inspections.get(key) ?? compile(this.bound, spec, this.weights, this.device, this.threads, false, spec.probes);
     this.#inspections.delete(key);
     this.#inspections.set(key, piece);
     piece.catch(() => this.#inspections.delete(key));
@@ -136,7 +148,9 @@ export class Model {
 
   async close(): Promise<void> {
     const inspections = await Promise.allSettled(this.#inspections.values());
-    const sessions = [...this.pieces, ...inspections.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []))].map((p) => p.session);
+    const sessions = [...this.pieces, ...inspections.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []))].map(
+      (p) => p.session,
+    );
     await this.device.release(sessions);
     await this.weights.close();
   }

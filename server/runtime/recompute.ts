@@ -1,7 +1,7 @@
 import type { Value } from '../graph/ir.js';
 import { LabError } from '../protocol/errors.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { f32, type Feed, type HostTensor, i64 } from './device.js';
+import { type Feed, f32, type HostTensor, i64 } from './device.js';
 import { feedsOf } from './feeds.js';
 import type { Piece } from './model.js';
 import type { Rows } from './rows.js';
@@ -13,7 +13,11 @@ import type { LayerView, TokenRange } from './view.js';
 const LARGEST = 1 << 30;
 
 const mixedBlocks = (names: readonly string[]) =>
-  new LabError({ code: 'PROBE_UNKNOWN', message: `Probes ${names.join(', ')} are not of one block.`, hint: 'Ask for the probes of one block at a time.' });
+  new LabError({
+    code: 'PROBE_UNKNOWN',
+    message: `Probes ${names.join(', ')} are not of one block.`,
+    hint: 'Ask for the probes of one block at a time.',
+  });
 
 const noCapture = () =>
   new LabError({ code: 'PROBE_UNKNOWN', message: 'This run kept no residual checkpoints.', hint: 'Run it again with capture.' });
@@ -30,14 +34,25 @@ const tooLarge = (names: readonly string[], bytes: number) =>
  * It starts where the state is known: for attention at the range itself with the cached rows before it, under a sliding window one window
  * earlier without any, for a recurrence at the last snapshot.
  */
-export async function recompute(run: Run, names: readonly string[], range: TokenRange, signal?: AbortSignal): Promise<ReadonlyMap<string, Tensor>> {
+export async function recompute(
+  run: Run,
+  names: readonly string[],
+  range: TokenRange,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, Tensor>> {
   const blocks = new Set(names.map((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? 'ends'));
   if (blocks.size !== 1) throw mixedBlocks(names);
   const [where] = blocks;
   const L = run.model.layers.length;
   if (where === 'ends') {
     const embed = names.every((name) => name === 'embed');
-    const piece = await run.model.inspection({ from: embed ? 0 : L, to: embed ? 0 : L, embed, head: !embed, probes: new Set(names) });
+    const piece = await run.model.inspection({
+      from: embed ? 0 : L,
+      to: embed ? 0 : L,
+      embed,
+      head: !embed,
+      probes: new Set(names),
+    });
     return execute(run, piece, range, range, 0, signal);
   }
   const block = Number(where);
@@ -66,7 +81,14 @@ function startOf(run: Run, layer: LayerView, range: TokenRange): TokenRange {
   return { from: at, to: range.to };
 }
 
-async function execute(run: Run, piece: Piece, computed: TokenRange, wanted: TokenRange, block: number, signal?: AbortSignal): Promise<ReadonlyMap<string, Tensor>> {
+async function execute(
+  run: Run,
+  piece: Piece,
+  computed: TokenRange,
+  wanted: TokenRange,
+  block: number,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, Tensor>> {
   const T = computed.to - computed.from;
   const D = run.model.bound.config.dModel;
   const windowed = (run.model.layers[block]?.window ?? null) !== null;
@@ -102,7 +124,13 @@ async function execute(run: Run, piece: Piece, computed: TokenRange, wanted: Tok
 }
 
 /** kv: the live rows (masked to those before the range); recurrent state: the snapshot, or zeros at the start. */
-function stateFeed(run: Run, piece: Piece, block: number, name: string, snapshot: ReadonlyMap<string, HostTensor> | undefined): Feed {
+function stateFeed(
+  run: Run,
+  piece: Piece,
+  block: number,
+  name: string,
+  snapshot: ReadonlyMap<string, HostTensor> | undefined,
+): Feed {
   const key = run.stateName(block, name);
   const input = piece.graph.inputs.find((v) => v.name === `blocks.${block}.state.${name}.past`) as Value;
   if (input.shape.some((d, axis) => axis > 0 && typeof d === 'string')) return { kind: 'state', name: key };
@@ -117,7 +145,8 @@ function trim(name: string, value: Value, tensor: HostTensor, computed: TokenRan
   let result: Tensor = { shape, data: tensor.data as Float32Array };
   const axis = value.shape.slice(1);
   const tokens = axis.indexOf('T');
-  if (tokens >= 0 && wanted.from > computed.from) result = sliceAxis(result, tokens, wanted.from - computed.from, wanted.to - computed.from);
+  if (tokens >= 0 && wanted.from > computed.from)
+    result = sliceAxis(result, tokens, wanted.from - computed.from, wanted.to - computed.from);
   if (axis.indexOf('S') >= 0) {
     const T = computed.to - computed.from;
     const empty = name.endsWith('.scores') ? Number.NEGATIVE_INFINITY : 0;
@@ -128,7 +157,9 @@ function trim(name: string, value: Value, tensor: HostTensor, computed: TokenRan
 
 function guard(piece: Piece, T: number, S: number): void {
   const sizes: Record<string, number> = { B: 1, T, S: S + T };
-  const bytes = [...piece.graph.outputs.values()].map((v) => v.shape.reduce<number>((n, d) => n * (typeof d === 'number' ? d : (sizes[d] ?? T)), 4));
+  const bytes = [...piece.graph.outputs.values()].map((v) =>
+    v.shape.reduce<number>((n, d) => n * (typeof d === 'number' ? d : (sizes[d] ?? T)), 4),
+  );
   const total = bytes.reduce((a, b) => a + b, 0);
   if (total > LARGEST) throw tooLarge([...piece.graph.outputs.keys()], total);
 }

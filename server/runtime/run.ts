@@ -19,7 +19,11 @@ export interface PrefillOptions {
 }
 
 const outOfVocabulary = (id: number, vocab: number) =>
-  new LabError({ code: 'TOKEN_INVALID', message: `Token id ${id} is not in 0…${vocab - 1}.`, hint: 'Check --ids, or whether the tokenizer belongs to this model.' });
+  new LabError({
+    code: 'TOKEN_INVALID',
+    message: `Token id ${id} is not in 0…${vocab - 1}.`,
+    hint: 'Check --ids, or whether the tokenizer belongs to this model.',
+  });
 
 const empty = () => new LabError({ code: 'PROMPT_EMPTY', message: 'There is no token to run.', hint: 'Write a prompt.' });
 
@@ -43,13 +47,17 @@ export class Run {
     this.resid = Array.from({ length: layers + 1 }, () => new Rows(dModel));
     for (const [name, width] of Object.entries(model.bound.architecture.carries?.(model.bound.config) ?? {}))
       this.carries.set(`carry.${name}`, new Rows(width));
-    this.#recurrent = model.layers.flatMap((l) => l.state.filter((s) => s.kind !== 'kv').map((s) => this.stateName(l.index, s.name)));
+    this.#recurrent = model.layers.flatMap((l) =>
+      l.state.filter((s) => s.kind !== 'kv').map((s) => this.stateName(l.index, s.name)),
+    );
   }
 
   static async create(model: Model): Promise<Run> {
     const run = new Run(model);
     const { architecture, config } = model.bound;
-    const specs = model.layers.flatMap((l) => architecture.state(config, l.index).map((spec) => [run.stateName(l.index, spec.name), spec] as const));
+    const specs = model.layers.flatMap((l) =>
+      architecture.state(config, l.index).map((spec) => [run.stateName(l.index, spec.name), spec] as const),
+    );
     await model.device.allocate(Object.fromEntries(specs));
     return run;
   }
@@ -74,7 +82,10 @@ export class Run {
     for (let chunk = 0; chunk < chunks; chunk++) {
       const part = ids.slice(chunk * CHUNK, (chunk + 1) * CHUNK);
       const onStep = (done: number) => options.onProgress?.(chunk * steps + done, chunks * steps);
-      const returned = await this.model.device.run(this.#program(part, false), { ...(options.signal && { signal: options.signal }), onStep });
+      const returned = await this.model.device.run(this.#program(part, false), {
+        ...(options.signal && { signal: options.signal }),
+        onStep,
+      });
       await this.#record(part, returned);
     }
   }
@@ -84,7 +95,7 @@ export class Run {
     this.#check([id]);
     const returned = await this.model.device.run(this.#program([id], true), signal ? { signal } : {});
     await this.#record([id], returned);
-    return (returned['logits'] as HostTensor).data as Float32Array;
+    return (returned.logits as HostTensor).data as Float32Array;
   }
 
   /** Logits [to−from, V] from the last residual checkpoint. */
@@ -95,11 +106,15 @@ export class Run {
     const feeds = feedsOf(head.graph, () => ({ kind: 'tensor', tensor: resid }));
     const sinks = { logits: [{ kind: 'return', name: 'logits' }] } as const;
     const out = await this.model.device.run([{ session: head.session, feeds, sinks }], signal ? { signal } : {});
-    return (out['logits'] as HostTensor).data as Float32Array;
+    return (out.logits as HostTensor).data as Float32Array;
   }
 
   /** Logits of all tokens, a few rows at a time: `visit` gets the row of token `t`. */
-  async eachLogits({ from, to }: TokenRange, visit: (t: number, logits: Float32Array) => void, signal?: AbortSignal): Promise<void> {
+  async eachLogits(
+    { from, to }: TokenRange,
+    visit: (t: number, logits: Float32Array) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const { vocab } = this.model.bound.config;
     for (let start = from; start < to; start += LOGITS_CHUNK) {
       const end = Math.min(start + LOGITS_CHUNK, to);
@@ -109,7 +124,10 @@ export class Run {
   }
 
   /** See RunView.probes. */
-  probes(names: readonly string[], options: { readonly range?: TokenRange; readonly signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, Tensor>> {
+  probes(
+    names: readonly string[],
+    options: { readonly range?: TokenRange; readonly signal?: AbortSignal } = {},
+  ): Promise<ReadonlyMap<string, Tensor>> {
     return recompute(this, names, options.range ?? { from: 0, to: this.ids.length }, options.signal);
   }
 

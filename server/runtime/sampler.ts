@@ -35,7 +35,8 @@ export function topK(values: Float32Array, k: number): number[] {
 export function sample(logits: Float32Array, sampling: Sampling, seed: number, step: number): number {
   if (sampling.temperature === 0 || sampling.topK === 1) return argmax(logits);
   const k = Math.min(sampling.topK ?? logits.length, logits.length);
-  const order = k <= 256 ? topK(logits, k) : [...logits.keys()].sort((a, b) => (logits[b] as number) - (logits[a] as number)).slice(0, k);
+  const order =
+    k <= 256 ? topK(logits, k) : [...logits.keys()].sort((a, b) => (logits[b] as number) - (logits[a] as number)).slice(0, k);
   const top = logits[order[0] as number] as number;
   const weights = order.map((i) => Math.exp(((logits[i] as number) - top) / sampling.temperature));
   const total = weights.reduce((a, b) => a + b, 0);

@@ -29,7 +29,10 @@ export interface RunView {
    * `state.k`/`state.v` are [K, S, E] (rows kept at the end of the range); recurrent states [to−from, …] after every token.
    * Errors: PROBE_UNKNOWN, PROBE_TOO_LARGE, CANCELLED.
    */
-  probes(names: readonly string[], options?: { readonly range?: TokenRange; readonly signal?: AbortSignal }): Promise<ReadonlyMap<string, Tensor>>;
+  probes(
+    names: readonly string[],
+    options?: { readonly range?: TokenRange; readonly signal?: AbortSignal },
+  ): Promise<ReadonlyMap<string, Tensor>>;
   /** Rows a KV layer has allocated (≥ rows kept). */
   readonly capacity: number;
 }

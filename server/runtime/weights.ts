@@ -65,7 +65,11 @@ interface DecodedFile {
   remove(): Promise<void>;
 }
 
-async function decode(checkpoint: Checkpoint, entries: readonly TensorEntry[], onProgress?: (done: number, total: number) => void): Promise<DecodedFile> {
+async function decode(
+  checkpoint: Checkpoint,
+  entries: readonly TensorEntry[],
+  onProgress?: (done: number, total: number) => void,
+): Promise<DecodedFile> {
   const offsets = new Map<string, number>();
   let size = 0;
   for (const entry of entries) {
@@ -83,7 +87,12 @@ async function decode(checkpoint: Checkpoint, entries: readonly TensorEntry[], o
     try {
       for (const [index, entry] of entries.entries()) {
         const values = await readTensor(checkpoint, entry);
-        await handle.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), 0, values.byteLength, offsets.get(entry.name));
+        await handle.write(
+          new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+          0,
+          values.byteLength,
+          offsets.get(entry.name),
+        );
         onProgress?.(index + 1, entries.length);
       }
     } finally {

@@ -7,7 +7,13 @@ type Plain = Exclude<keyof Device, 'provider' | 'run'>;
 
 export type ToWorker =
   | { readonly id: number; readonly method: Plain; readonly args: readonly unknown[] }
-  | { readonly id: number; readonly method: 'run'; readonly program: Program; readonly cancel: SharedArrayBuffer; readonly progress: boolean };
+  | {
+      readonly id: number;
+      readonly method: 'run';
+      readonly program: Program;
+      readonly cancel: SharedArrayBuffer;
+      readonly progress: boolean;
+    };
 
 export type FromWorker =
   | { readonly id: number; readonly result: unknown }
@@ -86,7 +92,10 @@ export class WorkerDevice implements Device {
   #receive(message: FromWorker): void {
     const pending = this.#pending.get(message.id);
     if (!pending) return;
-    if ('done' in message) return pending.onStep?.(message.done, message.total);
+    if ('done' in message) {
+      pending.onStep?.(message.done, message.total);
+      return;
+    }
     this.#pending.delete(message.id);
     if (this.#pending.size === 0) this.#worker.unref();
     if ('error' in message) pending.reject(new LabError(message.error));

@@ -25,15 +25,21 @@ function transposed({ shape, data }: Tensor): Tensor {
 async function check(run: Run, oracle: Map<string, Tensor>): Promise<void> {
   const L = run.model.layers.length;
   const one = async (name: string) => (await run.probes([name])).get(name) as Tensor;
+  // transformers records Mamba's hidden states behind each block, every other family's before it
+  const hidden = run.model.bound.architecture.id === 'mamba' ? 'resid_post' : 'resid_pre';
   for (let i = 0; i < L; i++) {
-    assertClose(`hidden.${i}`, await one(`blocks.${i}.resid_pre`), oracle.get(`hidden.${i}`) as Tensor);
+    assertClose(`hidden.${i}`, await one(`blocks.${i}.${hidden}`), oracle.get(`hidden.${i}`) as Tensor);
     for (const [key, expected] of oracle) {
       const [kind, layer, name] = key.split('.') as [string, string, string];
       if (Number(layer) !== i) continue;
       if (kind === 'attn') assertClose(key, await one(`blocks.${i}.attn.pattern`), expected);
       if (kind === 'kv') assertClose(key, await one(`blocks.${i}.state.${name}`), expected);
       if (kind === 'statet')
-        assertClose(key, await one(`blocks.${i}.state.${stateNames[name] ?? name}`), name === 'recurrent_state' ? transposed(expected) : expected);
+        assertClose(
+          key,
+          await one(`blocks.${i}.state.${stateNames[name] ?? name}`),
+          name === 'recurrent_state' ? transposed(expected) : expected,
+        );
     }
   }
   assertClose(`hidden.${L}`, await one('ln_final'), oracle.get(`hidden.${L}`) as Tensor);
@@ -57,7 +63,11 @@ for (const family of families)
     for (const [step, id] of decoded.entries()) {
       assert.equal(next, id, `greedy token ${step}`);
       const logits = await run.decode(id);
-      assertClose(`decode.logits ${step}`, { shape: [V], data: logits }, { shape: [V], data: expected.data.slice(step * V, (step + 1) * V) });
+      assertClose(
+        `decode.logits ${step}`,
+        { shape: [V], data: logits },
+        { shape: [V], data: expected.data.slice(step * V, (step + 1) * V) },
+      );
       next = argmax(logits);
     }
     await device.close();

@@ -10,7 +10,9 @@ export const fixtures = path.resolve(import.meta.dirname, '../fixtures/oracles')
 export async function readOracle(name: string): Promise<Map<string, Tensor>> {
   const checkpoint = await openCheckpoint(path.join(fixtures, name, 'oracle.safetensors'));
   const entries = [...checkpoint.tensors.values()];
-  return new Map(await Promise.all(entries.map(async (e) => [e.name, { shape: e.shape, data: await readTensor(checkpoint, e) }] as const)));
+  return new Map(
+    await Promise.all(entries.map(async (e) => [e.name, { shape: e.shape, data: await readTensor(checkpoint, e) }] as const)),
+  );
 }
 
 /** |a − b| ≤ tolerance · (1 + |b|) everywhere, same shape. */
