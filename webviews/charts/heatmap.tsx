@@ -44,6 +44,8 @@ export interface HeatmapProps {
   readonly colLabel?: (col: number) => string;
   /** The reading at a cell; by default "row r, column c: value". */
   readonly describe?: (cell: Cell, value: number) => string;
+  /** What a cell without a value is; "not loaded" by default. */
+  readonly absent?: string;
   /** square (default): cells keep their shape. strip: rows fill the height and only columns zoom (heads × tokens). */
   readonly shape?: 'square' | 'strip';
   /** Largest height and largest fitted cell in CSS pixels. */
@@ -160,9 +162,9 @@ function Twin({ cursor, asTable, ...props }: TwinProps) {
   );
 }
 
-function reading({ tiles, rowName, colName, describe }: HeatmapProps, cell: Cell | null): string {
+function reading({ tiles, rowName, colName, describe, absent = 'not loaded' }: HeatmapProps, cell: Cell | null): string {
   if (!cell) return '';
   const value = valueAt(tiles, cell);
-  if (value === undefined) return `${rowName} ${cell.row}, ${colName} ${cell.col}: not loaded`;
+  if (value === undefined) return `${rowName} ${cell.row}, ${colName} ${cell.col}: ${absent}`;
   return describe ? describe(cell, value) : `${rowName} ${cell.row}, ${colName} ${cell.col}: ${exact(value)}`;
 }

@@ -3,6 +3,7 @@ import type { Params } from '../../server/protocol/requests.js';
 import type { RunDetail, RunInfo, RunRecipe } from '../../server/protocol/runs.js';
 import { type Backend, emit } from './fake.js';
 import { cell, map, row, thumbnails } from './syntheticAttention.js';
+import { inspect } from './syntheticInspect.js';
 import { alternatives, syntheticTokens } from './syntheticTokens.js';
 
 const SAMPLING = { temperature: 0.8, topK: 40, topP: null, seed: 1 };
@@ -127,7 +128,7 @@ export class Synthetic implements Backend {
       case 'attention/cell':
         return cell(attention);
       default:
-        return null;
+        return inspect(method, params, { tokens: this.scene.tokens, layers: 6, heads: 9, kvHeads: 3, headDim: 64 });
     }
   }
 

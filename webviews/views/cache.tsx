@@ -1,0 +1,166 @@
+import type { CacheLayer, CacheOverview } from '../../server/protocol/inspect.js';
+import type { RunDetail } from '../../server/protocol/runs.js';
+import '../cache/cache.css';
+import { NormMap, Received } from '../cache/maps.js';
+import { Budget, BytesByLayer, kept } from '../cache/overview.js';
+import { Sharing, sharing } from '../cache/sharing.js';
+import { Slice } from '../cache/slice.js';
+import { Dropdown } from '../controls/controls.js';
+import { Frame } from '../frame/frame.js';
+import { shownValue } from '../frame/loadable.js';
+import { mount } from '../frame/mount.js';
+import { activeModel, activeRun, select, selection } from '../frame/selection.js';
+import { Empty, Loaded, NotPossible } from '../frame/states.js';
+import { TokenStrip } from '../frame/tokenStrip.js';
+import { useRequest } from '../frame/useRequest.js';
+import { persisted, request } from '../host.js';
+
+const isState = (value: unknown): value is 'k' | 'v' => value === 'k' || value === 'v';
+const shownState = persisted<'k' | 'v'>('state', 'k', isState);
+
+/** What the KV cache keeps: how much, of which positions, and what is read again. */
+function Cache() {
+  const run = shownValue(activeRun.value);
+  const attends = activeModel.value?.layers.some(({ mixer }) => mixer === 'attention') ?? true;
+  const overview = useRequest('cache/overview', run && run.tokens > 0 && attends ? { run: run.id } : null);
+  if (!run || run.tokens === 0) return <Nothing />;
+  if (!attends) return <NoCache model={run.modelName} />;
+  return (
+    <Loaded of={overview} what="The cache by layer">
+      {(value) => <Layer run={run} overview={value} />}
+    </Loaded>
+  );
+}
+
+function Nothing() {
+  return (
+    <Frame title="KV cache" provenance={null}>
+      <Loaded
+        of={activeRun.value}
+        what="The tokens of the run"
+        empty={
+          <Empty text="Shows which keys and values each attention layer keeps, how large they are and which are read again. Run a prompt first, in Prompt & Tokens." />
+        }
+      >
+        {() => <Empty text="This run has no tokens yet." />}
+      </Loaded>
+    </Frame>
+  );
+}
+
+const NoCache = ({ model }: { readonly model: string }) => (
+  <Frame title="KV cache" provenance={null}>
+    <NotPossible
+      why={`${model} has no attention layers, so it keeps no keys and values: its memory is a recurrent state of fixed size.`}
+      action={{
+        label: 'Show its state',
+        run: () => void request('host/showInspector', { inspector: 'state' }).catch(() => undefined),
+      }}
+    />
+  </Frame>
+);
+
+function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: CacheOverview }) {
+  const { layers } = overview;
+  const layer = nearest(layers, selection.value.layer);
+  const at = layer && { run: run.id, layer: layer.layer };
+  const state = shownState.value;
+  const kvHead = layer ? Math.min(layer.kvHeads - 1, Math.floor(selection.value.head / (layer.heads / layer.kvHeads))) : 0;
+  const token = Math.min(run.tokens - 1, selection.value.token ?? run.tokens - 1);
+  const isKept = layer !== undefined && token >= layer.first && token < layer.first + layer.kept;
+  const map = useRequest('cache/map', at ? { ...at, state } : null);
+  const received = useRequest('cache/received', at ?? null);
+  const slice = useRequest('cache/slice', at && isKept ? { ...at, kvHead, token } : null, 60);
+  if (!layer) return <NoCache model={run.modelName} />;
+
+  const step = (by: number) => {
+    const next = layers[layers.indexOf(layer) + by];
+    if (next) select({ layer: next.layer });
+  };
+  const readers = layer.heads / layer.kvHeads;
+  const toKvHead = (k: number) => select({ head: Math.max(0, Math.min(layer.kvHeads - 1, k)) * readers });
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key === '[') step(-1);
+    else if (event.key === ']') step(1);
+    else if (event.key === '{') toKvHead(kvHead - 1);
+    else if (event.key === '}') toKvHead(kvHead + 1);
+    else if (event.key === 'k' || event.key === 'v') shownState.value = event.key;
+  };
+  return (
+    <Frame
+      title={`What layer ${layer.layer} of ${run.modelName} keeps after ${run.tokens} ${run.tokens === 1 ? 'token' : 'tokens'}`}
+      controls={<Controls layers={layers} layer={layer} />}
+      provenance={shownValue(map)?.provenance ?? overview.provenance}
+      command={{ run: run.id, probes: [`blocks.${layer.layer}.state.k`, `blocks.${layer.layer}.state.v`] }}
+      onKey={onKey}
+    >
+      <Budget overview={overview} tokens={run.tokens} />
+      <div class="cache-layout">
+        <aside class="cache-side">
+          <h2>Bytes by layer</h2>
+          <BytesByLayer overview={overview} layer={layer.layer} onLayer={(index) => select({ layer: index })} />
+          <h2>Sharing</h2>
+          <p class="note">{sharing(layer)}</p>
+          <Sharing layer={layer} kvHead={kvHead} onKvHead={toKvHead} />
+          <p class="note">
+            Layer {layer.layer} {kept(layer)}.
+          </p>
+        </aside>
+        <div class="cache-main">
+          <TokenStrip tokens={run.tokenInfos} label="Positions in the cache" />
+          <Loaded of={map} what={`Norms of ${state.toUpperCase()} in layer ${layer.layer}`}>
+            {(value) => <NormMap map={value} state={state} tokens={run.tokenInfos} layer={layer} />}
+          </Loaded>
+          <Loaded of={received} what={`Attention received in layer ${layer.layer}`}>
+            {(value) => <Received received={value} tokens={run.tokenInfos} layer={layer} />}
+          </Loaded>
+          <h2>
+            Slice: token {token}, KV head {kvHead}
+          </h2>
+          {isKept ? (
+            <Loaded of={slice} what={`Key and value of token ${token}`}>
+              {(value) => <Slice slice={value} kvHead={kvHead} token={token} />}
+            </Loaded>
+          ) : (
+            <p class="note">Token {token} left the window of this layer: its key and value are gone.</p>
+          )}
+        </div>
+      </div>
+    </Frame>
+  );
+}
+
+function Controls({ layers, layer }: { readonly layers: readonly CacheLayer[]; readonly layer: CacheLayer }) {
+  return (
+    <>
+      <Dropdown
+        label="Layer"
+        labelled
+        value={String(layer.layer)}
+        options={layers.map((item) => ({
+          value: String(item.layer),
+          text: `${item.layer}${item.window === null ? '' : ` (window ${item.window})`}`,
+        }))}
+        onChange={(value) => select({ layer: Number(value) })}
+      />
+      <Dropdown
+        label="Map"
+        labelled
+        value={shownState.value}
+        options={[
+          { value: 'k', text: 'keys' },
+          { value: 'v', text: 'values' },
+        ]}
+        onChange={(value) => {
+          shownState.value = value;
+        }}
+      />
+    </>
+  );
+}
+
+/** Hybrids have attention in some layers only: the next one at or after the selection, else the last. */
+const nearest = (layers: readonly CacheLayer[], layer: number): CacheLayer | undefined =>
+  layers.find((item) => item.layer >= layer) ?? layers.at(-1);
+
+mount(Cache);
