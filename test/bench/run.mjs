@@ -1,0 +1,18 @@
+// `npm run bench [NAME…]`: runs the benchmarks beside this file one after another, all or those whose name holds NAME.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+
+const names = process.argv.slice(2);
+const files = readdirSync(import.meta.dirname).filter(
+  (file) => file.endsWith('.ts') && (names.length === 0 || names.some((name) => file.includes(name))),
+);
+if (files.length === 0) throw new Error(`no benchmark named ${names.join(' or ')} in test/bench`);
+for (const file of files.sort()) {
+  console.log(`\n== ${path.parse(file).name}`);
+  const { status } = spawnSync(process.execPath, ['--import', 'tsx', path.join(import.meta.dirname, file)], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0) process.exitCode = 1;
+}

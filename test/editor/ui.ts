@@ -1,0 +1,232 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import test, { after } from 'node:test';
+import { chromium, type Frame, type Locator, type Page } from 'playwright-core';
+import { allowNamedFunctions, developmentHost } from './browser.js';
+import { root, type Settings, sample, workbenchUrl, writeSettings } from './codeServer.js';
+import { closeOwnEditor, theEditor } from './editor.js';
+import { editorUnavailable, hostDir } from './setup.mjs';
+
+const THEMES = {
+  dark: { id: 'Dark Modern', label: 'Dark Modern', marker: 'dark_modern' },
+  light: { id: 'Light Modern', label: 'Light Modern', marker: 'light_modern' },
+  hc: { id: 'Default High Contrast', label: 'Dark High Contrast', marker: 'hc_black' },
+} as const;
+export type Theme = keyof typeof THEMES;
+
+/** Native modules that the npm package of code-server comes without, and does without. */
+const NOISE = /bindings file|watchdog/;
+
+/** Where screenshots go: $SHOTS, else an ignored folder. */
+export const shots = process.env.SHOTS ?? path.join(hostDir, 'shots');
+
+export interface WorkbenchOptions {
+  /** Folder to open; the sample workspace by default. */
+  readonly folder?: string;
+  /** File to open in it, relative to the folder. */
+  readonly open?: string;
+  readonly settings?: Settings;
+  readonly theme?: Theme;
+  readonly width?: number;
+  readonly height?: number;
+}
+
+after(closeOwnEditor);
+
+/**
+ * One test in a workbench of its own, closed at the end; a failure leaves a screenshot and the extension's log. Skipped,
+ * with the reason, where no editor can be had.
+ */
+export function uiTest(name: string, options: WorkbenchOptions, body: (lab: Workbench) => Promise<void>): void {
+  test(name, { skip: editorUnavailable() ?? false, timeout: 180_000 }, async () => {
+    const lab = await openWorkbench(options);
+    try {
+      await body(lab);
+    } catch (error) {
+      const file = await lab.screenshot(`failed ${name}`);
+      console.error(`screenshot: ${file}\n${lab.log()}`);
+      throw error;
+    } finally {
+      await lab.close();
+    }
+  });
+}
+
+/** Opens a fresh workbench (no state of others) with the extension in it, in the editor that all UI tests share. */
+export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Workbench> {
+  const editor = await theEditor();
+  const { folder = sample, theme = 'dark', settings, width = 1440, height = 900 } = options;
+  writeSettings(editor.userData, { ...settings, 'workbench.colorTheme': THEMES[theme].id });
+  const browser = await chromium.connect(editor.browser);
+  const page = await browser.newPage({ viewport: { width, height } });
+  await allowNamedFunctions(page);
+  if (!editor.installed) await developmentHost(page, { authority: editor.authority, extension: root });
+  await page.goto(workbenchUrl(editor, folder, options.open && path.join(folder, options.open)), { waitUntil: 'commit' });
+  await page.locator('.monaco-workbench').waitFor();
+  await page.locator('.activitybar .action-label[aria-label^="Model Lab"]').waitFor();
+  await themed(page, theme);
+  if (options.open) await page.locator('.editor-instance').first().waitFor();
+  return new Workbench(page);
+}
+
+/** A person's hands and eyes in the editor. */
+export class Workbench {
+  private readonly logged: string[] = [];
+
+  constructor(readonly page: Page) {
+    page.on('console', (message) => {
+      const line = message.text().match(/\[Extension Host\] %c([\s\S]*?) color: /)?.[1];
+      if (line && !NOISE.test(line)) this.logged.push(line);
+    });
+    page.on('pageerror', (error) => this.logged.push(`page: ${error.message}`));
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().browser()?.close();
+  }
+
+  /** Runs a command of the palette by its whole title, as in 'Model Lab: Doctor'. */
+  async command(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    await this.quickInput.fill(`>${title}`);
+    await this.pick(title);
+  }
+
+  /** Titles of all commands in the palette that begin with `prefix`. */
+  async commands(prefix: string): Promise<string[]> {
+    await this.page.keyboard.press('F1');
+    await this.quickInput.fill(`>${prefix}`);
+    await this.quickRow(prefix).first().waitFor();
+    const titles = new Set<string>();
+    // The list draws only the rows in sight, so walk it until it comes round to one already seen.
+    for (let row = await this.focusedRow(); !titles.has(row); row = await this.focusedRow()) {
+      titles.add(row);
+      await this.page.keyboard.press('ArrowDown');
+    }
+    await this.page.keyboard.press('Escape');
+    return [...titles].map((title) => title.split(',')[0] as string).filter((title) => title.startsWith(prefix));
+  }
+
+  /** Chooses the row of the open quick pick whose text begins with `label`. */
+  async pick(label: string): Promise<void> {
+    await this.quickRow(label).first().click();
+  }
+
+  /** Types into the open input box or quick pick and accepts it. */
+  async answer(text: string): Promise<void> {
+    await this.quickInput.fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Opens a file of the workspace by its name. */
+  async openFile(name: string): Promise<void> {
+    await this.page.keyboard.press('Control+P');
+    await this.quickInput.fill(name);
+    await this.pick(path.basename(name));
+    await this.page.locator('.tabs-container .tab.active', { hasText: path.basename(name) }).waitFor();
+  }
+
+  /** Shows the Model Lab container in the side bar. */
+  async showSideBar(): Promise<void> {
+    const icon = this.page.locator('.activitybar .action-item', { has: this.page.locator('[aria-label^="Model Lab"]') });
+    if (!(await icon.getAttribute('class'))?.includes('checked')) await icon.click();
+    await this.page.locator('.sidebar .composite.title', { hasText: 'Model Lab' }).waitFor();
+  }
+
+  /** The rows of a tree view in the side bar, by the view's title. */
+  treeRows(view: string): Locator {
+    const pane = this.page.locator('.sidebar .pane', { has: this.page.locator('.pane-header', { hasText: view }) });
+    return pane.locator('.monaco-list-row');
+  }
+
+  /** The document of one of our webviews, by the name of its file in webviews/views, once it has drawn something. */
+  async webview(view: string, timeout = 30_000): Promise<Frame> {
+    const deadline = Date.now() + timeout;
+    while (Date.now() < deadline) {
+      for (const frame of this.page.frames()) if ((await viewName(frame)) === view) return frame;
+      await this.page.waitForTimeout(100);
+    }
+    throw new Error(
+      `no webview "${view}" within ${timeout / 1000} s; frames: ${(await Promise.all(this.page.frames().map(viewName))).join(', ')}`,
+    );
+  }
+
+  /** Texts of the notifications in sight. */
+  toasts(): Promise<string[]> {
+    return this.page.locator('.notifications-toasts .notification-list-item-message').allInnerTexts();
+  }
+
+  /** The notification that holds `text`, once it shows. Its buttons are `.monaco-button` inside. */
+  async toast(text: string | RegExp, timeout = 30_000): Promise<Locator> {
+    const toast = this.page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first();
+    await toast.waitFor({ timeout });
+    return toast;
+  }
+
+  /** What the hover says over `word` in the active editor. */
+  async hover(word: string): Promise<string> {
+    const token = this.page.locator('.editor-instance .view-line span span', { hasText: word }).last();
+    const hover = this.page.locator('.monaco-hover:not(.hidden) .hover-contents').first();
+    await token.hover();
+    await hover.waitFor();
+    return (await this.page.locator('.monaco-hover:not(.hidden) .hover-contents').allInnerTexts()).join('\n');
+  }
+
+  async setTheme(theme: Theme): Promise<void> {
+    // The editor notices only the first change of its settings file from outside.
+    await this.command('Preferences: Color Theme');
+    await this.answer(THEMES[theme].label);
+    await themed(this.page, theme);
+  }
+
+  /** Saves a picture of the whole window, or of `part`, and returns its path. */
+  async screenshot(name: string, part?: Locator): Promise<string> {
+    mkdirSync(shots, { recursive: true });
+    const file = path.join(shots, `${name.replace(/[^\w.-]+/g, '-')}.png`);
+    await (part ?? this.page).screenshot({ path: file });
+    return file;
+  }
+
+  /** The last lines that the extension printed to the console of its host. */
+  log(lines = 40): string {
+    return this.logged.slice(-lines).join('\n');
+  }
+
+  private get quickInput(): Locator {
+    return this.page.locator('.quick-input-widget:visible input.input');
+  }
+
+  private quickRow(label: string): Locator {
+    return this.page.locator(`.quick-input-list .monaco-list-row[aria-label^=${JSON.stringify(label)}]`);
+  }
+
+  private async focusedRow(): Promise<string> {
+    return (await this.page.locator('.quick-input-list .monaco-list-row.focused').getAttribute('aria-label')) ?? '';
+  }
+}
+
+const themed = (page: Page, theme: Theme) => page.locator(`.monaco-workbench[class*=${THEMES[theme].marker}-json]`).waitFor();
+
+/** What the live regions of a view say now: the value under the cursor, the state of a computation. */
+export const spoken = async (view: Frame): Promise<string> =>
+  (await view.locator('[aria-live], [role=status]').allInnerTexts()).join('\n');
+
+/** Waits until a live region of the view says something that matches. */
+export async function heard(view: Frame, pattern: RegExp, timeout = 30_000): Promise<string> {
+  await view.locator('[aria-live], [role=status]', { hasText: pattern }).first().waitFor({ timeout, state: 'attached' });
+  return spoken(view);
+}
+
+/** The cells of a table, the twin of a canvas, row by row with its header. */
+export const tableCells = (table: Locator): Promise<string[][]> =>
+  table
+    .locator('tr')
+    .evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('th, td')].map((cell) => cell.textContent ?? '')));
+
+/** The view a frame belongs to, or null when it is not ours or still empty. */
+async function viewName(frame: Frame): Promise<string | null> {
+  const boot = await frame
+    .evaluate(() => (document.body?.children.length ? document.getElementById('boot')?.textContent : null))
+    .catch(() => null);
+  return boot ? (JSON.parse(boot) as { view: string }).view : null;
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { root } from '../codeServer.js';
+import { uiTest } from '../ui.js';
+
+const { contributes } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+
+uiTest('the workbench shows Model Lab', { open: 'README.md' }, async (lab) => {
+  await lab.showSideBar();
+  const views = contributes.views[contributes.viewsContainers.activitybar[0].id].map(({ name }: { name: string }) => name);
+  for (const name of views) await lab.page.locator('.sidebar .pane-header', { hasText: name }).waitFor();
+  await lab.screenshot('workbench');
+});
+
+uiTest('the palette lists every command under Model Lab', {}, async (lab) => {
+  const hidden = new Set(
+    (contributes.menus?.commandPalette ?? []).flatMap((item: { command: string; when?: string }) =>
+      item.when === 'false' ? [item.command] : [],
+    ),
+  );
+  const titles = contributes.commands
+    .filter(({ command }: { command: string }) => !hidden.has(command))
+    .map(({ title }: { title: string }) => `Model Lab: ${title}`);
+  const listed = await lab.commands('Model Lab: ');
+  assert.deepEqual(
+    titles.filter((title: string) => !listed.includes(title)),
+    [],
+  );
+});
