@@ -71,7 +71,8 @@ export function createClient({ log, launch, forked, crashed, ready }: ClientOpti
 function forkServer({ module, execPath, args }: ServerProcess, log: LogOutputChannel): ChildProcess {
   const child = fork(module, [...args, '--node-ipc', `--clientProcessId=${process.pid}`], {
     execPath,
-    execArgv: [],
+    // The development host asks for a debugger port, see .vscode/launch.json.
+    execArgv: process.env.MODEL_LAB_INSPECT ? [`--inspect=${process.env.MODEL_LAB_INSPECT}`] : [],
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', ELECTRON_NO_ASAR: '1' },
