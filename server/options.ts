@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util';
+
+/** What the extension tells the server on its command line. */
+export interface ServerOptions {
+  /** Folder of this workspace's session file; null keeps nothing. */
+  readonly storage: string | null;
+  /** Folder of the embedded models; null for none. */
+  readonly embedded: string | null;
+  /** Threads to compute with; null for the machine's own choice. */
+  readonly threads: number | null;
+  /** Bytes that models and runs may use together; null decides by the memory that is free. */
+  readonly memoryLimit: number | null;
+  /** Open the models and compute the runs of the session file again. */
+  readonly restore: boolean;
+}
+
+/** Unknown arguments are the LSP library's own. */
+export function parseOptions(args: readonly string[]): ServerOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    strict: false,
+    options: {
+      storage: { type: 'string' },
+      embedded: { type: 'string' },
+      threads: { type: 'string' },
+      memory: { type: 'string' },
+      restore: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    storage: text(values.storage),
+    embedded: text(values.embedded),
+    threads: positive(values.threads),
+    memoryLimit: positive(values.memory),
+    restore: values.restore === true,
+  };
+}
+
+const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+
+const positive = (value: unknown): number | null => {
+  const number = Number(value);
+  return Number.isFinite(number) && number > 0 ? number : null;
+};
