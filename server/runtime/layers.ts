@@ -1,6 +1,6 @@
 import type { BoundArchitecture } from '../graph/segment.js';
 import type { StateSpec } from '../graph/state.js';
-import type { StateSummary } from '../protocol/models.js';
+import type { LayerSummary, StateSummary } from '../protocol/models.js';
 import type { LayerView } from './view.js';
 
 const FLOAT = 4;
@@ -36,7 +36,18 @@ export function describeLayers({ architecture, config }: BoundArchitecture): Lay
 }
 
 /** fp32 bytes of all declared state after T tokens. */
-export const stateBytesAt = (layers: readonly LayerView[], tokens: number): number =>
-  layers
-    .flatMap((layer) => layer.state)
-    .reduce((sum, s) => sum + s.bytesFixed + s.bytesPerToken * Math.min(tokens, s.keeps ?? tokens), 0);
+export const stateBytesAt = (layers: readonly LayerSummary[], tokens: number): number =>
+  layers.flatMap((layer) => describeState(layer, tokens)).reduce((sum, s) => sum + s.bytes, 0);
+
+/** Declared state of one block by full name, with its shape and bytes after T tokens. */
+export const describeState = (layer: LayerSummary, tokens: number) =>
+  layer.state.map((s) => {
+    const rows = Math.min(tokens, s.keeps ?? tokens);
+    return {
+      name: `blocks.${layer.index}.state.${s.name}`,
+      kind: s.kind,
+      shape: s.shape.map((d) => (d === 'S' ? rows : d)),
+      dtype: 'F32',
+      bytes: s.bytesFixed + s.bytesPerToken * rows,
+    };
+  });

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { generate } from './commands/generate.js';
+import { inspect } from './commands/inspect.js';
+import { run } from './commands/run.js';
+import { tokenize } from './commands/tokenize.js';
+import { type Arguments, options, usage } from './commands/usage.js';
+import { LabError, toLabError } from './protocol/errors.js';
+
+/** The engine as a command, for scripts and reproducible numbers. One line a subcommand. */
+const commands: Readonly<Record<string, (args: Arguments) => Promise<void>>> = { inspect, tokenize, run, generate };
+
+async function main(argv: readonly string[]): Promise<void> {
+  const [name = '', ...rest] = argv;
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (name === '' || name === 'help' || name === '--help') {
+    process.stdout.write(usage);
+    return;
+  }
+  if (!command) throw badUsage(`there is no command "${name}"`);
+  const { values, positionals } = parse(rest);
+  if (values.help) {
+    process.stdout.write(usage);
+    return;
+  }
+  const [path, ...more] = positionals;
+  if (path === undefined || more.length > 0) throw badUsage(`${name} takes one PATH`);
+  await command({ ...values, path });
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw badUsage((error as Error).message);
+  }
+}
+
+const badUsage = (what: string) => new LabError({ code: 'USAGE', message: what, hint: 'see "help"' });
+
+main(process.argv.slice(2)).catch((thrown) => {
+  const { code, message, hint } = toLabError(thrown);
+  process.stderr.write(`error[${code}]: ${message} (${hint})`.replaceAll(/\s*\n\s*/g, ' ').concat('\n'));
+  process.exitCode = 2;
+});

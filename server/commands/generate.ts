@@ -1,0 +1,27 @@
+import { openModel, requireTokenizer } from '../open.js';
+import { Run } from '../runtime/run.js';
+import { StreamDecoder } from '../tokenizer/streamDecoder.js';
+import { continuation } from './continuation.js';
+import { openDevice } from './device.js';
+import { promptIds } from './prompt.js';
+import { type Arguments, count, required, sampling, threads } from './usage.js';
+
+/** Streams the continuation of a prompt to stdout, sampled as generation_config.json says unless told otherwise. */
+export async function generate(args: Arguments): Promise<void> {
+  const prompt = required(args, 'prompt');
+  required(args, 'max');
+  const max = count(args, 'max', 0, 1);
+  const device = openDevice();
+  const open = await openModel(args.path, { device, threads: threads(args) });
+  const tokenizer = requireTokenizer(open);
+  const run = await Run.create(open.model);
+  await run.prefill(promptIds(tokenizer, prompt, args.chat ?? false));
+  const decoder = new StreamDecoder(tokenizer);
+  for await (const id of continuation(run, max, sampling(args, open.sampling), open.stop)) {
+    if (open.stop.has(id)) break;
+    process.stdout.write(decoder.push(id));
+  }
+  process.stdout.write(`${decoder.flush()}\n`);
+  await open.model.close();
+  await device.close();
+}

@@ -1,0 +1,97 @@
+import { availableParallelism } from 'node:os';
+import { LabError } from '../protocol/errors.js';
+import type { Sampling } from '../protocol/models.js';
+
+export const usage = `Model Lab: the engine without an editor. PATH is a Hugging Face folder or a file.
+
+  inspect  PATH [--tokens T]                      headers, architecture, tensors, declared state and its bytes at T, probes
+  tokenize PATH --text TEXT                       ids and pieces with UTF-16 offsets
+  run      PATH (--prompt TEXT | --ids 1,2,3) [--probe NAME]… [--generate N] [--all] --out FILE.safetensors
+                                                  logits [T,V] and probes of the prompt (--all: of the generated tokens too)
+  generate PATH --prompt TEXT --max N [--chat]    streams text
+
+  Sampling: --temperature X (0 is greedy) --top-k K --top-p P --seed S.   --threads N
+  A probe name may hold * : --probe 'blocks.*.attn.pattern'
+`;
+
+export const options = {
+  help: { type: 'boolean' },
+  text: { type: 'string' },
+  prompt: { type: 'string' },
+  ids: { type: 'string' },
+  probe: { type: 'string', multiple: true },
+  generate: { type: 'string' },
+  max: { type: 'string' },
+  all: { type: 'boolean' },
+  chat: { type: 'boolean' },
+  out: { type: 'string' },
+  tokens: { type: 'string' },
+  temperature: { type: 'string' },
+  'top-k': { type: 'string' },
+  'top-p': { type: 'string' },
+  seed: { type: 'string' },
+  threads: { type: 'string' },
+} as const;
+
+type Parsed = {
+  readonly [K in keyof typeof options]?: (typeof options)[K]['type'] extends 'boolean'
+    ? boolean
+    : (typeof options)[K] extends { multiple: true }
+      ? string[]
+      : string;
+};
+
+export type Arguments = Parsed & { readonly path: string };
+
+const badValue = (name: string, value: string, expected: string) =>
+  new LabError({ code: 'USAGE', message: `--${name} is "${value}"`, hint: `give ${expected}` });
+
+const missing = (name: string) => new LabError({ code: 'USAGE', message: `--${name} is missing`, hint: 'see "help"' });
+
+export function required(args: Arguments, name: 'text' | 'prompt' | 'max' | 'out'): string {
+  const value = args[name];
+  if (value === undefined) throw missing(name);
+  return value;
+}
+
+/** A whole number ≥ least, or the fallback when the option is absent. */
+export function count<F>(
+  args: Arguments,
+  name: 'generate' | 'max' | 'tokens' | 'top-k' | 'seed' | 'threads',
+  fallback: F,
+  least = 0,
+): number | F {
+  const value = args[name];
+  if (value === undefined) return fallback;
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < least || value.trim() === '')
+    throw badValue(name, value, `a whole number ≥ ${least}`);
+  return number;
+}
+
+function fraction<F>(args: Arguments, name: 'temperature' | 'top-p', fallback: F, most: number): number | F {
+  const value = args[name];
+  if (value === undefined) return fallback;
+  const number = Number(value);
+  if (!(number >= 0 && number <= most) || value.trim() === '') throw badValue(name, value, `a number between 0 and ${most}`);
+  return number;
+}
+
+export function tokenIds(text: string): number[] {
+  const parts = text.split(',').map((part) => part.trim());
+  const bad = parts.find((part) => !/^\d+$/.test(part));
+  if (bad !== undefined) throw badValue('ids', text, 'token ids separated by commas');
+  return parts.map(Number);
+}
+
+/** What the person asked for over what `defaults` says. */
+export const sampling = (args: Arguments, defaults: Sampling): Sampling => ({
+  temperature: fraction(args, 'temperature', defaults.temperature, 100),
+  topK: count(args, 'top-k', defaults.topK, 1),
+  topP: fraction(args, 'top-p', defaults.topP, 1),
+  seed: count(args, 'seed', defaults.seed),
+});
+
+export const greedy: Sampling = { temperature: 0, topK: null, topP: null, seed: null };
+
+export const threads = (args: Arguments): number => count(args, 'threads', availableParallelism(), 1);
