@@ -12,6 +12,8 @@ interface Keys {
   number(key: string): number;
   optional(key: string): number | null;
   text(key: string): string | null;
+  flag(key: string): boolean;
+  flags(key: string): readonly boolean[] | null;
 }
 
 /**
@@ -65,6 +67,11 @@ function keysOf({ metadata }: GgufHeader, architecture: string, file: string): K
     text(key) {
       const value = find(key)?.value;
       return typeof value === 'string' ? value : null;
+    },
+    flag: (key) => find(key)?.value === true,
+    flags(key) {
+      const value = find(key)?.value;
+      return Array.isArray(value) && value.every((item) => typeof item === 'boolean') ? value : null;
     },
   };
 }
@@ -123,11 +130,11 @@ function llama(k: Keys, tensors: Tensors): Config {
   return { model_type: type, ...transformer(k, tensors), ...(window && { sliding_window: window }) };
 }
 
-/** Gemma 3 repeats five sliding layers and a full one; llama.cpp knows that by heart, so the file does not say it. */
+/** Gemma 3 repeats five sliding layers and a full one; llama.cpp knows that by heart, so most files do not say it. */
 function gemma3(k: Keys, tensors: Tensors): Config {
   const base = transformer(k, tensors);
   const layers = base.num_hidden_layers as number;
-  const period = k.optional('attention.sliding_window_pattern') ?? 6;
+  const sliding = k.flags('attention.sliding_window_pattern');
   const width = k.number('embedding_length');
   // Only the 27B model, the one with 62 layers, scales by d_model / heads instead of the head size.
   const scalar = layers === 62 ? width / (base.num_attention_heads as number) : base.head_dim;
@@ -138,7 +145,7 @@ function gemma3(k: Keys, tensors: Tensors): Config {
     query_pre_attn_scalar: scalar,
     sliding_window: k.optional('attention.sliding_window') ?? 4096,
     layer_types: Array.from({ length: Math.min(layers, 4096) }, (_, i) =>
-      (i + 1) % period === 0 ? 'full_attention' : 'sliding_attention',
+      (sliding?.[i] ?? (i + 1) % 6 !== 0) ? 'sliding_attention' : 'full_attention',
     ),
     rope_theta: k.optional('rope.freq_base') ?? 1e6,
     rope_local_base_freq: k.optional('rope.freq_base_swa') ?? 10000,
@@ -164,7 +171,7 @@ function gpt2(k: Keys, tensors: Tensors): Config {
 
 function mamba(k: Keys, tensors: Tensors): Config {
   return {
-    model_type: k.optional('ssm.dt_b_c_rms') ? 'falcon_mamba' : 'mamba',
+    model_type: k.flag('ssm.dt_b_c_rms') ? 'falcon_mamba' : 'mamba',
     num_hidden_layers: k.number('block_count'),
     conv_kernel: k.number('ssm.conv_kernel'),
     intermediate_size: k.number('ssm.inner_size'),

@@ -83,6 +83,7 @@ export class TensorReader {
   async elements(from: number, to: number): Promise<Float32Array> {
     const { permuteRows, transpose, restore } = this.entry;
     const out = new Float32Array(to - from);
+    if (from === to) return out;
     if (transpose) await this.transposed(from, to, out);
     else if (permuteRows !== null) await this.permuted(from, to, out, permuteRows);
     else await this.stored(from, to, (values, at) => out.set(values, at));

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import test from 'node:test';
+import { bindable, readTensor } from '../../server/formats/read.js';
+import { openCheckpoint } from '../../server/formats/registry.js';
+
+const path = 'test/fixtures/oracles/rwkv_pth_v7/model.pth';
+
+test('an RWKV-7 .pth has the names and shapes of Hugging Face’s checkpoints', async () => {
+  const [checkpoint, reference] = await Promise.all([openCheckpoint(path), openCheckpoint('test/fixtures/oracles/rwkv7')]);
+  assert.equal(checkpoint.format, 'pth');
+  const unused = /^model\.layers\.0\.attn\.v_lora/;
+  const names = [...checkpoint.tensors.keys()].filter((name) => !unused.test(name));
+  assert.deepEqual(names.sort(), [...reference.tensors.keys()].sort());
+  for (const [name, { shape }] of reference.tensors) assert.equal(checkpoint.tensors.get(name)?.shape.length, shape.length, name);
+});
+
+test('sizes come from the tensors', async () => {
+  const { config } = await openCheckpoint(path);
+  assert.deepEqual(
+    { ...config },
+    {
+      model_type: 'rwkv7',
+      architectures: ['RWKV7ForCausalLM'],
+      hidden_size: 32,
+      vocab_size: 96,
+      num_hidden_layers: 2,
+      num_heads: 2,
+      num_attention_heads: 2,
+      head_dim: 16,
+      intermediate_size: 64,
+      decay_low_rank_dim: 8,
+      a_low_rank_dim: 8,
+      gate_low_rank_dim: 16,
+      v_low_rank_dim: 8,
+      norm_eps: 1e-5,
+      _group_norm_eps: 64e-5,
+      norm_bias: true,
+      tie_word_embeddings: false,
+    },
+  );
+});
+
+test('low-rank factors are turned round, everything else can be bound in place', async () => {
+  const checkpoint = await openCheckpoint(path);
+  const file = await readFile(path);
+  for (const [name, entry] of checkpoint.tensors) {
+    const stored = new Float32Array(
+      file.buffer.slice(file.byteOffset + entry.offset, file.byteOffset + entry.offset + entry.bytes),
+    );
+    const factor = /lora\.[02]\.weight$/.test(name);
+    assert.equal(bindable(entry), !factor, name);
+    const [rows, cols] = entry.shape as [number, number];
+    const expected = factor ? stored.map((_, i) => stored[(i % cols) * rows + Math.floor(i / cols)] as number) : stored;
+    assert.deepEqual(await readTensor(checkpoint, entry), expected, name);
+  }
+});
