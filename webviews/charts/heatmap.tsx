@@ -53,6 +53,10 @@ export interface HeatmapProps {
   readonly cell?: number;
   readonly columns?: SharedColumns;
   readonly selected?: Cell | null;
+  /** Outlines a whole row. */
+  readonly selectedRow?: number | null;
+  /** Only cells on and below the diagonal exist; the others stay empty. */
+  readonly lower?: boolean;
   /** Cursor shared with other pictures of the same grid. */
   readonly cursor?: Signal<Cell | null>;
   /** False where the reading is shown elsewhere. */

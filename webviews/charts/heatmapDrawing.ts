@@ -20,6 +20,7 @@ export interface Picture {
   readonly scale: ColourScale;
   readonly rowLabel: ((row: number) => string) | undefined;
   readonly colLabel: ((col: number) => string) | undefined;
+  readonly lower: boolean;
 }
 
 type Context = CanvasRenderingContext2D;
@@ -39,10 +40,26 @@ export function drawPicture(context: Context, picture: Picture, ratio: number): 
   context.beginPath();
   context.rect(0, 0, frame.width, frame.height);
   context.clip();
+  if (picture.lower) context.clip(lowerCells(frame, view));
   for (const images of picture.images) drawTile(context, frame, view, images);
   if (Math.min(view.cellWidth, view.cellHeight) >= HATCH_FROM * ratio) drawDetails(context, picture, ratio);
   context.restore();
   drawLabels(context, picture, ratio);
+}
+
+/** Staircase of the cells at or below the diagonal. */
+function lowerCells(frame: Frame, view: Viewport): Path2D {
+  const path = new Path2D();
+  const shown = visible(frame, view);
+  path.moveTo(view.x, view.y + shown.row0 * view.cellHeight);
+  for (let row = shown.row0; row < shown.row1; row++) {
+    const right = view.x + (row + 1) * view.cellWidth;
+    path.lineTo(right, view.y + row * view.cellHeight);
+    path.lineTo(right, view.y + (row + 1) * view.cellHeight);
+  }
+  path.lineTo(view.x, view.y + shown.row1 * view.cellHeight);
+  path.closePath();
+  return path;
 }
 
 function drawTile(context: Context, frame: Frame, view: Viewport, images: TileImages): void {
@@ -156,8 +173,15 @@ function drawColLabels(context: Context, { frame, view, margins }: Picture, labe
   }
 }
 
+export interface Marks {
+  readonly cursor: Cell | null;
+  readonly selected: Cell | null;
+  readonly selectedRow: number | null;
+}
+
 /** Selection (solid, two-toned, seen on every colour) and cursor with its crosshair. */
-export function drawCursor(context: Context, picture: Picture, cursor: Cell | null, selected: Cell | null, ratio: number): void {
+export function drawCursor(context: Context, picture: Picture, marks: Marks, ratio: number): void {
+  const { cursor, selected, selectedRow } = marks;
   const { frame, view, margins } = picture;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, context.canvas.width, context.canvas.height);
@@ -165,6 +189,7 @@ export function drawCursor(context: Context, picture: Picture, cursor: Cell | nu
   context.beginPath();
   context.rect(-margins.left, -margins.top, frame.width + margins.left, frame.height + margins.top);
   context.clip();
+  if (selectedRow !== null) outlineRow(context, picture, selectedRow, ratio);
   if (cursor) {
     const x = view.x + (cursor.col + 0.5) * view.cellWidth;
     const y = view.y + (cursor.row + 0.5) * view.cellHeight;
@@ -176,6 +201,15 @@ export function drawCursor(context: Context, picture: Picture, cursor: Cell | nu
     outline(context, view, cursor, ink.value.text, ratio);
   }
   if (selected) outline(context, view, selected, ink.value.focus, 2 * ratio);
+}
+
+function outlineRow(context: Context, { frame, view, lower }: Picture, row: number, ratio: number): void {
+  const height = Math.max(view.cellHeight, 2 * ratio);
+  const y = view.y + (row + 0.5) * view.cellHeight - height / 2;
+  const right = view.x + (lower ? row + 1 : frame.cols) * view.cellWidth;
+  context.strokeStyle = ink.value.focus;
+  context.lineWidth = ratio;
+  context.strokeRect(Math.round(view.x) - 0.5, Math.round(y) - 0.5, right - view.x, height);
 }
 
 function outline(context: Context, view: Viewport, cell: Cell, colour: string, line: number): void {

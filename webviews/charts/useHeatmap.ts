@@ -98,9 +98,9 @@ interface Drawing extends Pick<HeatmapState, 'base' | 'over'> {
 
 /** Two layers: the cells are drawn when they change, the cursor on every move. */
 function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, over, cursor, selected, hidden }: Drawing): void {
-  const { tiles, scale, rowLabel, colLabel } = props;
+  const { tiles, scale, rowLabel, colLabel, lower = false, selectedRow = null } = props;
   const images = useMemo(() => tiles.map((tile) => new TileImages(tile, scale)), [tiles, scale]);
-  const picture: Picture = { frame, view, margins, images, tiles, scale, rowLabel, colLabel };
+  const picture: Picture = { frame, view, margins, images, tiles, scale, rowLabel, colLabel, lower };
   const drawn = [images, frame.width, frame.height, margins, view.x, view.y, view.cellWidth, view.cellHeight, ink.value, hidden];
   useLayoutEffect(() => {
     const context = sized(base.current, frame, margins);
@@ -108,8 +108,8 @@ function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, ov
   }, drawn);
   useLayoutEffect(() => {
     const context = sized(over.current, frame, margins);
-    if (context) drawCursor(context, picture, cursor, selected, ratio);
-  }, [...drawn, cursor?.row, cursor?.col, selected?.row, selected?.col]);
+    if (context) drawCursor(context, picture, { cursor, selected, selectedRow }, ratio);
+  }, [...drawn, cursor?.row, cursor?.col, selected?.row, selected?.col, selectedRow]);
 }
 
 function sized(canvas: HTMLCanvasElement | null, frame: Frame, margins: Margins): CanvasRenderingContext2D | null {

@@ -42,16 +42,16 @@ export function scrollTo(first: number, count: number): void {
   axis.value = { first: clampFirst(first, axis.value.width, count), width: axis.value.width };
 }
 
-/** Zooms so that the token under CSS x stays there. */
-export function zoomBy(factor: number, x: number, count: number): void {
+/** Zooms so that the token under CSS x stays there; out at most until all tokens fit into `pixels`. */
+export function zoomBy(factor: number, x: number, count: number, pixels: number = axisPixels.value): void {
   const { first, width } = axis.value;
-  const least = Math.min(DEFAULT_WIDTH, axisPixels.value / Math.max(1, count));
+  const least = Math.min(DEFAULT_WIDTH, pixels / Math.max(1, count));
   const next = Math.max(Math.max(WIDTHS.min, least), Math.min(WIDTHS.max, width * factor));
   axis.value = { first: clampFirst(first + x / width - x / next, next, count), width: next };
 }
-/** All tokens in the width there is, at most the default width each. */
-export function fitAll(count: number): void {
-  axis.value = { first: 0, width: Math.min(DEFAULT_WIDTH, axisPixels.value / Math.max(1, count)) };
+/** All tokens in `pixels` (the strip's width), at most the default width each. */
+export function fitAll(count: number, pixels: number = axisPixels.value): void {
+  axis.value = { first: 0, width: Math.min(DEFAULT_WIDTH, pixels / Math.max(1, count)) };
 }
 
 /** Scrolls just enough to see `token`. */

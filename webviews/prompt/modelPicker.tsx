@@ -1,6 +1,6 @@
+import { bytes } from '../charts/numbers.js';
 import { Dropdown, IconButton } from '../controls/controls.js';
 import { models } from '../frame/selection.js';
-import { bytes } from '../frame/units.js';
 import { boot } from '../host.js';
 import { choose, chosenModel, chosenPath, found, loading, pickOther } from './session.js';
 

@@ -1,8 +1,8 @@
 import type { InspectorId } from '../../server/protocol/host.js';
 import type { LayerSummary } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
+import { compact } from '../charts/numbers.js';
 import { activeModel } from '../frame/selection.js';
-import { number } from '../frame/units.js';
 import { request } from '../host.js';
 
 /** Counters of a run: tokens, speed, loss of the prompt, mean entropy. */
@@ -11,7 +11,7 @@ export function Counters({ run }: { readonly run: RunDetail }) {
   const entropy = entropies.length ? entropies.reduce((sum, value) => sum + value, 0) / entropies.length : null;
   const parts: (readonly [text: string, title: string])[] = [
     [`${run.tokenInfos.length} tokens`, `${run.promptTokens} of them are the prompt`],
-    ...(run.tokensPerSecond !== null ? [[`${number(run.tokensPerSecond)} tok/s`, 'Speed of decoding'] as const] : []),
+    ...(run.tokensPerSecond !== null ? [[`${compact(run.tokensPerSecond)} tok/s`, 'Speed of decoding'] as const] : []),
     ...(run.loss !== null ? [[`loss ${run.loss.toFixed(2)}`, 'Mean surprisal of the prompt, nats a token'] as const] : []),
     ...(entropy !== null ? [[`entropy ${entropy.toFixed(1)}`, 'Mean entropy of the distributions, bits'] as const] : []),
   ];

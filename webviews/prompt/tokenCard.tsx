@@ -94,7 +94,7 @@ function Alternatives({ token, list, leave, choose }: AlternativesProps) {
             onClick={() => choose(row.id)}
           >
             <code>{visibleText({ text: row.text, bytes: row.id === token.id ? token.bytes : [] })}</code>
-            <span class="bar" style={{ width: `${(100 * row.probability) / most}%` }} />
+            <span class="share-bar" style={{ width: `${(100 * row.probability) / most}%` }} />
             <span class="share">{percent(row.probability)}</span>
           </button>
         </li>

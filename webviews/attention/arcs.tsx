@@ -1,0 +1,42 @@
+import type { AttentionRow } from '../../server/protocol/inspect.js';
+import { ink } from '../charts/theme.js';
+import { axis, xOf } from '../frame/axis.js';
+import { useCanvas } from '../frame/useCanvas.js';
+
+/** Weights below this are not drawn: they add up to little and hide the others. */
+const LEAST = 0.01;
+const HEIGHT = 44;
+
+interface Props {
+  /** Null when no row is selected. */
+  readonly row: AttentionRow | null;
+  readonly query: number | null;
+}
+
+/** From the selected token to those it reads, over the strip: a wider and stronger line carries more weight. */
+export function Arcs({ row, query }: Props) {
+  const at = axis.value;
+  const canvas = useCanvas((context, width, height) => {
+    if (!row || query === null) return;
+    const end = xOf(query + 0.5, at);
+    context.strokeStyle = ink.value.series[0] ?? ink.value.text;
+    for (const { token, weight } of row.top) {
+      if (weight < LEAST) continue;
+      const start = xOf(token + 0.5, at);
+      if (Math.max(start, end) < 0 || Math.min(start, end) > width) continue;
+      context.globalAlpha = Math.min(1, 0.25 + 0.75 * weight);
+      context.lineWidth = Math.max(0.75, 5 * weight);
+      const top = height - 2 - Math.min(height - 4, 8 + Math.abs(end - start) / 3);
+      context.beginPath();
+      context.moveTo(end, height);
+      context.bezierCurveTo(end, top, start, top, start, height);
+      context.stroke();
+    }
+    context.globalAlpha = 1;
+  });
+  return (
+    <div aria-hidden="true">
+      <canvas ref={canvas} class="arcs" style={{ height: `${HEIGHT}px` }} />
+    </div>
+  );
+}

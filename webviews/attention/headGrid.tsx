@@ -1,0 +1,147 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { AttentionThumbnails } from '../../server/protocol/inspect.js';
+import type { LayerSummary } from '../../server/protocol/models.js';
+import { table } from '../charts/palette.js';
+import { ground } from '../charts/theme.js';
+import { select, selection } from '../frame/selection.js';
+import { useCanvas } from '../frame/useCanvas.js';
+import { type Order, overview, ranked, want } from './thumbnails.js';
+
+interface Props {
+  readonly layers: readonly LayerSummary[];
+  readonly order: Order;
+}
+
+/** Every head of the model at a glance: layers × heads, or one list by score. Heads that share keys and values stand together. */
+export function HeadGrid({ layers, order }: Props) {
+  const known = overview.value;
+  const missing = layers.filter(({ index }) => known.get(index)?.state !== 'ready').length;
+  useEffect(() => {
+    if (order !== 'layer') for (const { index } of layers) want(index);
+  }, [order, layers]);
+  if (order === 'layer') {
+    const most = Math.max(...layers.map(({ heads }) => heads));
+    return (
+      <section class={most <= 8 ? 'heads few' : most <= 16 ? 'heads' : 'heads many'} aria-label="Heads by layer">
+        {layers.map((layer) => (
+          <LayerRow key={layer.index} layer={layer} />
+        ))}
+      </section>
+    );
+  }
+  return (
+    <section class="heads by-score" aria-label={`Heads by ${order} score`}>
+      {ranked(known, order).map(({ layer, head, score, of }) => (
+        <Thumbnail
+          key={`${layer}.${head}`}
+          of={of}
+          layer={layer}
+          head={head}
+          caption={`${layer}.${head}`}
+          note={score.toFixed(2)}
+        />
+      ))}
+      {missing > 0 && <p class="quiet" role="status">{`${layers.length - missing} of ${layers.length} layers computed`}</p>}
+    </section>
+  );
+}
+
+/** Asks for its heads when it comes on screen. */
+function LayerRow({ layer }: { readonly layer: LayerSummary }) {
+  const { index, heads, kvHeads } = layer;
+  const row = useRef<HTMLDivElement>(null);
+  const state = overview.value.get(index);
+  useEffect(() => {
+    if (!row.current || state) return;
+    const observer = new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) want(index);
+    });
+    observer.observe(row.current);
+    return () => observer.disconnect();
+  }, [index, state]);
+  const value = state?.state === 'ready' ? state.value : null;
+  const shared = heads / kvHeads;
+  return (
+    <div ref={row} class="heads-row">
+      <span class="heads-layer" title={`Layer ${index}: ${heads} heads, ${kvHeads} key-value heads`}>
+        {index}
+      </span>
+      {Array.from({ length: kvHeads }, (_, group) => (
+        <span
+          key={group}
+          class={shared > 1 ? 'heads-group shared' : 'heads-group'}
+          title={shared > 1 ? `Key-value head ${group}` : undefined}
+        >
+          {Array.from({ length: shared }, (_, n) => (
+            <Thumbnail key={n} of={value} layer={index} head={group * shared + n} />
+          ))}
+        </span>
+      ))}
+      {state?.state === 'failed' && (
+        <button type="button" class="link" title={`${state.error.message} ${state.error.hint}`} onClick={state.retry}>
+          {state.error.code}: try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+interface ThumbnailProps {
+  /** Null while it is computed. */
+  readonly of: AttentionThumbnails | null;
+  readonly layer: number;
+  readonly head: number;
+  readonly caption?: string;
+  readonly note?: string;
+}
+
+function Thumbnail({ of, layer, head, caption, note }: ThumbnailProps) {
+  const chosen = selection.value.layer === layer && selection.value.head === head;
+  const canvas = useCanvas((context, width, height) => of && drawThumbnail(context, of, head, width, height));
+  const scores = of?.scores[head];
+  const said = scores
+    ? `Head ${layer}.${head}: induction ${scores.induction.toFixed(2)}, previous token ${scores.previous.toFixed(2)}, first token ${scores.sink.toFixed(2)}, entropy ${scores.entropy.toFixed(1)} bits`
+    : `Head ${layer}.${head}`;
+  return (
+    <button
+      type="button"
+      class={chosen ? 'head chosen' : 'head'}
+      aria-label={said}
+      aria-pressed={chosen}
+      title={said}
+      onClick={() => select({ layer, head })}
+    >
+      <canvas ref={canvas} />
+      {caption && (
+        <span class="head-caption">
+          {caption} <span class="quiet">{note}</span>
+        </span>
+      )}
+    </button>
+  );
+}
+
+/** Square roots of the weights, so that faint patterns are seen at this size. */
+function drawThumbnail(
+  context: CanvasRenderingContext2D,
+  of: AttentionThumbnails,
+  head: number,
+  width: number,
+  height: number,
+): void {
+  const size = of.thumbnails.shape[1] ?? 0;
+  if (size === 0) return;
+  const colours = table('sequential', ground.value);
+  const pixels = new ImageData(size, size);
+  const from = head * size * size;
+  for (let i = 0; i < size * size; i++) {
+    // Above the diagonal there is nothing.
+    if (i % size > Math.floor(i / size)) continue;
+    const colour = 4 * Math.round(Math.sqrt((of.thumbnails.data[from + i] ?? 0) / 255) * 255);
+    for (let channel = 0; channel < 4; channel++) pixels.data[4 * i + channel] = colours[colour + channel] ?? 0;
+  }
+  const small = new OffscreenCanvas(size, size);
+  small.getContext('2d')?.putImageData(pixels, 0, 0);
+  context.imageSmoothingEnabled = width * devicePixelRatio < size;
+  context.drawImage(small, 0, 0, width, height);
+}

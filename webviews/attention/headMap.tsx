@@ -1,0 +1,157 @@
+import { useSignal } from '@preact/signals';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import type { AttentionRow } from '../../server/protocol/inspect.js';
+import type { RunDetail } from '../../server/protocol/runs.js';
+import type { Cell } from '../charts/grid.js';
+import { Heatmap } from '../charts/heatmap.js';
+import { Legend } from '../charts/legend.js';
+import { compact } from '../charts/numbers.js';
+import { useColour } from '../charts/useColour.js';
+import { axis, axisPixels } from '../frame/axis.js';
+import { hover, select, selection } from '../frame/selection.js';
+import { Loaded } from '../frame/states.js';
+import { TokenStrip } from '../frame/tokenStrip.js';
+import { visibleText } from '../frame/tokenText.js';
+import { Arcs } from './arcs.js';
+import { fitMap, queryKeyAxes, rowPixels, rowRoom } from './axes.js';
+import { type MapTiles, useMapTiles } from './mapTiles.js';
+import { LABEL_WIDTH, QueryLabels } from './queryLabels.js';
+
+interface Props {
+  readonly run: RunDetail;
+  readonly layer: number;
+  readonly head: number;
+  readonly pool: 'mean' | 'max';
+  /** The selected query's row, for the arcs. */
+  readonly row: AttentionRow | null;
+  readonly selectedKey: number | null;
+  onCell(cell: Cell): void;
+}
+
+/** One head: every query (down) by every key (right), under the token strip, with the selected row's arcs over it. */
+export function HeadMap(props: Props) {
+  const { run, layer, head, pool, row } = props;
+  const tokens = run.tokenInfos;
+  const count = tokens.length;
+  const map = useMapTiles({ run: run.id, layer, head, count, pool });
+  return (
+    <div class="map">
+      <div class="map-strip">
+        <Arcs row={row} query={selection.value.token} />
+        <TokenStrip tokens={tokens} label="Keys" colour="none" />
+      </div>
+      <Loaded of={map.whole} what={`Attention of head ${layer}.${head}`}>
+        {() => <Picture {...props} map={map} />}
+      </Loaded>
+    </div>
+  );
+}
+
+/** A run is first seen as a whole. */
+function useFitOnce(run: string, count: number, room: number): void {
+  const fitted = useRef<string | null>(null);
+  const pixels = axisPixels.value;
+  useEffect(() => {
+    if (pixels === 0 || room === 0 || count === 0 || fitted.current === run) return;
+    fitted.current = run;
+    fitMap(count);
+  }, [run, count, pixels, room]);
+}
+
+/** Lower, the map cannot be read; the page scrolls instead. */
+const LEAST_HEIGHT = 340;
+
+function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & { readonly map: MapTiles }) {
+  const tokens = run.tokenInfos;
+  const count = tokens.length;
+  const cursor = useSignal<Cell | null>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const room = useRoom(box);
+  useFitOnce(run.id, count, room);
+  const height = Math.min(room, Math.ceil(count * axis.value.width));
+  const colour = useColour(
+    map.tiles.map(({ data }) => data),
+    // A sink takes nearly all the weight: at full range it alone would be seen.
+    { kind: 'sequential', settings: { clip: 0.99 } },
+  );
+  const axes = queryKeyAxes(count);
+  useLayoutEffect(() => {
+    rowPixels.value = height;
+  }, [height]);
+  const query = selection.value.token;
+  const text = (index: number) => `${index} “${tokens[index] ? visibleText(tokens[index]) : ''}”`;
+  useEffect(() => {
+    if (query !== null && query < count) axes.rows?.reveal(query);
+  }, [query, count]);
+  return (
+    <>
+      <div class="map-grid" ref={box}>
+        <QueryLabels tokens={tokens} height={height} selected={query} hovered={cursor.value?.row ?? null} />
+        <Heatmap
+          rows={count}
+          cols={count}
+          tiles={map.tiles}
+          scale={colour.scale}
+          label={`Attention of head ${layer}.${head}`}
+          rowName="query"
+          colName="key"
+          describe={({ row, col }, value) =>
+            col > row
+              ? `query ${text(row)} comes before key ${text(col)}: masked`
+              : `query ${text(row)} reads key ${text(col)}: ${compact(value)}${pooledNote(map, pool, row, col)}`
+          }
+          height={height}
+          columns={axes}
+          cursor={cursor}
+          lower
+          selectedRow={query}
+          selected={query === null || selectedKey === null ? null : { row: query, col: selectedKey }}
+          onSelect={(cell) => {
+            if (cell.col <= cell.row) onCell(cell);
+            else select({ token: cell.row });
+          }}
+          onHover={(cell) => {
+            hover.value = cell?.col ?? null;
+          }}
+          onViewport={map.onViewport}
+        />
+      </div>
+      <div class="map-foot">
+        <Legend colour={colour} unit="weight" />
+        <span class="quiet">{zoomNote(axis.value.width, pool, map.sharpening)}</span>
+      </div>
+    </>
+  );
+}
+
+/** Height that is left in the window for the map; 0 before it is laid out. */
+function useRoom(box: { readonly current: HTMLElement | null }): number {
+  const room = useSignal(0);
+  useEffect(() => {
+    const measure = () => {
+      const { top = 0, width = 400 } = box.current?.getBoundingClientRect() ?? {};
+      const left = innerHeight - top - scrollY - 92;
+      room.value = Math.floor(Math.max(Math.min(LEAST_HEIGHT, width - LABEL_WIDTH), left));
+      rowRoom.value = room.value;
+    };
+    measure();
+    addEventListener('resize', measure);
+    return () => removeEventListener('resize', measure);
+  }, []);
+  return room.value;
+}
+
+/** Says when a picture's cell stands for several weights. */
+function pooledNote({ tiles }: MapTiles, pool: 'mean' | 'max', row: number, col: number): string {
+  const tile = tiles.findLast(({ row0, row1, col0, col1 }) => row >= row0 && row < row1 && col >= col0 && col < col1);
+  if (!tile) return '';
+  const size = Math.max((tile.row1 - tile.row0) / tile.rows, (tile.col1 - tile.col0) / tile.cols);
+  return size > 1.001 ? ` (${pool} of about ${compact(size)} × ${compact(size)})` : '';
+}
+
+function zoomNote(width: number, pool: 'mean' | 'max', sharpening: boolean): string {
+  const device = width * devicePixelRatio;
+  const zoom =
+    device >= 1 ? `${compact(Math.round(width * 10) / 10)} px a token` : `${compact(1 / device)} tokens a pixel, ${pool}`;
+  return sharpening ? `${zoom} · sharpening` : zoom;
+}
