@@ -1,0 +1,80 @@
+import { flatten, type Step, type TokenizerJson } from './tokenizerJson.js';
+
+/** GPT-2's split, as Oniguruma and Rust read it (their \s is Unicode's white space, JavaScript's is not quite). */
+export const GPT2_SPLIT = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+export const sequence = (...pretokenizers: readonly Step[]): Step => ({ type: 'Sequence', pretokenizers });
+
+export const split = (regex: string, behavior = 'Isolated', invert = false): Step => ({
+  type: 'Split',
+  pattern: { Regex: regex },
+  behavior,
+  invert,
+});
+
+const escapeRegex = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+
+/** Behaviours the library does not know, as isolated splits on a wider pattern. */
+function widen(step: Step): Step {
+  const pattern = step.pattern as { readonly Regex?: string; readonly String?: string } | undefined;
+  const regex = pattern?.Regex ?? (pattern?.String === undefined ? null : escapeRegex(pattern.String));
+  if (regex === null || step.invert === true) return step;
+  switch (step.behavior) {
+    case 'MergedWithPrevious':
+      return split(`(?:(?!${regex})[\\s\\S])*(?:${regex})`);
+    case 'MergedWithNext':
+      return split(`(?:${regex})(?:(?!${regex})[\\s\\S])*`);
+    case 'Contiguous':
+      return split(`(?:${regex})+`);
+    default:
+      return step;
+  }
+}
+
+const PUNCTUATION = '[\\p{P}!-/:-@\\[-`{-~]';
+
+function exact(step: Step): Step {
+  switch (step.type) {
+    case 'Sequence':
+      return { ...step, pretokenizers: ((step.pretokenizers ?? []) as readonly Step[]).map(exact) };
+    // The library's \d is ASCII; Rust's is_numeric has ½, ² and the other scripts' digits.
+    case 'Digits':
+      return split(step.individual_digits === true ? '\\p{N}' : '\\p{N}+');
+    // Its \w is ASCII, too.
+    case 'Whitespace':
+      return split('\\w+|[^\\w\\s]+', 'Removed', true);
+    case 'Punctuation':
+      return widen(split(PUNCTUATION, (step.behavior as string | undefined) ?? 'Isolated'));
+    case 'CharDelimiterSplit':
+      return split(escapeRegex(String(step.delimiter)), 'Removed');
+    case 'Split':
+      return widen(step);
+    case 'Metaspace': {
+      const scheme = step.prepend_scheme ?? (step.add_prefix_space === false ? 'never' : 'always');
+      const mark = String(step.replacement ?? '▁');
+      const metaspace = { ...step, prepend_scheme: scheme };
+      return step.split === false ? metaspace : sequence(metaspace, widen(split(escapeRegex(mark), 'MergedWithNext')));
+    }
+    case 'ByteLevel':
+      return step.use_regex === false || step.add_prefix_space === true
+        ? step
+        : sequence(split(GPT2_SPLIT), { ...step, use_regex: false });
+    default:
+      return step;
+  }
+}
+
+/**
+ * SentencePiece's BPE merges over the whole text. When no token holds a mark after another character, no merge can cross such
+ * a place, so cutting there changes nothing, and a megabyte of text becomes words that the library caches.
+ */
+function cutAtMarks(json: TokenizerJson): Step | null {
+  if (json.model.type !== 'BPE' || !flatten(json.normalizer).some((step) => step.type === 'Replace' && step.content === '▁'))
+    return null;
+  for (const token in json.model.vocab as Record<string, number>) if (/[^▁]▁/u.test(token)) return null;
+  return split('▁*[^▁]+|▁+');
+}
+
+/** The pre-tokeniser in terms that the library computes as Hugging Face's Rust library does. */
+export const exactPreTokenizer = (json: TokenizerJson): Step | null =>
+  json.pre_tokenizer === null ? cutAtMarks(json) : exact(json.pre_tokenizer);
