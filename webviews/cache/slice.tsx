@@ -62,6 +62,7 @@ export function Slice({ slice, kvHead, token }: SliceProps) {
             label="RoPE wavelength of each dimension"
             itemName="dimension"
             log
+            endless
             height={40}
             cursor={cursor}
             marked={partner}

@@ -17,6 +17,8 @@ export interface VectorProps {
   readonly log?: boolean;
   /** Largest magnitude, for vectors drawn side by side. */
   readonly full?: number;
+  /** Infinity is a meaningful value (never decays), not a fault. */
+  readonly endless?: boolean;
   /** Cursor shared with other vectors of the same length. */
   readonly cursor?: Signal<number | null>;
   /** Further items to mark with the cursor's: the other half of a pair. */
@@ -68,7 +70,10 @@ export function Vector(props: VectorProps) {
           onKeyDown={onKeyDown}
           onMouseMove={(event) => {
             const box = event.currentTarget.getBoundingClientRect();
-            cursor.value = Math.max(0, Math.min(count - 1, Math.floor(((event.clientX - box.left) / box.width) * count)));
+            cursor.value = Math.max(
+              0,
+              Math.min(count - 1, Math.floor(((event.clientX - box.left - GUTTER) / (box.width - GUTTER)) * count)),
+            );
           }}
           onMouseLeave={() => {
             cursor.value = null;
@@ -83,6 +88,9 @@ export function Vector(props: VectorProps) {
     </div>
   );
 }
+
+/** Room for the numbers at the ends of the vertical axis, CSS pixels. */
+const GUTTER = 44;
 
 interface Ends {
   readonly lo: number;
@@ -120,40 +128,40 @@ function drawColumns(
   const { values, log = false, marked } = props;
   const ends = endsOf(props);
   const zero = log ? height : (1 - ends.level(0)) * (height - 2) + 1;
-  const step = width / Math.max(1, values.length);
+  const step = (width - GUTTER) / Math.max(1, values.length);
   const lit = new Set(cursor === null ? [] : [cursor, ...(marked?.(cursor) ?? [])]);
   for (let i = 0; i < values.length; i++) {
+    const x = GUTTER + i * step;
     const value = values[i] ?? 0;
-    const finite = Number.isFinite(value);
-    const y = finite ? (1 - ends.level(value)) * (height - 2) + 1 : 0;
     if (lit.has(i)) {
       context.fillStyle = ink.value.text;
       context.globalAlpha = 0.15;
-      context.fillRect(i * step, 0, Math.max(1, step), height);
+      context.fillRect(x, 0, Math.max(1, step), height);
       context.globalAlpha = 1;
     }
-    context.fillStyle = !finite ? ink.value.notFinite : (ink.value.series[value < 0 ? 1 : 0] ?? ink.value.text);
+    const finite = Number.isFinite(value);
+    const y = finite ? (1 - ends.level(value)) * (height - 2) + 1 : 0;
     const [top, bottom] = finite ? [Math.min(y, zero), Math.max(y, zero)] : [0, height];
-    context.fillRect(i * step, top, Math.max(0.5, step - (step > 3 ? 1 : 0)), Math.max(0.5, bottom - top));
+    context.fillStyle = colourOf(value, props);
+    context.fillRect(x, top, Math.max(0.5, step - (step > 3 ? 1 : 0)), Math.max(0.5, bottom - top));
   }
   context.fillStyle = ink.value.line;
-  context.fillRect(0, Math.round(zero) - (log ? 1 : 0), width, 1);
-  drawEnds(context, height, ends);
+  context.fillRect(GUTTER, Math.round(zero) - (log ? 1 : 0), width - GUTTER, 1);
+  drawEnds(context, height, ends, zero);
 }
 
-function drawEnds(context: CanvasRenderingContext2D, height: number, { lo, hi }: Ends): void {
+function colourOf(value: number, { endless = false }: VectorProps): string {
+  if (endless && value === Infinity) return ink.value.quiet;
+  if (!Number.isFinite(value)) return ink.value.notFinite;
+  return ink.value.series[value < 0 ? 1 : 0] ?? ink.value.text;
+}
+
+function drawEnds(context: CanvasRenderingContext2D, height: number, { lo, hi }: Ends, zero: number): void {
   context.font = `10px ${ink.value.family}`;
   context.fillStyle = ink.value.quiet;
-  context.strokeStyle = ink.value.paper;
-  context.lineWidth = 3;
-  context.lineJoin = 'round';
-  context.textBaseline = 'alphabetic';
-  for (const [value, y] of [
-    [hi, 9],
-    [lo, height - 2],
-  ] as const) {
-    if (value === 0) continue;
-    context.strokeText(compact(value), 2, y);
-    context.fillText(compact(value), 2, y);
-  }
+  context.textAlign = 'right';
+  context.textBaseline = 'middle';
+  if (hi !== 0) context.fillText(compact(hi), GUTTER - 4, 6);
+  if (lo !== 0) context.fillText(compact(lo), GUTTER - 4, height - 6);
+  if (zero > 14 && zero < height - 14) context.fillText('0', GUTTER - 4, zero);
 }

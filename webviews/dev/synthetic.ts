@@ -128,7 +128,14 @@ export class Synthetic implements Backend {
       case 'attention/cell':
         return cell(attention);
       default:
-        return inspect(method, params, { tokens: this.scene.tokens, layers: 6, heads: 9, kvHeads: 3, headDim: 64 });
+        return inspect(method, params, {
+          tokens: this.scene.tokens,
+          layers: 6,
+          heads: 9,
+          kvHeads: 3,
+          headDim: 64,
+          mixer: this.scene.model === 'tiny-mamba' ? 'mamba' : 'rwkv',
+        });
     }
   }
 

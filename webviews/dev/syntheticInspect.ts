@@ -1,8 +1,9 @@
 import type { Params } from '../../server/protocol/requests.js';
 import { type CacheScene, cacheMap, cacheOverview, cacheReceived, cacheSlice } from './syntheticCache.js';
+import { type StateScene, stateOverview, stateSeries, stateStep } from './syntheticState.js';
 
 /** Answers of the cache, state and weights inspectors; null for anything else. */
-export function inspect(method: string, params: unknown, scene: CacheScene): unknown {
+export function inspect(method: string, params: unknown, scene: CacheScene & StateScene): unknown {
   switch (method) {
     case 'cache/overview':
       return cacheOverview(scene);
@@ -12,6 +13,12 @@ export function inspect(method: string, params: unknown, scene: CacheScene): unk
       return cacheReceived(params as Params<'cache/received'>, scene);
     case 'cache/slice':
       return cacheSlice(params as Params<'cache/slice'>, scene);
+    case 'state/overview':
+      return stateOverview(scene);
+    case 'state/series':
+      return stateSeries(params as Params<'state/series'>, scene);
+    case 'state/step':
+      return stateStep(params as Params<'state/step'>, scene);
     default:
       return null;
   }

@@ -56,6 +56,7 @@ export function fitAll(count: number, pixels: number = axisPixels.value): void {
 
 /** Scrolls just enough to see `token`. */
 export function reveal(token: number, count: number): void {
+  if (axisPixels.value === 0) return;
   const { first, width } = axis.value;
   const visible = axisPixels.value / width;
   if (token < first) scrollTo(token, count);

@@ -50,7 +50,7 @@ export function TokenStrip({
 
   useEffect(() => {
     if (selected !== null && selected < count) reveal(selected, count);
-  }, [selected, count]);
+  }, [selected, count, axisPixels.value === 0]);
 
   const go = (token: number) => {
     onSelect(token);

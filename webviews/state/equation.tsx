@@ -1,0 +1,164 @@
+import { type Signal, useSignal } from '@preact/signals';
+import { useMemo, useRef } from 'preact/hooks';
+import type { StateLayer, StateStep } from '../../server/protocol/inspect.js';
+import type { WireTensor } from '../../server/protocol/tensors.js';
+import { type Cell, wholeTile } from '../charts/grid.js';
+import { Heatmap } from '../charts/heatmap.js';
+import { Legend } from '../charts/legend.js';
+import { compact, exact } from '../charts/numbers.js';
+import { type Colour, useColour } from '../charts/useColour.js';
+import { useWidth } from '../charts/useSize.js';
+import { isSum, mean, norm, spelled, termsAt } from './update.js';
+
+export type StateShape = StateLayer['states'][number];
+
+export interface EquationProps {
+  readonly step: StateStep;
+  readonly shape: StateShape;
+  /** Token of `step.diff`; null without one. */
+  readonly against: number | null;
+}
+
+interface Term {
+  readonly sign: string;
+  readonly name: string;
+  readonly picture: WireTensor;
+  readonly scale: 'state' | 'decay';
+}
+
+function termsOf({ token, after, before, decay, removal, write }: StateStep): readonly Term[] {
+  const term = (sign: string, name: string, picture: WireTensor | null, scale: Term['scale'] = 'state'): Term[] =>
+    picture ? [{ sign, name, picture, scale }] : [];
+  const sum = decay !== null || write !== null;
+  return [
+    ...term('', `after ${token}`, after),
+    ...term('=', 'decay', decay, 'decay'),
+    ...term(decay ? '⊙' : sum ? '=' : '←', token === 0 ? 'start' : `after ${token - 1}`, before),
+    ...term('−', 'removal', removal),
+    ...term('+', 'write', write),
+  ];
+}
+
+/** The update of one token as an equation of pictures: states, removal and write share one scale, factors have their own. */
+export function Equation({ step, shape, against }: EquationProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const width = useWidth(host).value;
+  const cursor = useSignal<Cell | null>(null);
+  const terms = useMemo(() => termsOf(step), [step]);
+  const signed = useColour(
+    [step.before.data, step.after.data, step.removal?.data ?? [], step.write?.data ?? [], step.diff?.data ?? []],
+    { kind: 'diverging' },
+  );
+  const factor = useColour([step.decay?.data ?? NOTHING], { kind: 'sequential', fixed: [0, 1] });
+  const at = cursor.value;
+  return (
+    <div class="equation" ref={host}>
+      <div class="equation-legends">
+        <Legend colour={signed} unit="state" />
+        {step.decay && <Legend colour={factor} unit="decay factor" adjustable={false} />}
+      </div>
+      <div class="equation-terms">
+        {terms.map((term) => (
+          <div class="term" key={term.sign + term.name.split(' ')[0]}>
+            {term.sign && <span class="term-sign">{term.sign}</span>}
+            <Picture
+              {...term}
+              shape={shape}
+              colour={term.scale === 'decay' ? factor : signed}
+              factor={term.scale === 'decay'}
+              cursor={cursor}
+              room={pictureWidth(width, terms.length, shape)}
+            />
+          </div>
+        ))}
+      </div>
+      <p class="chart-reading" aria-live="polite">
+        {at
+          ? reading(step, shape, at)
+          : `Point at an element to see its numbers. Rows: ${shape.rowName}, columns: ${shape.colName}.`}
+      </p>
+      {step.diff && against !== null && (
+        <div class="term">
+          <Picture
+            name={`after ${step.token} − after ${against}`}
+            picture={step.diff}
+            shape={shape}
+            colour={signed}
+            cursor={cursor}
+            room={pictureWidth(width, terms.length, shape)}
+          />
+        </div>
+      )}
+    </div>
+  );
+}
+
+const NOTHING: readonly number[] = [];
+
+interface PictureProps extends Pick<Term, 'name' | 'picture'> {
+  readonly shape: StateShape;
+  readonly colour: Colour;
+  readonly cursor: Signal<Cell | null>;
+  /** CSS pixels. */
+  readonly room: number;
+  /** Numbers that multiply, not states. */
+  readonly factor?: boolean;
+}
+
+function Picture({ name, picture, shape, colour, cursor, room, factor = false }: PictureProps) {
+  const [rows = 1, cols = 1] = picture.shape;
+  const tiles = useMemo(() => [wholeTile(rows, cols, picture.data)], [picture]);
+  const size = useMemo(
+    () => (factor ? `mean ${compact(mean(picture.data))}` : `norm ${compact(norm(picture.data))}`),
+    [picture, factor],
+  );
+  const flat = isFlat(shape);
+  return (
+    <figure class="picture" style={{ width: `${room}px` }}>
+      <figcaption>
+        <span>{name}</span> <span class="picture-norm">{size}</span>
+      </figcaption>
+      <Heatmap
+        rows={rows}
+        cols={cols}
+        tiles={tiles}
+        scale={colour.scale}
+        label={name}
+        rowName={shape.rowName}
+        colName={shape.colName}
+        shape={flat ? 'strip' : 'square'}
+        height={flat ? Math.max(20, 6 * rows) : TALLEST}
+        cell={flat ? 20 : LARGEST_CELL}
+        cursor={cursor}
+        reading={false}
+      />
+    </figure>
+  );
+}
+
+/** CSS pixels. */
+const TALLEST = 264;
+const LARGEST_CELL = 16;
+const SIGN = 26;
+const NARROWEST = 96;
+
+/** A row of a few long vectors is drawn as a strip. */
+const isFlat = ({ rows, cols }: StateShape): boolean => cols > 6 * rows;
+
+/** All pictures are equally large, in one line where they fit, in whole pixels a cell. */
+function pictureWidth(width: number, count: number, shape: StateShape): number {
+  const { rows, cols } = shape;
+  const each = Math.max(NARROWEST, Math.floor((width - (count - 1) * SIGN) / count));
+  if (isFlat(shape)) return Math.min(width, Math.max(each, Math.min(cols, 320)));
+  const cell = Math.min(each / cols, TALLEST / rows, LARGEST_CELL);
+  return Math.max(NARROWEST, Math.ceil((cell >= 1 ? Math.floor(cell) : cell) * cols));
+}
+
+function reading(step: StateStep, { rowName, colName, cols }: StateShape, { row, col }: Cell): string {
+  const index = row * cols + col;
+  const where = `${rowName} ${row}, ${colName} ${col}`;
+  const diff = step.diff ? ` · difference ${exact(step.diff.data[index] ?? Number.NaN)}` : '';
+  const terms = termsAt(step, index);
+  if (!isSum(step)) return `${where}: ${exact(terms.after)}, before ${exact(terms.before)}${diff}`;
+  return `${where}: ${spelled(terms)}${diff}`;
+}

@@ -1,0 +1,75 @@
+import { useMemo } from 'preact/hooks';
+import type { StateSeries, StateStep } from '../../server/protocol/inspect.js';
+import { compact } from '../charts/numbers.js';
+import { type Line, Series } from '../charts/series.js';
+import { tokenColumns } from '../charts/tokenColumns.js';
+import { Vector } from '../charts/vector.js';
+import { hover, select, selection } from '../frame/selection.js';
+import type { StateShape } from './equation.js';
+
+export interface HistoryProps {
+  readonly series: StateSeries;
+  readonly shape: StateShape;
+}
+
+/** Norm, effective rank, write and decay over the tokens, in line with the strip. */
+export function History({ series, shape }: HistoryProps) {
+  const most = Math.min(shape.rows, shape.cols);
+  const lines = useMemo(() => {
+    const line = (label: string, values: ArrayLike<number> | undefined, text = compact): Line[] | null =>
+      values ? [{ label, values, text }] : null;
+    return {
+      norm: line('norm', series.norm.data),
+      rank: line('rank', series.rank.data, (value) => `${compact(value)} of ${most}`),
+      write: line('write', series.write?.data),
+      decay: line('decay', series.decay?.data),
+    };
+  }, [series, most]);
+  const shared = {
+    columns: tokenColumns(series.norm.data.length),
+    hovered: hover.value,
+    selected: selection.value.token,
+    height: 44,
+    onHover: (token: number | null) => {
+      hover.value = token;
+    },
+    onSelect: (token: number) => select({ token }),
+  };
+  return (
+    <div class="history">
+      {lines.norm && <Series {...shared} label="Norm of the state (Frobenius)" lines={lines.norm} />}
+      {lines.rank && <Series {...shared} label={`Effective rank, of ${most}`} lines={lines.rank} />}
+      {lines.write && <Series {...shared} label="Norm of what each token wrote" lines={lines.write} />}
+      {lines.decay && <Series {...shared} label="Mean decay factor (1 keeps all, 0 forgets)" lines={lines.decay} range={UNIT} />}
+    </div>
+  );
+}
+
+const UNIT = [0, 1] as const;
+
+/** How long each channel remembers at this token's decay. */
+export function Horizon({ step, shape }: { readonly step: StateStep; readonly shape: StateShape }) {
+  if (!step.horizon) return null;
+  const forever = step.horizon.data.filter((value) => value === Infinity).length;
+  return (
+    <section>
+      <h2>Memory horizon by {shape.rowName}</h2>
+      <p class="note">
+        tokens until it has decayed to 1/e at the decay of token {step.token}, log
+        {forever > 0 && ` · ${forever} of ${step.horizon.data.length} do not decay`}
+      </p>
+      <Vector
+        values={step.horizon.data}
+        label={`Memory horizon in tokens by ${shape.rowName}`}
+        itemName={shape.rowName}
+        log
+        endless
+        describe={(row, value) =>
+          value === Infinity
+            ? `${shape.rowName} ${row}: does not decay at this token`
+            : `${shape.rowName} ${row}: ${compact(value)} tokens`
+        }
+      />
+    </section>
+  );
+}
