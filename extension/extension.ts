@@ -25,12 +25,17 @@ let running: Server | null = null;
 
 /** What other extensions, and the tests, may use. */
 export interface ModelLabApi {
+  /** Processor time that activation took, milliseconds; wall time would depend on what else the machine does. */
+  readonly activationMs: number;
   readonly server: Pick<Server, 'status' | 'pid' | 'request' | 'onStatus' | 'onEvent'>;
   readonly selection: Pick<SharedSelection, 'value' | 'onChange'>;
+  /** Lets a webview ask the lab with the messages of server/protocol/host.ts. */
+  readonly relay: Pick<Relay, 'attach'>;
 }
 
 /** Registers everything and returns; the server starts afterwards, on its own time. */
 export function activate(context: vscode.ExtensionContext): ModelLabApi {
+  const before = process.cpuUsage();
   const log = vscode.window.createOutputChannel('Model Lab', { log: true });
   const server = new Server({ log, launch: launcher(context) });
   const selection = new SharedSelection(context.workspaceState);
@@ -57,11 +62,16 @@ export function activate(context: vscode.ExtensionContext): ModelLabApi {
   );
   running = server;
   setImmediate(() => server.start().catch((error) => void showError(error)));
-  return { server, selection };
+  return { activationMs: cpuMs(before), server, selection, relay };
 }
 
 export async function deactivate(): Promise<void> {
   await running?.stop();
+}
+
+function cpuMs(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
 
 function embeddedModels(context: vscode.ExtensionContext): string[] {

@@ -15,6 +15,9 @@ const STOP_TIMEOUT_MS = 2000;
 /** What a model's author could make the machine do: never without trust in the workspace. */
 const RUNS_A_MODEL: ReadonlySet<Method> = new Set<Method>(['models/open', 'runs/start', 'runs/branch']);
 
+/** In place of a token that is missing: an undefined one would travel as a parameter. */
+const NEVER = new vscode.CancellationTokenSource().token;
+
 export interface ProgressStep {
   readonly done: number;
   readonly total: number;
@@ -72,7 +75,11 @@ export class Server implements vscode.Disposable {
   }
 
   /** Errors: those of the request, CANCELLED, SERVER_LOST, SERVER_STOPPED, WORKSPACE_UNTRUSTED. */
-  async request<M extends Method>(method: M, params: Params<M>, { token, progress }: RequestOptions = {}): Promise<Result<M>> {
+  async request<M extends Method>(
+    method: M,
+    params: Params<M>,
+    { token = NEVER, progress }: RequestOptions = {},
+  ): Promise<Result<M>> {
     if (RUNS_A_MODEL.has(method) && !vscode.workspace.isTrusted) throw untrusted();
     const client = await this.start();
     const name = progress ? `p${++this.#requests}` : null;

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { ModelLabApi } from '../../../extension/extension.js';
+
+const RESTART_LIMIT_MS = 2000;
+
+const extension = () => {
+  const found = vscode.extensions.getExtension<ModelLabApi>('model-lab.model-lab');
+  assert.ok(found, 'the extension is loaded');
+  return found;
+};
+const lab = () => extension().activate();
+const embedded = (...names: string[]) => path.join(extension().extensionPath, 'media/models', ...names);
+
+/** Asks again and again until `found` says yes. */
+async function eventually<T>(found: () => T | undefined | false, what: string): Promise<T> {
+  for (let tries = 0; tries < 200; tries++) {
+    const value = found();
+    if (value) return value;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`it never came true that ${what}`);
+}
+
+const tabs = () => vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+
+suite('Server process', () => {
+  test('activation takes less than 50 ms', async () => {
+    const { activationMs } = await lab();
+    assert.ok(activationMs < 50, `${activationMs} ms`);
+  });
+
+  test('starts by itself and finds the embedded models', async () => {
+    const { server } = await lab();
+    const entries = await server.request('models/find', { folders: [] });
+    const names = entries.filter(({ source }) => source === 'embedded').map((entry) => path.basename(entry.path));
+    assert.deepEqual(names.sort(), readdirSync(embedded()).sort());
+    assert.equal(server.status, 'ready');
+  });
+
+  test('errors arrive with their code and file', async () => {
+    const { server } = await lab();
+    const file = path.join(extension().extensionPath, 'package.json');
+    await assert.rejects(server.request('models/inspect', { path: file }), (error) => {
+      assert.ok(error instanceof Error && 'code' in error && error.code !== 'INTERNAL', String(error));
+      return true;
+    });
+  });
+
+  test('is back within two seconds after it was killed, and says what was lost', async () => {
+    const { server } = await lab();
+    await server.request('models/list', {});
+    const { pid } = server;
+    assert.ok(pid);
+    const pending = server.request('models/open', { path: embedded('tiny-llama') });
+    const started = performance.now();
+    process.kill(pid, 'SIGKILL');
+    await assert.rejects(pending, (error) => error instanceof Error && 'code' in error && error.code === 'SERVER_LOST');
+    assert.deepEqual(await server.request('models/list', {}), []);
+    const ms = performance.now() - started;
+    assert.notEqual(server.pid, pid);
+    assert.ok(ms < RESTART_LIMIT_MS, `${ms} ms`);
+  });
+
+  test('restarts on command', async () => {
+    const { server } = await lab();
+    const { pid } = server;
+    await vscode.commands.executeCommand('modelLab.restartServer');
+    assert.equal(server.status, 'ready');
+    assert.notEqual(server.pid, pid);
+  });
+});
+
+suite('Views', () => {
+  test('a weights file opens in the checkpoint editor', async () => {
+    await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(embedded('tiny-mamba', 'model.safetensors')));
+    const tab = await eventually(() => vscode.window.tabGroups.activeTabGroup.activeTab, 'a tab opened');
+    assert.ok(tab.input instanceof vscode.TabInputCustom);
+    assert.equal(tab.input.viewType, 'modelLab.checkpoint');
+  });
+
+  test('a model folder opens in the checkpoint editor', async () => {
+    await vscode.commands.executeCommand('modelLab.inspectPath', embedded('tiny-rwkv7'));
+    const tab = await eventually(
+      () => tabs().find(({ input }) => input instanceof vscode.TabInputCustom && input.uri.fsPath === embedded('tiny-rwkv7')),
+      'the folder opened',
+    );
+    assert.equal(tab.label, 'tiny-rwkv7');
+  });
+
+  for (const [command, viewType] of [
+    ['modelLab.showAttention', 'modelLab.attention'],
+    ['modelLab.showCache', 'modelLab.cache'],
+    ['modelLab.showState', 'modelLab.state'],
+    ['modelLab.showWeights', 'modelLab.weights'],
+    ['modelLab.showCompare', 'modelLab.compare'],
+  ] as const) {
+    test(`${command} opens its inspector, once`, async () => {
+      await vscode.commands.executeCommand(command);
+      await vscode.commands.executeCommand(command);
+      const inspectors = () =>
+        tabs().filter(({ input }) => input instanceof vscode.TabInputWebview && input.viewType.endsWith(viewType));
+      await eventually(() => inspectors().length > 0, 'the inspector opened');
+      assert.equal(inspectors().length, 1);
+    });
+  }
+
+  suiteTeardown(async () => {
+    await vscode.window.tabGroups.close(tabs());
+  });
+});
+
+suite('Relay', () => {
+  /** Asks `request` from inside a real webview and returns what `report`, a JavaScript expression, makes of the answer. */
+  async function fromWebview(request: object, report: string): Promise<unknown> {
+    const { relay } = await lab();
+    const panel = vscode.window.createWebviewPanel('modelLab.test', 'Test', vscode.ViewColumn.Active, { enableScripts: true });
+    const attached = relay.attach(panel.webview);
+    const reported = new Promise<unknown>((resolve) => {
+      panel.webview.onDidReceiveMessage((message) => message.kind === 'report' && resolve(message.report));
+    });
+    panel.webview.html = `<script>
+      const api = acquireVsCodeApi();
+      addEventListener('message', ({ data: message }) => {
+        if (message.id === 7) api.postMessage({ kind: 'report', report: ${report} });
+      });
+      api.postMessage(${JSON.stringify({ kind: 'request', id: 7, ...request })});
+    </script>`;
+    try {
+      return await reported;
+    } finally {
+      attached.dispose();
+      panel.dispose();
+    }
+  }
+
+  test('carries typed arrays into a webview', async () => {
+    const path = embedded('tiny-llama', 'model.safetensors');
+    const { server } = await lab();
+    const { tensors } = await server.request('models/inspect', { path });
+    const params = { path, tensor: tensors[0]?.name, rows: 8, cols: 8, bins: 16 };
+    const seen = await fromWebview(
+      { method: 'weights/tensor', params },
+      '[message.kind, message.result?.heatmap.data instanceof Float32Array, message.result?.heatmap.data.length]',
+    );
+    assert.deepEqual(seen, ['result', true, 64]);
+  });
+
+  test('carries errors with their code', async () => {
+    const seen = await fromWebview({ method: 'runs/get', params: { run: 7 } }, '[message.kind, message.error.code]');
+    assert.deepEqual(seen, ['error', 'PARAMS_INVALID']);
+  });
+
+  test('refuses malformed requests of the host', async () => {
+    const seen = await fromWebview({ method: 'host/select', params: { layer: 'x' } }, '[message.kind, message.error.code]');
+    assert.deepEqual(seen, ['error', 'PARAMS_INVALID']);
+  });
+});
