@@ -17,6 +17,7 @@ const entry = path.join(hostDir, 'node_modules/code-server/out/node/entry.js');
 /** A quiet editor that asks nothing, calls nobody and shows only what the extension does. */
 const SETTINGS = {
   'security.workspace.trust.enabled': false,
+  'window.autoDetectColorScheme': false,
   'workbench.startupEditor': 'none',
   'workbench.tips.enabled': false,
   'workbench.enableExperiments': false,
@@ -24,7 +25,7 @@ const SETTINGS = {
   'telemetry.telemetryLevel': 'off',
   'update.mode': 'none',
   'extensions.autoCheckUpdates': false,
-  'extensions.autoUpdate': false,
+  'extensions.autoUpdate': 'off',
   'extensions.ignoreRecommendations': true,
   'chat.commandCenter.enabled': false,
   'chat.disableAIFeatures': true,

@@ -1,10 +1,10 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import test, { after } from 'node:test';
-import { chromium, type Frame, type Locator, type Page } from 'playwright-core';
+import { type Browser, chromium, type Frame, type Locator, type Page } from 'playwright-core';
 import { allowNamedFunctions, developmentHost } from './browser.js';
 import { root, type Settings, sample, workbenchUrl, writeSettings } from './codeServer.js';
-import { closeOwnEditor, theEditor } from './editor.js';
+import { closeOwnEditor, type Editor, theEditor } from './editor.js';
 import { editorUnavailable, hostDir } from './setup.mjs';
 
 const THEMES = {
@@ -55,18 +55,38 @@ export function uiTest(name: string, options: WorkbenchOptions, body: (lab: Work
 /** Opens a fresh workbench (no state of others) with the extension in it, in the editor that all UI tests share. */
 export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Workbench> {
   const editor = await theEditor();
-  const { folder = sample, theme = 'dark', settings, width = 1440, height = 900 } = options;
+  const { theme = 'dark', settings } = options;
   writeSettings(editor.userData, { ...settings, 'workbench.colorTheme': THEMES[theme].id });
   const browser = await chromium.connect(editor.browser);
+  try {
+    return await openPage(browser, editor, options);
+  } catch (error) {
+    await browser.close();
+    throw error;
+  }
+}
+
+async function openPage(browser: Browser, editor: Editor, options: WorkbenchOptions): Promise<Workbench> {
+  const { folder = sample, theme = 'dark', width = 1440, height = 900 } = options;
   const page = await browser.newPage({ viewport: { width, height } });
   await allowNamedFunctions(page);
-  if (!editor.installed) await developmentHost(page, { authority: editor.authority, extension: root });
+  if (!editor.installed) await developmentHost(page, { authority: editor.authority, extension: linkedCheckout(editor) });
   await page.goto(workbenchUrl(editor, folder, options.open && path.join(folder, options.open)), { waitUntil: 'commit' });
   await page.locator('.monaco-workbench').waitFor();
   await page.locator('.activitybar .action-label[aria-label^="Model Lab"]').waitFor();
   await themed(page, theme);
   if (options.open) await page.locator('.editor-instance').first().waitFor();
   return new Workbench(page);
+}
+
+/**
+ * The checkout under another name. A theme that lies below the extension under development is taken for one of its own and
+ * put on, and the editor's themes lie in .vscode-host.
+ */
+function linkedCheckout(editor: Editor): string {
+  const link = path.join(editor.userData, 'checkout');
+  if (!existsSync(link)) symlinkSync(root, link);
+  return link;
 }
 
 /** A person's hands and eyes in the editor. */

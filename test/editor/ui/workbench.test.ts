@@ -13,18 +13,14 @@ uiTest('the workbench shows Model Lab', { open: 'README.md' }, async (lab) => {
   await lab.screenshot('workbench');
 });
 
-uiTest('the palette lists every command under Model Lab', {}, async (lab) => {
-  const hidden = new Set(
-    (contributes.menus?.commandPalette ?? []).flatMap((item: { command: string; when?: string }) =>
-      item.when === 'false' ? [item.command] : [],
-    ),
-  );
-  const titles = contributes.commands
-    .filter(({ command }: { command: string }) => !hidden.has(command))
-    .map(({ title }: { title: string }) => `Model Lab: ${title}`);
+uiTest('the palette lists the commands under Model Lab', {}, async (lab) => {
+  const conditional = new Set((contributes.menus.commandPalette as { command: string }[]).map(({ command }) => command));
+  const titles = (contributes.commands as { command: string; title: string }[])
+    .filter(({ command }) => !conditional.has(command))
+    .map(({ title }) => `Model Lab: ${title}`);
   const listed = await lab.commands('Model Lab: ');
   assert.deepEqual(
-    titles.filter((title: string) => !listed.includes(title)),
+    titles.filter((title) => !listed.includes(title)),
     [],
   );
 });
