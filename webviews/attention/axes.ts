@@ -5,9 +5,9 @@ import { axis, axisPixels, fitAll, zoomBy } from '../frame/axis.js';
 
 /** Topmost query on screen, fractional; queries have the scale of the keys' axis. */
 export const rowFirst = signal(0);
-/** CSS height of the map, and the height it may have. */
+/** CSS height of the map, and the height it may have; 0 before they are laid out. */
 export const rowPixels = signal(0);
-export const rowRoom = signal(320);
+export const rowRoom = signal(0);
 
 /** The whole square of queries and keys. */
 export function fitMap(count: number): void {

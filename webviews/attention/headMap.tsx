@@ -15,7 +15,7 @@ import { visibleText } from '../frame/tokenText.js';
 import { Arcs } from './arcs.js';
 import { fitMap, queryKeyAxes, rowPixels, rowRoom } from './axes.js';
 import { type MapTiles, useMapTiles } from './mapTiles.js';
-import { LABEL_WIDTH, QueryLabels } from './queryLabels.js';
+import { QueryLabels } from './queryLabels.js';
 
 interface Props {
   readonly run: RunDetail;
@@ -34,9 +34,12 @@ export function HeadMap(props: Props) {
   const tokens = run.tokenInfos;
   const count = tokens.length;
   const map = useMapTiles({ run: run.id, layer, head, count, pool });
+  const strip = useRef<HTMLDivElement>(null);
+  useRoom(strip);
+  useFit(run.id, count);
   return (
     <div class="map">
-      <div class="map-strip">
+      <div class="map-strip" ref={strip}>
         <Arcs row={row} query={selection.value.token} />
         <TokenStrip tokens={tokens} label="Keys" colour="none" />
       </div>
@@ -47,14 +50,16 @@ export function HeadMap(props: Props) {
   );
 }
 
-/** A run is first seen as a whole. */
-function useFitOnce(run: string, count: number, room: number): void {
-  const fitted = useRef<string | null>(null);
-  const pixels = axisPixels.value;
+/** A run is first seen as a whole, and stays so when the window changes until someone zooms. */
+function useFit(run: string, count: number): void {
+  const fitted = useRef({ run: '', width: 0 });
+  const [pixels, room] = [axisPixels.value, rowRoom.value];
   useEffect(() => {
-    if (pixels === 0 || room === 0 || count === 0 || fitted.current === run) return;
-    fitted.current = run;
+    if (pixels === 0 || room === 0 || count === 0) return;
+    const { run: before, width } = fitted.current;
+    if (before === run && Math.abs(axis.peek().width - width) > 1e-6) return;
     fitMap(count);
+    fitted.current = { run, width: axis.peek().width };
   }, [run, count, pixels, room]);
 }
 
@@ -65,14 +70,11 @@ function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & {
   const tokens = run.tokenInfos;
   const count = tokens.length;
   const cursor = useSignal<Cell | null>(null);
-  const box = useRef<HTMLDivElement>(null);
-  const room = useRoom(box);
-  useFitOnce(run.id, count, room);
-  const height = Math.min(room, Math.ceil(count * axis.value.width));
+  const height = Math.min(rowRoom.value, Math.ceil(count * axis.value.width));
   const colour = useColour(
     map.tiles.map(({ data }) => data),
-    // A sink takes nearly all the weight: at full range it alone would be seen.
-    { kind: 'sequential', settings: { clip: 0.99 } },
+    // The first rows have few keys and thus large weights: at full range they alone would be seen.
+    { kind: 'sequential', settings: { clip: 0.999 } },
   );
   const axes = queryKeyAxes(count);
   useLayoutEffect(() => {
@@ -85,7 +87,7 @@ function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & {
   }, [query, count]);
   return (
     <>
-      <div class="map-grid" ref={box}>
+      <div class="map-grid">
         <QueryLabels tokens={tokens} height={height} selected={query} hovered={cursor.value?.row ?? null} />
         <Heatmap
           rows={count}
@@ -124,21 +126,21 @@ function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & {
   );
 }
 
-/** Height that is left in the window for the map; 0 before it is laid out. */
-function useRoom(box: { readonly current: HTMLElement | null }): number {
-  const room = useSignal(0);
+/** Follows the height that is left in the window below the strip. */
+function useRoom(strip: { readonly current: HTMLElement | null }): void {
   useEffect(() => {
     const measure = () => {
-      const { top = 0, width = 400 } = box.current?.getBoundingClientRect() ?? {};
-      const left = innerHeight - top - scrollY - 92;
-      room.value = Math.floor(Math.max(Math.min(LEAST_HEIGHT, width - LABEL_WIDTH), left));
-      rowRoom.value = room.value;
+      const { bottom, width } = strip.current?.getBoundingClientRect() ?? { bottom: 0, width: LEAST_HEIGHT };
+      rowRoom.value = Math.floor(Math.max(Math.min(LEAST_HEIGHT, width), innerHeight - bottom - scrollY - 92));
     };
-    measure();
+    const observer = new ResizeObserver(measure);
+    if (strip.current) observer.observe(strip.current);
     addEventListener('resize', measure);
-    return () => removeEventListener('resize', measure);
-  }, []);
-  return room.value;
+    return () => {
+      observer.disconnect();
+      removeEventListener('resize', measure);
+    };
+  }, [strip]);
 }
 
 /** Says when a picture's cell stands for several weights. */

@@ -7,7 +7,7 @@ import { useCanvas } from '../frame/useCanvas.js';
 import { rowFirst } from './axes.js';
 
 /** CSS pixels left of the map, and of the strip above it. */
-export const LABEL_WIDTH = 72;
+const LABEL_WIDTH = 72;
 /** Queries this high have room for their text; below, only for numbers now and then. */
 const TEXT_FROM = 11;
 

@@ -1,11 +1,13 @@
+import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { LabErrorData } from '../../server/protocol/errors.js';
-import { type Progress, request, server } from '../host.js';
+import { errorData, type Progress, request, server } from '../host.js';
 import type { Loadable } from './loadable.js';
 
-interface Action {
+export interface Action {
   readonly label: string;
-  run(): void;
+  /** The button is busy until the promise that it may give is done; an error is shown beside it. */
+  run(): unknown;
 }
 
 /** Nothing to show yet: what would be here, and the button that fills it. */
@@ -113,8 +115,26 @@ export function ServerState() {
   );
 }
 
-const ActionButton = ({ action }: { readonly action: Action }) => (
-  <button type="button" class="action" onClick={() => action.run()}>
-    {action.label}
-  </button>
-);
+function ActionButton({ action }: { readonly action: Action }) {
+  const busy = useSignal(false);
+  const problem = useSignal<LabErrorData | null>(null);
+  const run = async () => {
+    busy.value = true;
+    problem.value = null;
+    try {
+      await action.run();
+    } catch (error) {
+      problem.value = errorData(error);
+    } finally {
+      busy.value = false;
+    }
+  };
+  return (
+    <>
+      <button type="button" class="action" disabled={busy.value} aria-busy={busy.value} onClick={() => void run()}>
+        {action.label}
+      </button>
+      {problem.value && <Failed error={problem.value} />}
+    </>
+  );
+}

@@ -14,6 +14,7 @@ import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
+import { runSample } from '../frame/sample.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
 import { visibleText } from '../frame/tokenText.js';
@@ -31,7 +32,10 @@ function Attention() {
       what="The tokens of the run"
       empty={
         <Message title="Attention">
-          <Empty text="Which tokens each head reads, for every token of a run. Prompt a model to see it, in the Prompt & Tokens view." />
+          <Empty
+            text="Which tokens each head reads, for every token of a run. Prompt a model in the Prompt & Tokens view, or:"
+            action={{ label: 'Prompt the embedded model', run: runSample }}
+          />
         </Message>
       }
     >

@@ -3,8 +3,9 @@ import { useRef } from 'preact/hooks';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { Live } from '../frame/frame.js';
 import { mount } from '../frame/mount.js';
+import { SAMPLE } from '../frame/sample.js';
 import { activeRun, shownToken } from '../frame/selection.js';
-import { Failed, Loaded } from '../frame/states.js';
+import { Empty, Failed, Loaded } from '../frame/states.js';
 import { TokenLegend, tokenColour } from '../frame/tokenLegend.js';
 import { spokenToken } from '../frame/tokenText.js';
 import { server } from '../host.js';
@@ -12,7 +13,7 @@ import { Composer } from '../prompt/composer.js';
 import { ModelPicker } from '../prompt/modelPicker.js';
 import '../prompt/prompt.css';
 import { RunList } from '../prompt/runList.js';
-import { problem, refreshFound } from '../prompt/session.js';
+import { problem, promptText, refreshFound, run } from '../prompt/session.js';
 import { Counters, InspectorLinks } from '../prompt/summary.js';
 import { TokenCard } from '../prompt/tokenCard.js';
 import { TokenFlow } from '../prompt/tokenFlow.js';
@@ -24,13 +25,27 @@ function Prompt() {
       <ModelPicker />
       <Composer />
       {problem.value && <Failed error={problem.value} />}
-      <Loaded of={activeRun.value} what="The tokens of the run">
+      <Loaded of={activeRun.value} what="The tokens of the run" empty={<FirstRun />}>
         {(run) => <Result run={run} />}
       </Loaded>
       <RunList />
     </main>
   );
 }
+
+/** What will be here, and a prompt to begin with. */
+const FirstRun = () => (
+  <Empty
+    text="Every token of the prompt and of what the model says, coloured by how surprising it was; point at one for its alternatives."
+    action={{
+      label: 'Try an example',
+      run: () => {
+        promptText.value = SAMPLE;
+        return run();
+      },
+    }}
+  />
+);
 
 function Result({ run }: { readonly run: RunDetail }) {
   const alternatives = useRef<HTMLOListElement>(null);
