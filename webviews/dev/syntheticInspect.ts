@@ -1,6 +1,7 @@
 import type { Params } from '../../server/protocol/requests.js';
 import { type CacheScene, cacheMap, cacheOverview, cacheReceived, cacheSlice } from './syntheticCache.js';
 import { type StateScene, stateOverview, stateSeries, stateStep } from './syntheticState.js';
+import { checkpoint, tensorPicture } from './syntheticWeights.js';
 
 /** Answers of the cache, state and weights inspectors; null for anything else. */
 export function inspect(method: string, params: unknown, scene: CacheScene & StateScene): unknown {
@@ -19,6 +20,10 @@ export function inspect(method: string, params: unknown, scene: CacheScene & Sta
       return stateSeries(params as Params<'state/series'>, scene);
     case 'state/step':
       return stateStep(params as Params<'state/step'>, scene);
+    case 'models/inspect':
+      return checkpoint((params as Params<'models/inspect'>).path, scene.layers);
+    case 'weights/tensor':
+      return tensorPicture(params as Params<'weights/tensor'>, scene.layers);
     default:
       return null;
   }

@@ -1,0 +1,162 @@
+import { useSignal } from '@preact/signals';
+import type { LabErrorData } from '../../server/protocol/errors.js';
+import type { CheckpointSummary } from '../../server/protocol/models.js';
+import '../cache/cache.css';
+import { bytes, count } from '../charts/numbers.js';
+import { Button, Tabs } from '../controls/controls.js';
+import { Frame } from '../frame/frame.js';
+import { Failed, Loaded } from '../frame/states.js';
+import { useRequest } from '../frame/useRequest.js';
+import { errorData, persisted, request } from '../host.js';
+import { DeclaredState, Probes } from './declared.js';
+import { FactsTable } from './facts.js';
+import { byDtype } from './tensorList.js';
+import { Tensors, toggleTable } from './tensors.js';
+import './weights.css';
+
+type Tab = 'tensors' | 'config' | 'metadata' | 'state' | 'probes';
+const TABS: readonly Tab[] = ['tensors', 'config', 'metadata', 'state', 'probes'];
+const isTab = (value: unknown): value is Tab => TABS.includes(value as Tab);
+const tab = persisted<Tab>('tab', 'tensors', isTab);
+
+/** What is in a checkpoint and whether it runs here, from its header; weights are read only for the tensor that is looked at. */
+export function Checkpoint({ path }: { readonly path: string }) {
+  const summary = useRequest('models/inspect', { path });
+  return (
+    <Loaded of={summary} what={`Header of ${path.split('/').at(-1)}`}>
+      {(value) => <Inspected summary={value} />}
+    </Loaded>
+  );
+}
+
+function Inspected({ summary }: { readonly summary: CheckpointSummary }) {
+  const { name, architecture, unsupported, parameters } = summary;
+  const problem = useSignal<LabErrorData | null>(null);
+  const run = async () => {
+    problem.value = null;
+    try {
+      await request('models/open', { path: summary.path });
+    } catch (error) {
+      problem.value = errorData(error);
+    }
+  };
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key === '/') document.querySelector<HTMLInputElement>('.search')?.focus();
+    else if (event.key === 't') toggleTable();
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <Frame
+      title={`${name}: ${architecture ?? 'architecture not supported'}, ${count(parameters)} parameters`}
+      controls={
+        !unsupported && (
+          <Button icon="play" title="Opens this model: prompt it in Prompt & Tokens" onClick={() => void run()}>
+            Run in Model Lab
+          </Button>
+        )
+      }
+      provenance={null}
+      onKey={onKey}
+    >
+      {unsupported && <CannotRun error={unsupported} />}
+      {problem.value && <Failed error={problem.value} retry={() => void run()} />}
+      <Header summary={summary} />
+      <Tabs
+        label="Parts of the checkpoint"
+        value={tab.value}
+        tabs={TABS.map((value) => ({ value, text: titleOf(value, summary) }))}
+        onChange={(value) => {
+          tab.value = value;
+        }}
+      />
+      <Part summary={summary} />
+    </Frame>
+  );
+}
+
+function Part({ summary }: { readonly summary: CheckpointSummary }) {
+  switch (tab.value) {
+    case 'tensors':
+      return <Tensors summary={summary} />;
+    case 'config':
+      return (
+        <FactsTable
+          value={summary.config ?? {}}
+          label="Configuration"
+          none="This file has no configuration: the architecture was told from the names of its tensors."
+        />
+      );
+    case 'metadata':
+      return <FactsTable value={summary.metadata} label="Metadata" none="This file has no metadata." />;
+    case 'state':
+      return <DeclaredState summary={summary} />;
+    case 'probes':
+      return <Probes probes={summary.probes} />;
+  }
+}
+
+function titleOf(value: Tab, { tensors, probes }: CheckpointSummary): string {
+  switch (value) {
+    case 'tensors':
+      return `Tensors ${tensors.length.toLocaleString('en')}`;
+    case 'config':
+      return 'Config';
+    case 'metadata':
+      return 'Metadata';
+    case 'state':
+      return 'Declared state';
+    case 'probes':
+      return `Probes ${probes.length}`;
+  }
+}
+
+const CannotRun = ({ error }: { readonly error: LabErrorData }) => (
+  <div class="cannot-run" role="note">
+    <p>
+      <i class="codicon codicon-circle-slash" aria-hidden="true" /> Cannot run: {error.message} <code>{error.code}</code>
+    </p>
+    <p class="note">{error.hint} What is below can be read all the same.</p>
+  </div>
+);
+
+/** Facts that tell at a glance what the file is. */
+function Header({ summary }: { readonly summary: CheckpointSummary }) {
+  const { format, architecture, parameters, bytes: size, files, tokenizer, layers, tensors } = summary;
+  const mixers = [...new Set(layers.map(({ mixer }) => mixer))].map(
+    (mixer) => `${layers.filter((layer) => layer.mixer === mixer).length} ${mixer}`,
+  );
+  return (
+    <dl class="statistics">
+      <Fact name="format" value={format} />
+      <Fact name="architecture" value={architecture ?? 'not supported'} />
+      {layers.length > 0 && <Fact name="layers" value={mixers.join(', ')} />}
+      <Fact name="parameters" value={parameters.toLocaleString('en')} />
+      <Fact
+        name="size"
+        value={`${bytes(size)}${files.length > 1 ? ` in ${files.length} files` : ''}`}
+        title={files.map(({ path }) => path).join('\n')}
+      />
+      <Fact
+        name="types"
+        value={byDtype(tensors)
+          .map(({ dtype, bytes: part, tensors: many }) => `${dtype} ${bytes(part)} (${many})`)
+          .join(', ')}
+        title="Bytes and number of tensors by type"
+      />
+      <Fact
+        name="tokenizer"
+        value={
+          tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize.toLocaleString('en')} tokens` : 'none: prompts are token ids'
+        }
+      />
+    </dl>
+  );
+}
+
+const Fact = ({ name, value, title }: { readonly name: string; readonly value: string; readonly title?: string }) => (
+  <div title={title}>
+    <dt>{name}</dt>
+    <dd>{value}</dd>
+  </div>
+);

@@ -1,0 +1,129 @@
+import { useSignal } from '@preact/signals';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import type { TensorSummary } from '../../server/protocol/models.js';
+import { bytes, shape } from '../charts/numbers.js';
+import { range, useScroll } from '../charts/useScroll.js';
+import { type Sorting, type SortKey, sortTensors } from './tensorList.js';
+import type { TensorListProps } from './tensorTree.js';
+import { parametersOf } from './tree.js';
+
+interface Column {
+  readonly key: SortKey;
+  readonly title: string;
+  readonly number: boolean;
+  text(tensor: TensorSummary): string;
+}
+
+const COLUMNS: readonly Column[] = [
+  { key: 'name', title: 'Name', number: false, text: ({ name }) => name },
+  { key: 'dtype', title: 'Type', number: false, text: ({ dtype }) => dtype },
+  { key: 'shape', title: 'Shape', number: false, text: (tensor) => shape(tensor.shape) },
+  { key: 'parameters', title: 'Parameters', number: true, text: (tensor) => parametersOf(tensor).toLocaleString('en') },
+  { key: 'bytes', title: 'Size', number: true, text: (tensor) => bytes(tensor.bytes) },
+  { key: 'offset', title: 'Offset', number: true, text: ({ offset }) => offset.toLocaleString('en') },
+];
+
+const ROW = 22;
+
+/** All tensors in one sortable table; only rows on screen are in the page. */
+export function TensorTable({ tensors, selected, onSelect }: TensorListProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const scrolled = useScroll(host);
+  const sorting = useSignal<Sorting>({ key: 'offset', descending: false });
+  const sorted = useMemo(() => sortTensors(tensors, sorting.value), [tensors, sorting.value]);
+  const at = sorted.findIndex(({ name }) => name === selected);
+  const [from, to] = range(scrolled.top, scrolled.height, ROW, sorted.length);
+
+  const go = (index: number) => {
+    const next = sorted[Math.max(0, Math.min(sorted.length - 1, index))];
+    if (next) onSelect(next.name);
+  };
+  useLayoutEffect(() => {
+    const element = host.current;
+    if (!element || at < 0) return;
+    if (at * ROW < element.scrollTop) element.scrollTop = at * ROW;
+    else if ((at + 2) * ROW > element.scrollTop + element.clientHeight) element.scrollTop = (at + 2) * ROW - element.clientHeight;
+  }, [at]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const page = Math.max(1, Math.floor(scrolled.height / ROW) - 2);
+    const steps: Record<string, number> = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + page,
+      PageUp: at - page,
+      Home: 0,
+      End: sorted.length,
+    };
+    const next = steps[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    go(next);
+  };
+  return (
+    <div ref={host} class="tensor-table">
+      <table
+        // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a real table that arrow keys walk is a grid
+        role="grid"
+        tabIndex={0}
+        aria-label="Tensors"
+        aria-rowcount={sorted.length + 1}
+        onKeyDown={onKeyDown}
+      >
+        <thead>
+          <tr>
+            {COLUMNS.map((column) => (
+              <Heading key={column.key} column={column} sorting={sorting.value} sort={(next) => (sorting.value = next)} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          <tr style={{ height: `${from * ROW}px` }} />
+          {sorted.slice(from, to).map((tensor, index) => (
+            <tr
+              key={tensor.name}
+              aria-rowindex={from + index + 2}
+              aria-selected={tensor.name === selected}
+              class={tensor.name === selected ? 'selected' : undefined}
+              onClick={() => onSelect(tensor.name)}
+            >
+              {COLUMNS.map((column) => (
+                <td
+                  key={column.key}
+                  class={column.number ? 'number' : undefined}
+                  title={column.key === 'name' ? tensor.name : undefined}
+                >
+                  {column.text(tensor)}
+                </td>
+              ))}
+            </tr>
+          ))}
+          <tr style={{ height: `${(sorted.length - to) * ROW}px` }} />
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+interface HeadingProps {
+  readonly column: Column;
+  readonly sorting: Sorting;
+  sort(next: Sorting): void;
+}
+
+function Heading({ column: { key, title, number }, sorting, sort }: HeadingProps) {
+  const sorted = sorting.key === key;
+  return (
+    <th
+      scope="col"
+      class={`column-${key}${number ? ' number' : ''}`}
+      aria-sort={sorted ? (sorting.descending ? 'descending' : 'ascending') : 'none'}
+    >
+      <button type="button" onClick={() => sort({ key, descending: sorted ? !sorting.descending : number && key !== 'offset' })}>
+        {title}
+        {sorted && <i class={`codicon codicon-arrow-${sorting.descending ? 'down' : 'up'}`} aria-hidden="true" />}
+      </button>
+    </th>
+  );
+}
