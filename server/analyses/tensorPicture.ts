@@ -7,13 +7,15 @@ import { sizeOf } from '../tensor/tensor.js';
 /** Values decoded at a time, and the most that are read of one tensor. */
 const slab = 1 << 20;
 const maxElements = 64 << 20;
+/** Runs of rows in a sample; enough that every row of a heatmap gets some. */
+const maxRuns = 4096;
 
 type Visit = (values: Float32Array, at: number) => void;
 
 /**
  * Picture of a stored tensor, seen as a matrix of its last axis by all the others: a heatmap of at most `rows` × `cols` cells with the
  * signed value of largest magnitude in each (NaN where there is one), a histogram of the finite values in `bins`, and statistics.
- * Reads by ranges, twice, because the histogram needs the range first; of more than 64 M values it reads evenly spaced rows.
+ * Reads by ranges, twice, because the histogram needs the range first; of more than 64 M values it reads rows in evenly spaced runs.
  * Throws TENSOR_UNKNOWN, DTYPE_UNDECODABLE.
  */
 export async function tensorPicture(
@@ -65,19 +67,18 @@ export async function tensorPicture(
 interface Extent {
   readonly width: number;
   readonly height: number;
-  /** Rows to read, evenly spaced. */
+  /** Rows to read. */
   readonly kept: number;
 }
 
+/** All rows, or `kept` of them in evenly spaced runs: a read for each row would cost more than the rows. */
 async function visitRows(reader: TensorReader, { width, height, kept }: Extent, visit: Visit): Promise<void> {
-  if (kept === height) {
-    const total = width * height;
-    for (let from = 0; from < total; from += slab) visit(await reader.elements(from, Math.min(total, from + slab)), from);
-    return;
-  }
-  for (let i = 0; i < kept; i++) {
-    const end = (Math.floor((i * height) / kept) + 1) * width;
-    for (let from = end - width; from < end; from += slab) visit(await reader.elements(from, Math.min(end, from + slab)), from);
+  const runs = kept === height ? 1 : Math.min(kept, maxRuns);
+  const rows = Math.floor(kept / runs);
+  for (let i = 0; i < runs; i++) {
+    const first = Math.floor((i * height) / runs) * width;
+    const end = first + rows * width;
+    for (let from = first; from < end; from += slab) visit(await reader.elements(from, Math.min(end, from + slab)), from);
   }
 }
 

@@ -12,8 +12,8 @@ export interface GgufHeader {
 }
 
 /** The biggest vocabularies in use (262,144 tokens with 514,000 merges) need 16 MB and 1.3 M items. */
-const maxHeader = 40 << 20;
-const maxItems = 1 << 22;
+const maxHeader = 32 << 20;
+const maxItems = 3 << 19;
 const maxDepth = 4;
 
 /** Reads as much of the file's start as the header takes, in growing steps. */
@@ -115,7 +115,7 @@ class Parser {
 
   private alignment(declared: { value: unknown; at: number } | undefined): number {
     const { value, at } = declared ?? { value: 32, at: 0 };
-    if (typeof value !== 'number' || value < 8 || value > 1 << 20 || (value & (value - 1)) !== 0)
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 8 || value > 1 << 20 || (value & (value - 1)) !== 0)
       throw formatError(
         'METADATA_INVALID',
         this.file.path,

@@ -13,9 +13,9 @@ import {
 import { quoted } from './tensorTable.js';
 import { decodeText } from './text.js';
 
-/** Bounds on what a small file may make of itself: 16 MB of pickle holds a state dict of 50,000 tensors. */
+/** Bounds on what a small file may make of itself: a tensor takes about 10 objects and 200 bytes. */
 export const maxPickle = 16 << 20;
-const maxObjects = 1 << 19;
+const maxObjects = 1 << 18;
 const maxStack = 1 << 18;
 
 /** Runs the pickle in `bytes`, which start at `base` in `file`. Throws PICKLE_FORBIDDEN, PICKLE_INVALID, PICKLE_TOO_BIG. */
@@ -103,6 +103,12 @@ class Machine {
     if (value === undefined || value === mark) throw this.invalid('a value is missing on the stack');
     return value;
   }
+  /** The last `length` values, in an array of just that capacity. */
+  take(length: number): Value[] {
+    const values = this.stack.splice(Math.max(0, this.stack.length - length));
+    if (values.length < length || values.includes(mark)) throw this.invalid('a value is missing on the stack');
+    return values;
+  }
   top(): Value {
     const value = this.pop();
     this.stack.push(value);
@@ -137,7 +143,7 @@ class Machine {
   append(values: Value[]): void {
     const list = this.top();
     if (!Array.isArray(list)) throw this.invalid('append to something that is not a list');
-    for (const value of values) list.push(value);
+    for (const value of values) list.push(this.made(value));
   }
   setItems(values: Value[]): void {
     const dict = this.top();
@@ -147,7 +153,8 @@ class Machine {
   }
 
   global(module: Value, name: Value): void {
-    const full = `${String(module)}.${String(name)}`;
+    if (typeof module !== 'string' || typeof name !== 'string') throw this.forbid('a global whose name is not a text');
+    const full = `${module}.${name}`;
     if (!constructors.has(full)) throw this.forbid(`the global ${quoted(full)}`);
     this.push(this.made({ kind: 'global', name: full }));
   }
@@ -222,11 +229,8 @@ class Machine {
 type Step = (m: Machine) => void;
 const tuple =
   (length: number): Step =>
-  (m) => {
-    const items: Value[] = [];
-    for (let i = 0; i < length; i++) items.unshift(m.pop());
-    m.push(m.made(items));
-  };
+  (m) =>
+    m.push(m.made(m.take(length)));
 
 /** By opcode: all that a state dict needs. */
 const steps: Readonly<Record<number, Step>> = {

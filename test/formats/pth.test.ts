@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { bindable, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
+import { pickledDict, pickledTensor, zipFile } from './craft.js';
 
 const path = 'test/fixtures/oracles/rwkv_pth_v7/model.pth';
 
@@ -54,4 +57,34 @@ test('low-rank factors are turned round, everything else can be bound in place',
     const expected = factor ? stored.map((_, i) => stored[(i % cols) * rows + Math.floor(i / cols)] as number) : stored;
     assert.deepEqual(await readTensor(checkpoint, entry), expected, name);
   }
+});
+
+for (const protocol of [2, 4]) {
+  test(`state dict of a module, pickle protocol ${protocol}: parameters, tied, transposed and half-precision tensors, metadata dropped`, async () => {
+    const checkpoint = await openCheckpoint(`test/fixtures/formats/state_dict_p${protocol}.pth`);
+    const values: Record<string, number[]> = {};
+    for (const [name, entry] of checkpoint.tensors) values[name] = [...(await readTensor(checkpoint, entry))];
+    assert.deepEqual(values, {
+      w: [0, 1, 2, 3, 4, 5],
+      tied: [0, 1, 2, 3, 4, 5],
+      turned: [0, 3, 1, 4, 2, 5],
+      row: [3, 4, 5],
+      half: [1.5, -2],
+      bfloat: [1.5, -2],
+    });
+    assert.deepEqual(checkpoint.tensors.get('turned')?.shape, [3, 2]);
+    assert.equal(checkpoint.config, null);
+  });
+}
+
+test('archives with 64-bit sizes', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'model-lab-pth-'));
+  const members = [
+    { name: 'm/data.pkl', data: pickledDict(['a', pickledTensor()]) },
+    { name: 'm/data/0', data: new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer) },
+  ];
+  await writeFile(join(folder, 'big.pth'), zipFile(members, { big: true }));
+  const checkpoint = await openCheckpoint(join(folder, 'big.pth'));
+  assert.deepEqual([...(await readTensor(checkpoint, checkpoint.tensors.get('a') as never))], [1, 2, 3, 4]);
+  await rm(folder, { recursive: true });
 });
