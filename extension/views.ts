@@ -36,9 +36,12 @@ export class Views {
   show(webview: vscode.Webview, view: string, title: string, path: string | null = null): vscode.Disposable {
     const { root, relay, server, selection, embedded } = this.#options;
     const attached = relay.attach(webview);
-    const boot: Boot = { view, selection: selection.value, server: server.status, embedded, path };
+    const boot: Boot = { view, selection: selection.value, server: server.status, embedded, folders: workspaceFolders(), path };
     webview.options = this.webviewOptions;
     webview.html = page(webview, root, title, boot);
     return attached;
   }
 }
+
+const workspaceFolders = (): string[] =>
+  (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === 'file').map(({ uri }) => uri.fsPath);

@@ -36,13 +36,20 @@ export interface Boot {
   readonly server: ServerStatus;
   /** Paths of the embedded models. */
   readonly embedded: readonly string[];
+  /** Folders of the workspace, where models are looked for. */
+  readonly folders: readonly string[];
   /** Set for the custom editor of one file. */
   readonly path: string | null;
 }
 
 /** Webview → extension. `id` is unique in the webview. */
 export type ToHost =
-  | { readonly kind: 'request'; readonly id: number; readonly method: Method | HostMethod; readonly params: Params<Method> | HostRequests[HostMethod]['params'] }
+  | {
+      readonly kind: 'request';
+      readonly id: number;
+      readonly method: Method | HostMethod;
+      readonly params: Params<Method> | HostRequests[HostMethod]['params'];
+    }
   | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'ready' };
 

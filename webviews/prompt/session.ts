@@ -37,7 +37,7 @@ export const running = computed<RunInfo | null>(() => {
 
 export async function refreshFound(): Promise<void> {
   if (server.value !== 'ready') return;
-  found.value = await request('models/find', { folders: [] }).catch(() => found.value);
+  found.value = await request('models/find', { folders: boot.folders }).catch(() => found.value);
 }
 
 async function attempt(action: () => Promise<void>): Promise<void> {
