@@ -22,6 +22,7 @@ installFake(
     },
     server: query.get('server') === 'stopped' ? 'stopped' : 'ready',
     embedded: MODELS.map((model) => model.path),
+    folders: [],
     path: query.get('path'),
   },
   new Synthetic({ tokens, model: name, delay: number('delay', 0), failing: query.has('failing') }),
