@@ -1,14 +1,18 @@
 import type { TensorEntry } from './checkpoint.js';
 import { formatError } from './errors.js';
 import type { GgufHeader } from './ggufHeader.js';
+import { own } from './own.js';
 import { quoted } from './tensorTable.js';
 
 type Config = Record<string, unknown>;
 type Tensors = ReadonlyMap<string, TensorEntry>;
 
+/** Keys that are not sizes or counts. */
+const fractional = /epsilon|freq_base|scaling|softcapping/;
+
 /** Metadata of one architecture (`ARCH.key`), checked as it is read. */
 interface Keys {
-  /** Throws CONFIG_INVALID when the key is missing or no finite number ≥ 0. */
+  /** Throws CONFIG_INVALID when the key is missing or no number ≥ 0; sizes and counts must be whole and below 2^31. */
   number(key: string): number;
   optional(key: string): number | null;
   text(key: string): string | null;
@@ -24,7 +28,7 @@ export function configOfGguf(header: GgufHeader, tensors: Tensors, file: string)
   const architecture = header.metadata.get('general.architecture')?.value;
   if (typeof architecture !== 'string' || architecture === '')
     throw formatError('METADATA_INVALID', file, null, 'The metadata has no "general.architecture".');
-  const make = families[architecture];
+  const make = own(families, architecture);
   // A model always has an embedding; a file without one is a fragment (an adapter, a vocabulary) and is only listed.
   const embedding = tensors.get('token_embd.weight');
   if (make === undefined || embedding === undefined) return { model_type: architecture };
@@ -47,7 +51,8 @@ function keysOf({ metadata }: GgufHeader, architecture: string, file: string): K
     // Some files give one value per layer; where all agree it is one value.
     const values = Array.isArray(found.value) ? [...new Set(found.value)] : [found.value];
     const [value] = values;
-    if (values.length !== 1 || typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > 2 ** 31)
+    const fits = fractional.test(key) ? Number.isFinite(value) : Number.isInteger(value) && (value as number) < 2 ** 31;
+    if (values.length !== 1 || typeof value !== 'number' || !fits || value < 0)
       throw formatError(
         'CONFIG_INVALID',
         file,

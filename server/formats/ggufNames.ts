@@ -1,6 +1,7 @@
 import { sizeOf } from '../tensor/tensor.js';
 import type { TensorEntry } from './checkpoint.js';
 import { formatError } from './errors.js';
+import { own } from './own.js';
 import { type Declared, quoted } from './tensorTable.js';
 
 /** How one GGUF tensor becomes one Hugging Face tensor. */
@@ -12,7 +13,7 @@ interface Names {
   /** GGUF name without `.weight`/`.bias` → Hugging Face's, outside blocks and in them. */
   readonly top: Readonly<Record<string, string>>;
   readonly block: Readonly<Record<string, string>>;
-  /** By the GGUF name inside a block, or by the last word of the canonical name. */
+  /** By GGUF name, as above. */
   readonly changes?: Readonly<Record<string, Change>>;
 }
 
@@ -142,9 +143,10 @@ const families: Readonly<Record<string, Names>> = {
       channel_mix_value: 'ffn.value',
     },
     changes: {
-      time_mix_r_k: ({ shape }, config) => ({
-        shape: [config.num_heads as number, sizeOf(shape) / (config.num_heads as number)],
-      }),
+      time_mix_r_k: ({ shape }, { num_heads: heads }) => {
+        const width = sizeOf(shape) / (heads as number);
+        return Number.isInteger(width) ? { shape: [heads as number, width] } : {};
+      },
     },
   },
 };
@@ -155,7 +157,7 @@ export function canonicalTensors(
   config: Readonly<Record<string, unknown>>,
   file: string,
 ): Declared[] {
-  const family = families[config._gguf_architecture as string];
+  const family = own(families, String(config._gguf_architecture));
   if (family === undefined) return [...declared];
   return declared.flatMap(({ entry, declaredAt }) => {
     if (entry.name.endsWith('.time_mix_lerp_fused.weight')) return unfused(entry, file, declaredAt);
@@ -165,11 +167,11 @@ export function canonicalTensors(
 
 function renamed(entry: TensorEntry, family: Names, config: Readonly<Record<string, unknown>>): TensorEntry {
   const [, block, stem, suffix] = /^(?:blk\.(\d+)\.)?(.+?)(\.weight|\.bias)?$/.exec(entry.name) as RegExpExecArray;
-  const name = (block === undefined ? family.top : family.block)[stem as string];
+  const name = own(block === undefined ? family.top : family.block, stem as string);
   if (name === undefined) return entry;
   const whole = /lora\.\d\.(weight|bias)$/.test(name) || name.endsWith('!');
   const canonical = `${block === undefined ? '' : `${family.layers}${block}.`}${name.replace('!', '')}${whole ? '' : (suffix ?? '')}`;
-  return { ...entry, name: canonical, ...family.changes?.[stem as string]?.(entry, config) };
+  return { ...entry, name: canonical, ...own(family.changes, stem as string)?.(entry, config) };
 }
 
 /** RWKV-7's six token-shift vectors, stacked as [6, 1, 1, D] in this order (llama.cpp conversion/rwkv.py). */

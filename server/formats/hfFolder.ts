@@ -61,7 +61,7 @@ async function openFiles(folder: string, names: readonly string[], beside: Model
   for (const [i, name] of names.entries()) headers.push(await readSafetensorsHeader(join(folder, name), i));
   const files = headers.map((h) => h.file);
   const declared = headers.flatMap((h) => h.declared);
-  const metadata = Object.assign({}, ...headers.map((h) => h.metadata)) as Record<string, unknown>;
+  const metadata = Object.fromEntries(headers.flatMap((h) => Object.entries(h.metadata)));
   return {
     path: folder,
     name: folderName(folder),

@@ -1,6 +1,7 @@
 import { sizeOf } from '../tensor/tensor.js';
 import type { TensorEntry } from './checkpoint.js';
 import { formatError } from './errors.js';
+import { own } from './own.js';
 import { type Declared, quoted } from './tensorTable.js';
 
 /** Names of the original RWKV-7 files (https://github.com/BlinkDL/RWKV-LM) inside a block → those of Hugging Face's checkpoints. */
@@ -70,8 +71,8 @@ export function presentRwkv(declared: readonly Declared[], file: string): Presen
 
 function canonical(entry: TensorEntry): TensorEntry {
   const [, block, inBlock] = /^blocks\.(\d+)\.(.+)$/.exec(entry.name) ?? [];
-  if (inBlock === undefined) return { ...entry, name: topNames[entry.name] ?? entry.name };
-  const known = blockNames[inBlock];
+  if (inBlock === undefined) return { ...entry, name: own(topNames, entry.name) ?? entry.name };
+  const known = own(blockNames, inBlock);
   if (known === undefined) return entry;
   const name = `model.layers.${block}.${known}`;
   if (turned.test(inBlock) && entry.shape.length === 2)

@@ -9,7 +9,9 @@ import { tensorTable } from './tensorTable.js';
 export const safetensors: Format = {
   id: 'safetensors',
   extensions: ['.safetensors'],
-  matches: (path, first) => path.toLowerCase().endsWith('.safetensors') || first[8] === 0x7b,
+  // Without the extension, as in the Hugging Face cache: a length below 2^32, then "{".
+  matches: (path, first) =>
+    path.toLowerCase().endsWith('.safetensors') || (first[8] === 0x7b && first.subarray(4, 8).every((b) => b === 0)),
   async open(path) {
     const whole = await openIfShard(path);
     if (whole !== null) return whole;

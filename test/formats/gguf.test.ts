@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { bindable, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { readOracle } from '../fixtures/readOracle.js';
+import { architecture, ggufFile, ggufTensor } from './craft.js';
 
 const oracles = 'test/fixtures/oracles';
 
@@ -126,4 +130,16 @@ test('metadata: values of every kind, long arrays abbreviated, vocabulary whole 
   assert.equal((tokens as string[]).length, 96);
   assert.deepEqual(llama.generation, { bos_token_id: 1, eos_token_id: [2] });
   assert.equal(bindable(llama.tensors.get('model.layers.0.self_attn.v_proj.weight') as never), true);
+});
+
+test('names that every object inherits are names like others', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'model-lab-gguf-'));
+  const tensors = ['constructor', 'blk.0.toString.weight', '__proto__'].map((name, i) => ggufTensor(name, [4], 0, 32 * i));
+  for (const name of ['constructor', '__proto__', 'mamba']) {
+    await writeFile(join(folder, 'x.gguf'), ggufFile({ pairs: [architecture(name)], tensors, data: 96 }));
+    const checkpoint = await openCheckpoint(join(folder, 'x.gguf'));
+    assert.deepEqual({ ...checkpoint.config }, { model_type: name });
+    assert.deepEqual([...checkpoint.tensors.keys()], ['constructor', 'blk.0.toString.weight', '__proto__']);
+  }
+  await rm(folder, { recursive: true });
 });
