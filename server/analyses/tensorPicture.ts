@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { formatError } from '../formats/errors.js';
 import { TensorReader } from '../formats/read.js';
+import { cancelled } from '../protocol/errors.js';
 import type { TensorPicture, TensorStats } from '../protocol/inspect.js';
 import { sizeOf } from '../tensor/tensor.js';
 
@@ -16,7 +17,7 @@ type Visit = (values: Float32Array, at: number) => void;
  * Picture of a stored tensor, seen as a matrix of its last axis by all the others: a heatmap of at most `rows` × `cols` cells with the
  * signed value of largest magnitude in each (NaN where there is one), a histogram of the finite values in `bins`, and statistics.
  * Reads by ranges, twice, because the histogram needs the range first; of more than 64 M values it reads rows in evenly spaced runs.
- * Throws TENSOR_UNKNOWN, DTYPE_UNDECODABLE.
+ * Throws TENSOR_UNKNOWN, DTYPE_UNDECODABLE, CANCELLED.
  */
 export async function tensorPicture(
   checkpoint: Checkpoint,
@@ -24,6 +25,7 @@ export async function tensorPicture(
   rows: number,
   cols: number,
   bins: number,
+  signal?: AbortSignal,
 ): Promise<TensorPicture> {
   const started = performance.now();
   const entry = checkpoint.tensors.get(tensorName);
@@ -34,7 +36,11 @@ export async function tensorPicture(
   const kept = Math.min(height, Math.max(1, Math.floor(maxElements / Math.max(1, width))));
   const reader = await TensorReader.open(checkpoint, entry);
   try {
-    const pass = (visit: Visit) => (width === 0 ? Promise.resolve() : visitRows(reader, { width, height, kept }, visit));
+    const pass = (visit: Visit) =>
+      visitRows(reader, { width, height, kept }, (values, at) => {
+        if (signal?.aborted) throw cancelled();
+        visit(values, at);
+      });
     const heat = new Heat(Math.min(rows, height), Math.min(cols, width), height, width);
     const tally = new Tally();
     await pass((values, at) => {

@@ -19,6 +19,7 @@ const hints = {
   OFFSET_INVALID: 'The tensor points outside the data: the file was cut short or its header is damaged. Download it again.',
   TENSOR_OVERLAP: 'Two tensors claim the same bytes: the header is damaged. Download the file again.',
   TENSOR_MISSING: 'The file is incomplete: download it again, or save all tensors of the model.',
+  TENSOR_TOO_BIG: 'Read it by rows.',
   TENSOR_UNKNOWN: 'Pick a name from the tensor list of the model.',
   ROWS_INVALID: 'Ask for rows inside the tensor.',
   SHARD_MISSING: 'Download the missing file into the same folder.',

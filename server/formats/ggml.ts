@@ -1,5 +1,5 @@
 import type { Dtype } from './dtypes.js';
-import { iq4nl, iq4xs, mxfp4, q2k, q3k, q4k, q5k, q6k, tq2 } from './ggmlSuper.js';
+import { iq4nl, iq4xs, mxfp4, nvfp4, q2k, q3k, q4k, q5k, q6k, tq1, tq2 } from './ggmlSuper.js';
 import { halfToFloat } from './half.js';
 
 /**
@@ -124,8 +124,10 @@ export const ggmlBlocks: readonly (readonly [string, Dtype])[] = [
   ['Q6_K', blocks(256, 210, q6k)],
   ['IQ4_NL', blocks(32, 18, iq4nl)],
   ['IQ4_XS', blocks(256, 136, iq4xs)],
+  ['TQ1_0', blocks(256, 54, tq1)],
   ['TQ2_0', blocks(256, 66, tq2)],
   ['MXFP4', blocks(32, 17, mxfp4)],
+  ['NVFP4', blocks(64, 36, nvfp4)],
   // Listed with their sizes only: activations' formats, and types whose values come from big code books.
   ['Q8_1', blocks(32, 40, null)],
   ['Q8_K', blocks(256, 292, null)],
@@ -136,6 +138,4 @@ export const ggmlBlocks: readonly (readonly [string, Dtype])[] = [
   ['IQ3_S', blocks(256, 110, null)],
   ['IQ2_S', blocks(256, 82, null)],
   ['IQ1_M', blocks(256, 56, null)],
-  ['TQ1_0', blocks(256, 54, null)],
-  ['NVFP4', blocks(64, 36, null)],
 ];

@@ -145,3 +145,39 @@ export const mxfp4: Block = (bytes, at, _half, out, to) => {
     out[to + 16 + i] = scale * (e2m1[pair >> 4] as number);
   }
 };
+
+/** Four scales (E4M3 without sign, halved because of the doubled table), then 16 values each in 8 bytes of nibbles. */
+export const nvfp4: Block = (bytes, at, _half, out, to) => {
+  for (let sub = 0; sub < 4; sub++) {
+    const scale = unsignedE4m3(bytes[at + sub] as number) / 2;
+    for (let i = 0; i < 8; i++) {
+      const pair = bytes[at + 4 + sub * 8 + i] as number;
+      out[to + sub * 16 + i] = scale * (e2m1[pair & 15] as number);
+      out[to + sub * 16 + 8 + i] = scale * (e2m1[pair >> 4] as number);
+    }
+  }
+};
+
+/** 0x7f, a NaN in E4M3, counts as zero in ggml. */
+function unsignedE4m3(code: number): number {
+  if (code === 0x7f) return 0;
+  const [exponent, mantissa] = [(code >> 3) & 15, code & 7];
+  return exponent === 0 ? mantissa * 2 ** -9 : (1 + mantissa / 8) * 2 ** (exponent - 7);
+}
+
+/** Ternary values, five to a byte as a base-3 fraction of 256: 32 bytes, 16 bytes, then 4 bytes with four each; then d. */
+export const tq1: Block = (bytes, at, half, out, to) => {
+  const d = half[code16(bytes, at + 52)] as number;
+  let next = to;
+  for (const [from, count, digits] of ternaryRuns)
+    for (let digit = 0, power = 1; digit < digits; digit++, power *= 3)
+      for (let i = 0; i < count; i++) {
+        const rest = ((bytes[at + from + i] as number) * power) & 255;
+        out[next++] = d * (((rest * 3) >> 8) - 1);
+      }
+};
+const ternaryRuns = [
+  [0, 32, 5],
+  [32, 16, 5],
+  [48, 4, 4],
+] as const;

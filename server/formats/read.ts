@@ -7,6 +7,8 @@ import { quoted } from './tensorTable.js';
 
 /** Stored bytes decoded at a time: bounds memory and stays in the cache. */
 const slabBytes = 4 << 20;
+/** Of one read: 8 GB as fp32. */
+const maxValues = 2 ** 31;
 
 /** Half-open range of rows: a row is everything behind the first axis. */
 export interface Rows {
@@ -29,7 +31,7 @@ export const bindable = (entry: TensorEntry): boolean =>
 export const decodeBytes = (dtype: string, bytes: Uint8Array, out: Float32Array): void =>
   decoderOf(dtype, '', null).decode(bytes, out);
 
-/** Canonical values of `entry`, or of some of its rows, as fp32 in row-major order. */
+/** Canonical values of `entry`, or of some of its rows, as fp32 in row-major order. Throws ROWS_INVALID, TENSOR_TOO_BIG, DTYPE_UNDECODABLE. */
 export async function readTensor(checkpoint: Checkpoint, entry: TensorEntry, rows?: Rows): Promise<Float32Array> {
   const reader = await TensorReader.open(checkpoint, entry);
   try {
@@ -82,6 +84,8 @@ export class TensorReader {
   /** Canonical elements [from, to) of the flattened tensor. */
   async elements(from: number, to: number): Promise<Float32Array> {
     const { permuteRows, transpose, restore } = this.entry;
+    if (to - from > maxValues)
+      throw formatError('TENSOR_TOO_BIG', this.path, this.entry.offset, `${quoted(this.entry.name)} has ${to - from} values.`);
     const out = new Float32Array(to - from);
     if (from === to) return out;
     if (transpose) await this.transposed(from, to, out);

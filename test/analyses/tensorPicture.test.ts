@@ -116,3 +116,9 @@ test('an unknown tensor is an error by code', async () => {
     code: 'TENSOR_UNKNOWN',
   });
 });
+
+test('a picture nobody waits for is given up', async () => {
+  const checkpoint = await openCheckpoint('media/models/tiny-llama');
+  const picture = tensorPicture(checkpoint, 'model.embed_tokens.weight', 4, 4, 4, AbortSignal.abort());
+  await assert.rejects(picture, { code: 'CANCELLED' });
+});

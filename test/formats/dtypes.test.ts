@@ -6,7 +6,7 @@ import { openCheckpoint } from '../../server/formats/registry.js';
 import { readOracle } from '../fixtures/readOracle.js';
 
 const types = 'test/fixtures/oracles/gguf_types';
-const decoded = 'F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ2_0 MXFP4'.split(' ');
+const decoded = 'F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4'.split(' ');
 
 const bits = (values: Float32Array) => new Uint32Array(values.buffer, values.byteOffset, values.length);
 const decode = (dtype: string, bytes: ArrayBuffer, count: number) => {
