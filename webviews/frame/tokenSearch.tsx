@@ -1,5 +1,5 @@
 import type { Signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 interface Props {
   /** Null closes the search. */
@@ -12,7 +12,8 @@ interface Props {
 /** Search in the text of all tokens: Enter goes on, Shift+Enter back, Esc closes. */
 export function TokenSearch({ query, found, current, go }: Props) {
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
+  // Before the next key is typed.
+  useLayoutEffect(() => input.current?.focus(), []);
   const step = (back: boolean) => {
     const from = current ?? -1;
     const next = back

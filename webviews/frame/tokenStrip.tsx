@@ -53,6 +53,7 @@ export function TokenStrip({
   }, [selected, count, axisPixels.value === 0]);
 
   const go = (token: number) => {
+    hover.value = null;
     onSelect(token);
     reveal(token, count);
   };

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { movedToken, searchTokens } from '../frame/keys.js';
 import { hover, select, selection } from '../frame/selection.js';
@@ -27,9 +27,13 @@ export function TokenFlow({ run, colour, onEnter }: Props) {
   useMark(list, 'hovered', hover.value === null ? [] : [hover.value], chunks.length);
   useMark(list, 'found', found, chunks.length);
 
+  useEffect(() => {
+    if (selected !== null) boxOf(list.current, selected)?.scrollIntoView({ block: 'nearest' });
+  }, [selected, run.id]);
+
   const go = (token: number) => {
+    hover.value = null;
     select({ token });
-    boxOf(list.current, token)?.scrollIntoView({ block: 'nearest' });
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const from = selected ?? 0;
