@@ -8,7 +8,6 @@ import {
   IPCMessageWriter,
   LanguageClient,
   RevealOutputChannelOn,
-  State,
 } from 'vscode-languageclient/node';
 
 /** Languages whose code names parts of models; prompts are plain text or Markdown. */
@@ -30,26 +29,24 @@ export interface ServerProcess {
   readonly args: readonly string[];
 }
 
-export interface ClientOptions {
-  readonly log: LogOutputChannel;
-  /** Called for the first start and each restart. */
-  launch(): Promise<ServerProcess>;
-  /** Told of each process that was forked. */
+export interface ClientEvents {
+  /** The process was forked. */
   forked(child: ChildProcess): void;
-  /** The connection closed though nobody asked: start again? */
-  crashed(): boolean;
-  /** The server answers: after the first start and after each restart. */
-  ready(): void;
+  /** The connection closed though nobody asked. */
+  closed(): void;
 }
 
-/** The LSP client of the server. This module is loaded when the server is first needed: it is most of the extension's code. */
-export function createClient({ log, launch, forked, crashed, ready }: ClientOptions): LanguageClient {
+/**
+ * The LSP client of one server process, for as long as that lives. This module is loaded when the server is first needed: it is
+ * most of the extension's code.
+ */
+export function createClient(server: ServerProcess, log: LogOutputChannel, { forked, closed }: ClientEvents): LanguageClient {
   const serverOptions = async () => {
-    const child = forkServer(await launch(), log);
+    const child = forkServer(server, log);
     forked(child);
     return { reader: new IPCMessageReader(child), writer: new IPCMessageWriter(child) };
   };
-  const client = new LanguageClient('modelLab', 'Model Lab', serverOptions, {
+  return new LanguageClient('modelLab', 'Model Lab', serverOptions, {
     documentSelector: LANGUAGES.flatMap((language) => [
       { scheme: 'file', language },
       { scheme: 'untitled', language },
@@ -60,11 +57,12 @@ export function createClient({ log, launch, forked, crashed, ready }: ClientOpti
     initializationFailedHandler: () => false,
     errorHandler: {
       error: () => ({ action: ErrorAction.Continue, handled: true }),
-      closed: () => ({ action: crashed() ? CloseAction.Restart : CloseAction.DoNotRestart, handled: true }),
+      closed: () => {
+        closed();
+        return { action: CloseAction.DoNotRestart, handled: true };
+      },
     },
   });
-  client.onDidChangeState(({ newState }) => newState === State.Running && ready());
-  return client;
 }
 
 /** `advanced` serialization: typed arrays travel as they are. Plain IPC would turn a Float32Array into an object, silently. */

@@ -27,7 +27,7 @@ let running: Server | null = null;
 export interface ModelLabApi {
   /** Processor time that activation took, milliseconds; wall time would depend on what else the machine does. */
   readonly activationMs: number;
-  readonly server: Pick<Server, 'status' | 'pid' | 'request' | 'onStatus' | 'onEvent'>;
+  readonly server: Pick<Server, 'status' | 'failure' | 'pid' | 'request' | 'onStatus' | 'onEvent'>;
   readonly selection: Pick<SharedSelection, 'value' | 'onChange'>;
   /** Lets a webview ask the lab with the messages of server/protocol/host.ts. */
   readonly relay: Pick<Relay, 'attach'>;

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import * as vscode from 'vscode';
 import type { LanguageClient } from 'vscode-languageclient/node';
+import type { LabError } from '../server/protocol/errors.js';
 import type { EventName, Events } from '../server/protocol/events.js';
 import { type Envelope, EVENT, REQUEST, type ServerStatus } from '../server/protocol/host.js';
 import type { Method, Params, Result } from '../server/protocol/requests.js';
@@ -50,6 +51,7 @@ export class Server implements vscode.Disposable {
   #client: Promise<LanguageClient> | null = null;
   #child: ChildProcess | null = null;
   #status: ServerStatus = 'stopped';
+  #failure: LabError | null = null;
   #forks = 0;
   #requests = 0;
 
@@ -66,6 +68,11 @@ export class Server implements vscode.Disposable {
 
   get pid(): number | null {
     return this.#child?.pid ?? null;
+  }
+
+  /** Why it is stopped, when nobody stopped it. */
+  get failure(): LabError | null {
+    return this.#failure;
   }
 
   on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): vscode.Disposable {
@@ -94,19 +101,17 @@ export class Server implements vscode.Disposable {
     }
   }
 
-  /** Resolves when the server answers; every caller shares one start. */
+  /** Resolves when the server answers; every caller shares one start. Errors: SERVER_STOPPED until `restart` after too many crashes. */
   start(): Promise<LanguageClient> {
-    this.#client ??= this.#launch().catch((error) => {
-      this.#client = null;
-      this.#setStatus('stopped');
-      throw fromWire(error);
-    });
+    if (this.#failure?.code === 'SERVER_STOPPED') return Promise.reject(this.#failure);
+    this.#client ??= this.#launch('starting');
     return this.#client;
   }
 
   async restart(): Promise<void> {
-    this.#crashes.forget();
     await this.stop();
+    this.#crashes.forget();
+    this.#failure = null;
     await this.start();
   }
 
@@ -130,32 +135,54 @@ export class Server implements vscode.Disposable {
     void this.stop();
   }
 
-  async #launch(): Promise<LanguageClient> {
-    this.#setStatus('starting');
+  #launch(status: 'starting' | 'restarting'): Promise<LanguageClient> {
+    this.#failure = null;
+    this.#setStatus(status);
+    const launched = this.#connectOrGiveUp(status === 'restarting').catch((error) => {
+      const failure = fromWire(error);
+      if (this.#client === launched) {
+        this.#client = null;
+        this.#failure = failure;
+        this.#setStatus('stopped');
+      }
+      throw failure;
+    });
+    return launched;
+  }
+
+  async #connectOrGiveUp(crashed: boolean): Promise<LanguageClient> {
+    for (let died = crashed; ; died = true) {
+      if (died && !this.#crashes.record(Date.now())) throw serverStopped('it crashed five times within three minutes.');
+      try {
+        return await this.#connect();
+      } catch (error) {
+        const failure = fromWire(error);
+        if (failure.code !== 'SERVER_LOST') throw failure;
+      }
+    }
+  }
+
+  async #connect(): Promise<LanguageClient> {
     const { log, launch } = this.#options;
     const { createClient } = await import('./client.js');
-    const client = createClient({
-      log,
-      launch: () => launch(this.#forks++ > 0),
+    const process = await launch(this.#forks++ > 0);
+    let running = false;
+    const client = createClient(process, log, {
       forked: (child) => {
         this.#child = child;
       },
-      crashed: () => this.#mayRestart(),
-      ready: () => this.#setStatus('ready'),
+      closed: () => running && this.#crashed(),
     });
     client.onNotification(EVENT, (fired: ServerEvent) => this.#receive(fired));
     await client.start();
+    running = true;
+    this.#setStatus('ready');
     return client;
   }
 
-  #mayRestart(): boolean {
-    const again = this.#crashes.record(Date.now());
-    this.#setStatus(again ? 'restarting' : 'stopped');
-    if (!again) {
-      this.#client = null;
-      void showError(serverStopped('it crashed five times within three minutes.'));
-    }
-    return again;
+  #crashed(): void {
+    this.#client = this.#launch('restarting');
+    this.#client.catch((error) => void showError(error));
   }
 
   #receive(fired: ServerEvent): void {

@@ -10,16 +10,15 @@ export function registerStatusBar(server: Server, session: Session): vscode.Disp
     const model = session.activeModel;
     const running = session.runs.some(isRunning);
     const busy = running || server.status === 'starting' || server.status === 'restarting';
-    const crashed = server.status === 'stopped' && server.pid !== null;
-    item.text = `$(${crashed ? 'error' : busy ? 'loading~spin' : 'beaker'}) ${model?.name ?? 'Model Lab'}`;
-    item.command = crashed ? 'modelLab.restartServer' : 'modelLab.prompt.focus';
+    const { failure } = server;
+    item.text = `$(${failure ? 'error' : busy ? 'loading~spin' : 'beaker'}) ${model?.name ?? 'Model Lab'}`;
+    item.command = failure ? 'modelLab.restartServer' : 'modelLab.prompt.focus';
     item.tooltip = [
       `Model Lab server: ${server.status}${server.pid === null ? '' : ` (process ${server.pid})`}`,
       model ? `${model.name}: ${model.family}, ${model.dtype}, ${model.provider}` : 'No model is open.',
-      crashed ? 'Click to restart the server.' : 'Click to prompt.',
+      failure ? `${failure.message} Click to restart it.` : 'Click to prompt.',
     ].join('\n');
-    if (crashed) item.backgroundColor = new vscode.ThemeColor('statusBarItem.errorBackground');
-    else item.backgroundColor = undefined;
+    item.backgroundColor = failure ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined;
   };
   show();
   item.show();

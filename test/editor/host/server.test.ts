@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ModelLabApi } from '../../../extension/extension.js';
@@ -70,6 +71,40 @@ suite('Server process', () => {
     await vscode.commands.executeCommand('modelLab.restartServer');
     assert.equal(server.status, 'ready');
     assert.notEqual(server.pid, pid);
+  });
+});
+
+suite('A server that cannot live', () => {
+  const node = () => vscode.workspace.getConfiguration('modelLab.server');
+  const coded = (code: string) => (error: unknown) => error instanceof Error && 'code' in error && error.code === code;
+  const restart = () => vscode.commands.executeCommand('modelLab.restartServer');
+
+  suiteTeardown(async () => {
+    await node().update('node', undefined, vscode.ConfigurationTarget.Global);
+    await restart();
+    const { server } = await lab();
+    assert.equal(server.status, 'ready');
+    assert.equal(server.failure, null);
+  });
+
+  test('a setting that names no node is an error with a way out', async () => {
+    const { server } = await lab();
+    await node().update('node', '/nowhere/node', vscode.ConfigurationTarget.Global);
+    void restart();
+    await eventually(() => server.failure?.code === 'NODE_UNUSABLE', 'the failure is known');
+    assert.equal(server.status, 'stopped');
+    await assert.rejects(server.request('models/list', {}), coded('NODE_UNUSABLE'));
+  });
+
+  test('one that dies again and again is given up, and stays down until it is restarted', async () => {
+    const { server } = await lab();
+    const dying = path.join(mkdtempSync(path.join(tmpdir(), 'model-lab-')), 'node');
+    writeFileSync(dying, '#!/bin/sh\n[ "$1" = --version ] && echo v20.0.0 || exit 3\n', { mode: 0o755 });
+    await node().update('node', dying, vscode.ConfigurationTarget.Global);
+    void restart();
+    await eventually(() => server.failure?.code === 'SERVER_STOPPED', 'it was given up');
+    assert.equal(server.status, 'stopped');
+    await assert.rejects(server.request('models/list', {}), coded('SERVER_STOPPED'));
   });
 });
 
