@@ -1,19 +1,16 @@
-import type { Dtype } from './dtypes.js';
-import { iq4nl, iq4xs, mxfp4, nvfp4, q2k, q3k, q4k, q5k, q6k, tq1, tq2 } from './ggmlSuper.js';
-import { halfToFloat } from './half.js';
-
 /**
- * GGML's block types of 32 values: layouts from ggml-common.h, arithmetic from ggml-quants.c (d, m are fp16). Products of a
+ * GGML's types: blocks of 32 values here, the others in ggmlSuper.ts; layouts from ggml-common.h, arithmetic from ggml-quants.c (d, m are fp16). Products of a
  * fp16 scale and a small integer are exact in double, so rounding once to fp32 gives ggml's bits.
  */
-type Block = (bytes: Uint8Array, at: number, half: Float32Array, out: Float32Array, to: number) => void;
+import type { Dtype } from './dtypes.js';
+import { type Block, iq4nl, iq4xs, mxfp4, nvfp4, q2k, q3k, q4k, q5k, q6k, tq1, tq2 } from './ggmlSuper.js';
+import { code16, halfToFloat } from './half.js';
 
-const half16 = (bytes: Uint8Array, at: number): number => (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
-const word32 = (bytes: Uint8Array, at: number): number => half16(bytes, at) | (half16(bytes, at + 2) << 16);
+const word32 = (bytes: Uint8Array, at: number): number => code16(bytes, at) | (code16(bytes, at + 2) << 16);
 
 /** d, 16 bytes of nibbles: values 0…15 in the low halves, 16…31 in the high ones. */
 const q4_0: Block = (bytes, at, half, out, to) => {
-  const d = half[half16(bytes, at)] as number;
+  const d = half[code16(bytes, at)] as number;
   for (let i = 0; i < 16; i++) {
     const pair = bytes[at + 2 + i] as number;
     out[to + i] = d * ((pair & 15) - 8);
@@ -23,8 +20,8 @@ const q4_0: Block = (bytes, at, half, out, to) => {
 
 /** d, m, nibbles. */
 const q4_1: Block = (bytes, at, half, out, to) => {
-  const d = half[half16(bytes, at)] as number;
-  const m = half[half16(bytes, at + 2)] as number;
+  const d = half[code16(bytes, at)] as number;
+  const m = half[code16(bytes, at + 2)] as number;
   for (let i = 0; i < 16; i++) {
     const pair = bytes[at + 4 + i] as number;
     out[to + i] = d * (pair & 15) + m;
@@ -34,7 +31,7 @@ const q4_1: Block = (bytes, at, half, out, to) => {
 
 /** d, 32 fifth bits, nibbles. */
 const q5_0: Block = (bytes, at, half, out, to) => {
-  const d = half[half16(bytes, at)] as number;
+  const d = half[code16(bytes, at)] as number;
   const fifth = word32(bytes, at + 2);
   for (let i = 0; i < 16; i++) {
     const pair = bytes[at + 6 + i] as number;
@@ -45,8 +42,8 @@ const q5_0: Block = (bytes, at, half, out, to) => {
 
 /** d, m, 32 fifth bits, nibbles. */
 const q5_1: Block = (bytes, at, half, out, to) => {
-  const d = half[half16(bytes, at)] as number;
-  const m = half[half16(bytes, at + 2)] as number;
+  const d = half[code16(bytes, at)] as number;
+  const m = half[code16(bytes, at + 2)] as number;
   const fifth = word32(bytes, at + 4);
   for (let i = 0; i < 16; i++) {
     const pair = bytes[at + 8 + i] as number;
@@ -57,7 +54,7 @@ const q5_1: Block = (bytes, at, half, out, to) => {
 
 /** d, 32 signed bytes. */
 const q8_0: Block = (bytes, at, half, out, to) => {
-  const d = half[half16(bytes, at)] as number;
+  const d = half[code16(bytes, at)] as number;
   for (let i = 0; i < 32; i++) out[to + i] = d * (((bytes[at + 2 + i] as number) << 24) >> 24);
 };
 

@@ -1,11 +1,12 @@
+import { code16 } from './half.js';
+
 /**
  * GGML's super-blocks: 256 values in sub-blocks that share scales, which are quantised themselves (k-quants), and the
  * non-linear 4-bit types. Layouts from ggml-common.h, arithmetic from ggml-quants.c. Every function decodes one block of
  * `bytes` at `at` into `out` at `to`; `half` maps fp16 codes to values.
  */
-type Block = (bytes: Uint8Array, at: number, half: Float32Array, out: Float32Array, to: number) => void;
+export type Block = (bytes: Uint8Array, at: number, half: Float32Array, out: Float32Array, to: number) => void;
 
-const code16 = (bytes: Uint8Array, at: number): number => (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
 const signed8 = (byte: number): number => (byte << 24) >> 24;
 
 /** scales[16] (4-bit scale, 4-bit minimum of 16 values each), 2-bit values[64], d, dmin. */

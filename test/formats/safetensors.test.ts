@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
@@ -89,6 +89,20 @@ test('a sharded model of 100 GB opens by its headers alone, from the folder or f
   assert.deepEqual([...shard.tensors.keys()], [...checkpoint.tensors.keys()]);
   await rm(join(model, 'model-00004-of-00010.safetensors'));
   await assert.rejects(openCheckpoint(model), { code: 'SHARD_MISSING', file: join(model, 'model-00004-of-00010.safetensors') });
+});
+
+test('shards read as the whole model does', async () => {
+  const model = join(folder, 'two-shards');
+  await mkdir(model);
+  const whole = await readOracle('test/fixtures/oracles/llama/model.safetensors');
+  const halves = [...whole].map(([name], i) => [name, `model-0000${(i % 2) + 1}-of-00002.safetensors`] as const);
+  for (const file of new Set(halves.map(([, f]) => f)))
+    await writeSafetensors(
+      join(model, file),
+      new Map([...whole].filter(([name]) => halves.some(([n, f]) => n === name && f === file))),
+    );
+  await writeFile(join(model, 'model.safetensors.index.json'), JSON.stringify({ weight_map: Object.fromEntries(halves) }));
+  assert.deepEqual(new Map([...(await readOracle(model))].sort()), new Map([...whole].sort()));
 });
 
 test('the Hugging Face cache: links are resolved, the name is the repository’s', async () => {
