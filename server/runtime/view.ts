@@ -33,6 +33,6 @@ export interface RunView {
     names: readonly string[],
     options?: { readonly range?: TokenRange; readonly signal?: AbortSignal },
   ): Promise<ReadonlyMap<string, Tensor>>;
-  /** Rows a KV layer has allocated (≥ rows kept). */
-  readonly capacity: number;
+  /** Bytes allocated for the KV rows of a layer, with the room for tokens to come. */
+  allocatedBytes(layer: number): Promise<number>;
 }
