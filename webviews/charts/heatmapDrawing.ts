@@ -1,4 +1,5 @@
 import { type Cell, type Tile, valueAt } from './grid.js';
+import { drawLabels } from './heatmapLabels.js';
 import { compact } from './numbers.js';
 import type { ColourScale } from './scale.js';
 import { ink } from './theme.js';
@@ -132,45 +133,6 @@ function contrast(scale: ColourScale, value: number): string {
   const at = 4 * Math.round(position * 255);
   const [r = 0, g = 0, b = 0] = scale.table.subarray(at, at + 3);
   return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#000' : '#fff';
-}
-
-function drawLabels(context: Context, picture: Picture, ratio: number): void {
-  context.font = `${11 * ratio}px ${ink.value.family}`;
-  context.textBaseline = 'middle';
-  if (picture.rowLabel) drawRowLabels(context, picture, picture.rowLabel, ratio);
-  context.fillStyle = ink.value.quiet;
-  if (picture.colLabel) drawColLabels(context, picture, picture.colLabel, ratio);
-}
-
-/** Beside the cells, or with a halo over the first ones where the picture must begin at the strip's edge. */
-function drawRowLabels(context: Context, { frame, view, margins }: Picture, label: (row: number) => string, ratio: number): void {
-  const shown = visible(frame, view);
-  const beside = margins.left > 0;
-  const step = Math.ceil((13 * ratio) / view.cellHeight);
-  context.textAlign = beside ? 'right' : 'left';
-  context.fillStyle = beside ? ink.value.quiet : ink.value.text;
-  context.strokeStyle = ink.value.paper;
-  context.lineWidth = 3 * ratio;
-  context.lineJoin = 'round';
-  for (let row = Math.ceil(shown.row0 / step) * step; row < shown.row1; row += step) {
-    const y = margins.top + view.y + (row + 0.5) * view.cellHeight;
-    if (y < margins.top || y > margins.top + frame.height) continue;
-    const x = beside ? margins.left - 4 * ratio : 4 * ratio;
-    if (!beside) context.strokeText(label(row), x, y);
-    context.fillText(label(row), x, y, beside ? x : frame.width);
-  }
-}
-
-function drawColLabels(context: Context, { frame, view, margins }: Picture, label: (col: number) => string, ratio: number): void {
-  const shown = visible(frame, view);
-  context.textAlign = 'center';
-  const widest = Math.max(...[shown.col0, shown.col1 - 1].map((col) => context.measureText(label(col)).width));
-  const step = Math.ceil((widest + 8 * ratio) / view.cellWidth);
-  for (let col = Math.ceil(shown.col0 / step) * step; col < shown.col1; col += step) {
-    const x = margins.left + view.x + (col + 0.5) * view.cellWidth;
-    if (x - widest / 2 < margins.left - 12 * ratio || x + widest / 2 > margins.left + frame.width + 8 * ratio) continue;
-    context.fillText(label(col), x, margins.top / 2);
-  }
 }
 
 export interface Marks {

@@ -4,8 +4,6 @@ import {
   vsCodeCheckbox,
   vsCodeDropdown,
   vsCodeOption,
-  vsCodePanels,
-  vsCodePanelTab,
   vsCodeTextArea,
   vsCodeTextField,
 } from '@vscode/webview-ui-toolkit';
@@ -19,8 +17,6 @@ provideVSCodeDesignSystem().register(
   vsCodeCheckbox(),
   vsCodeDropdown(),
   vsCodeOption(),
-  vsCodePanels(),
-  vsCodePanelTab(),
   vsCodeTextArea(),
   vsCodeTextField(),
 );
@@ -194,20 +190,32 @@ export interface TabsProps<V extends string> {
   onChange(value: V): void;
 }
 
-/** The tabs alone; the view shows the panel of the chosen one. */
-export const Tabs = <V extends string>({ label, value, tabs, onChange }: TabsProps<V>) => (
-  <vscode-panels
-    aria-label={label}
-    activeid={`tab-${value}`}
-    onChange={(event: Event) => {
-      const chosen = (event.target as HTMLElement & { activeid?: string }).activeid?.replace('tab-', '') as V | undefined;
-      if (chosen !== undefined && chosen !== value) onChange(chosen);
-    }}
-  >
-    {tabs.map((tab) => (
-      <vscode-panel-tab key={tab.value} id={`tab-${tab.value}`}>
-        {tab.text}
-      </vscode-panel-tab>
-    ))}
-  </vscode-panels>
-);
+/** The tabs alone; the view shows the panel of the chosen one. The toolkit's need its panels to work. */
+export function Tabs<V extends string>({ label, value, tabs, onChange }: TabsProps<V>) {
+  const onKeyDown = (event: KeyboardEvent & { readonly currentTarget: HTMLElement }) => {
+    const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    const index = tabs.findIndex((tab) => tab.value === value) + by;
+    const next = tabs[(index + tabs.length) % tabs.length];
+    if (by === 0 || !next) return;
+    event.preventDefault();
+    event.stopPropagation();
+    onChange(next.value);
+    (event.currentTarget.children[tabs.indexOf(next)] as HTMLElement | undefined)?.focus();
+  };
+  return (
+    <div class="tabs" role="tablist" aria-label={label} onKeyDown={onKeyDown}>
+      {tabs.map((tab) => (
+        <button
+          key={tab.value}
+          type="button"
+          role="tab"
+          aria-selected={tab.value === value}
+          tabIndex={tab.value === value ? 0 : -1}
+          onClick={() => onChange(tab.value)}
+        >
+          {tab.text}
+        </button>
+      ))}
+    </div>
+  );
+}

@@ -119,7 +119,7 @@ function Facts({ step, shape }: { readonly step: StateStep | null; readonly shap
 
 function CompareWith({ against, tokens }: { readonly against: Signal<number | null>; readonly tokens: number }) {
   return (
-    <label class="compare-with" title="Shows the difference to the state after another token; d takes the selected one">
+    <label class="number-field" title="Shows the difference to the state after another token; d takes the selected one">
       Difference to token
       <input
         type="number"

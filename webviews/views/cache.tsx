@@ -1,6 +1,7 @@
 import type { CacheLayer, CacheOverview } from '../../server/protocol/inspect.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import '../cache/cache.css';
+import '../charts/inspector.css';
 import { NormMap, Received } from '../cache/maps.js';
 import { Budget, BytesByLayer, kept } from '../cache/overview.js';
 import { Sharing, sharing } from '../cache/sharing.js';

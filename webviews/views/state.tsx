@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { StateLayer, StateOverview } from '../../server/protocol/inspect.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
-import '../cache/cache.css';
+import '../charts/inspector.css';
 import { bytes } from '../charts/numbers.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';

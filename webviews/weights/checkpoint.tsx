@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { LabErrorData } from '../../server/protocol/errors.js';
 import type { CheckpointSummary } from '../../server/protocol/models.js';
-import '../cache/cache.css';
+import '../charts/inspector.css';
 import { bytes, count } from '../charts/numbers.js';
 import { Button, Tabs } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';

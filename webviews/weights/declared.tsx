@@ -16,7 +16,7 @@ export function DeclaredState({ summary }: { readonly summary: CheckpointSummary
   return (
     <div class="facts">
       <div class="tensor-tools">
-        <label class="compare-with">
+        <label class="number-field">
           After T =
           <input
             type="number"

@@ -55,7 +55,7 @@ function Values({ picture, name }: { readonly picture: TensorPicture; readonly n
         colName="column"
         rowLabel={(row) => String(Math.floor((row * picture.rows) / r))}
         colLabel={(col) => String(Math.floor((col * picture.cols) / c))}
-        height={420}
+        height={340}
         cell={24}
         describe={(cell, value) => `${placeOf(cell, picture)}: ${exact(value)}`}
       />

@@ -91,10 +91,10 @@ export function TensorTable({ tensors, selected, onSelect }: TensorListProps) {
               {COLUMNS.map((column) => (
                 <td
                   key={column.key}
-                  class={column.number ? 'number' : undefined}
+                  class={column.number ? 'number' : column.key === 'name' ? 'name' : undefined}
                   title={column.key === 'name' ? tensor.name : undefined}
                 >
-                  {column.text(tensor)}
+                  {column.key === 'name' ? <bdi>{tensor.name}</bdi> : column.text(tensor)}
                 </td>
               ))}
             </tr>

@@ -141,6 +141,6 @@ function Row({ row, selected, active, choose }: RowProps) {
 
 function factsOf({ tensor, alike, tensors, parameters, bytes: size }: TreeNode): string {
   if (tensor) return `${tensor.dtype} ${shape(tensor.shape)}`;
-  if (alike > 0) return `${alike} alike, ${tensors / alike} tensors and ${count(parameters / alike)} parameters each`;
+  if (alike > 0) return `${alike} alike: ${tensors / alike} tensors, ${count(parameters / alike)} each`;
   return `${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}, ${count(parameters)}, ${bytes(size)}`;
 }

@@ -1,7 +1,7 @@
 import type { TensorSummary } from '../../server/protocol/models.js';
 
 export interface TreeNode {
-  /** Last part of the dotted name; `0 … 23` for blocks that are alike. */
+  /** Last part of the dotted name, with those below it where it has one child only; `0 … 23` for blocks that are alike. */
   readonly label: string;
   /** Unique in the tree. */
   readonly id: string;
@@ -39,7 +39,14 @@ export function buildTree(tensors: readonly TensorSummary[]): readonly TreeNode[
 
 function nodesOf(branch: Branch, path: string): readonly TreeNode[] {
   const nodes = [...branch.children].map(([label, child]) => node(label, child, path ? `${path}.${label}` : label));
-  return foldAlike(nodes, path);
+  return foldAlike(nodes, path).map(compacted);
+}
+
+/** `embed_tokens` and the one `weight` in it share a row. */
+function compacted(item: TreeNode): TreeNode {
+  const only = item.children[0];
+  if (item.tensor || item.alike > 0 || item.children.length !== 1 || !only) return item;
+  return { ...only, label: `${item.label}.${only.label}` };
 }
 
 function node(label: string, branch: Branch, id: string): TreeNode {
@@ -64,7 +71,7 @@ const sum = (nodes: readonly TreeNode[], key: 'tensors' | 'parameters' | 'bytes'
 const LEAST_ALIKE = 3;
 
 function foldAlike(nodes: readonly TreeNode[], path: string): readonly TreeNode[] {
-  if (nodes.length < LEAST_ALIKE || !nodes.every(({ label, tensor }) => /^\d+$/.test(label) && !tensor)) return nodes;
+  if (nodes.length < LEAST_ALIKE || !nodes.every(({ label }) => /^\d+$/.test(label))) return nodes;
   const sorted = [...nodes].sort((a, b) => Number(a.label) - Number(b.label));
   const runs: TreeNode[][] = [];
   for (const item of sorted) {
@@ -81,7 +88,7 @@ function folded(run: readonly TreeNode[], path: string): TreeNode {
     label,
     id: `${path}.${label}`,
     tensor: null,
-    children: run,
+    children: run.map(compacted),
     alike: run.length,
     tensors: sum(run, 'tensors'),
     parameters: sum(run, 'parameters'),
