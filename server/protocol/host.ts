@@ -34,6 +34,8 @@ export interface Boot {
   readonly view: string;
   readonly selection: Selection;
   readonly server: ServerStatus;
+  /** What tokens are coloured by until a view chooses otherwise. */
+  readonly colour: 'probability' | 'surprisal';
   /** Paths of the embedded models. */
   readonly embedded: readonly string[];
   /** Folders of the workspace, where models are looked for. */

@@ -21,6 +21,7 @@ installFake(
       head: number('head', 0),
     },
     server: query.get('server') === 'stopped' ? 'stopped' : 'ready',
+    colour: 'surprisal',
     embedded: MODELS.map((model) => model.path),
     folders: [],
     path: query.get('path'),

@@ -1,12 +1,12 @@
 import { Dropdown } from '../controls/controls.js';
-import { persisted } from '../host.js';
+import { boot, persisted } from '../host.js';
 import { FULL_SURPRISAL, fill, type TokenColour } from './tokenText.js';
 
 const COLOURS: readonly TokenColour[] = ['surprisal', 'probability', 'none'];
 const isColour = (value: unknown): value is TokenColour => COLOURS.includes(value as TokenColour);
 
 /** What the tokens of this view are coloured by. */
-export const tokenColour = persisted<TokenColour>('colour', 'surprisal', isColour);
+export const tokenColour = persisted<TokenColour>('colour', boot.colour, isColour);
 
 const STEPS = [0, 0.2, 0.4, 0.6, 0.8, 1];
 const ENDS = { surprisal: ['0', `≥ ${FULL_SURPRISAL} bits`], probability: ['0', '100 %'] } as const;
