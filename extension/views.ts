@@ -36,7 +36,16 @@ export class Views {
   show(webview: vscode.Webview, view: string, title: string, path: string | null = null): vscode.Disposable {
     const { root, relay, server, selection, embedded } = this.#options;
     const attached = relay.attach(webview);
-    const boot: Boot = { view, selection: selection.value, server: server.status, embedded, folders: workspaceFolders(), path };
+    const colour = vscode.workspace.getConfiguration('modelLab').get<Boot['colour']>('colour', 'surprisal');
+    const boot: Boot = {
+      view,
+      selection: selection.value,
+      server: server.status,
+      colour,
+      embedded,
+      folders: workspaceFolders(),
+      path,
+    };
     webview.options = this.webviewOptions;
     webview.html = page(webview, root, title, boot);
     return attached;
