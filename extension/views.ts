@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Boot } from '../server/protocol/host.js';
+import { workspaceFolders } from './folders.js';
 import { page, webviewOptions } from './page.js';
 import type { Relay } from './relay.js';
 import type { SharedSelection } from './selection.js';
@@ -51,6 +52,3 @@ export class Views {
     return attached;
   }
 }
-
-const workspaceFolders = (): string[] =>
-  (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === 'file').map(({ uri }) => uri.fsPath);

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { ModelEntry } from '../../server/protocol/models.js';
+import { workspaceFolders } from '../folders.js';
 import { formatBytes } from '../format.js';
 import type { Server } from '../server.js';
 import type { Session } from '../session.js';
@@ -68,10 +69,7 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
   }
 
   async entries(): Promise<readonly ModelEntry[]> {
-    const folders = vscode.workspace.workspaceFolders ?? [];
-    this.#entries ??= this.#server.request('models/find', {
-      folders: folders.filter(({ uri }) => uri.scheme === 'file').map(({ uri }) => uri.fsPath),
-    });
+    this.#entries ??= this.#server.request('models/find', { folders: workspaceFolders() });
     try {
       return await this.#entries;
     } catch (error) {
