@@ -1,6 +1,6 @@
-import type { Sampling } from '../protocol/models.js';
-import type { Run } from '../runtime/run.js';
-import { sample } from '../runtime/sampler.js';
+import type { Sampling } from './protocol/models.js';
+import type { Run } from './runtime/run.js';
+import { sample } from './runtime/sampler.js';
 
 /**
  * Up to `max` tokens after what the run holds, each decoded into the run before the next is drawn; the last one too when `decodeLast`.

@@ -1,5 +1,5 @@
-import { LabError } from '../protocol/errors.js';
-import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { LabError } from './protocol/errors.js';
+import type { Tokenizer } from './tokenizer/tokenizer.js';
 
 const noTemplate = () =>
   new LabError({ code: 'CHAT_TEMPLATE', message: 'This model has no chat template.', hint: 'Prompt it without --chat.' });
