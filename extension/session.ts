@@ -20,6 +20,7 @@ export class Session implements vscode.Disposable {
   #models: readonly ModelInfo[] = [];
   #runs: ReadonlyMap<RunId, RunInfo> = new Map();
   #told = '';
+  readonly #context = new Map<string, boolean>();
 
   readonly onChange = this.#changed.event;
 
@@ -91,7 +92,11 @@ export class Session implements vscode.Disposable {
       'modelLab.hasRun': this.activeRun !== null,
       'modelLab.running': [...this.#runs.values()].some(isRunning),
     };
-    for (const [key, value] of Object.entries(context)) void vscode.commands.executeCommand('setContext', key, value);
+    for (const [key, value] of Object.entries(context)) {
+      if (this.#context.get(key) === value) continue;
+      this.#context.set(key, value);
+      void vscode.commands.executeCommand('setContext', key, value);
+    }
   }
 
   /** Hovers show numbers of the model and run on screen. */

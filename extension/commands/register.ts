@@ -25,6 +25,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
   const stripes = new TokenStripes();
   const commands: Readonly<Record<string, Command>> = {
     openModel: openModelCommand,
+    loadModel: openModelCommand,
     unloadModel: unloadModelCommand,
     inspectPath: inspectCommand,
     runPath: runPathCommand,
