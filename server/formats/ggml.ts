@@ -1,6 +1,6 @@
 /**
- * GGML's types: blocks of 32 values here, the others in ggmlSuper.ts; layouts from ggml-common.h, arithmetic from ggml-quants.c (d, m are fp16). Products of a
- * fp16 scale and a small integer are exact in double, so rounding once to fp32 gives ggml's bits.
+ * GGML's types: blocks of 32 values here, the others in ggmlSuper.ts. Layouts from ggml-common.h, arithmetic from ggml-quants.c
+ * (d, m are fp16). Products of a fp16 scale and a small integer are exact in double, so rounding once to fp32 gives ggml's bits.
  */
 import type { Dtype } from './dtypes.js';
 import { type Block, iq4nl, iq4xs, mxfp4, nvfp4, q2k, q3k, q4k, q5k, q6k, tq1, tq2 } from './ggmlSuper.js';

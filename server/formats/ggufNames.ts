@@ -166,7 +166,9 @@ export function canonicalTensors(
 }
 
 function renamed(entry: TensorEntry, family: Names, config: Readonly<Record<string, unknown>>): TensorEntry {
-  const [, block, stem, suffix] = /^(?:blk\.(\d+)\.)?(.+?)(\.weight|\.bias)?$/.exec(entry.name) as RegExpExecArray;
+  const parts = /^(?:blk\.(\d+)\.)?(.+?)(\.weight|\.bias)?$/.exec(entry.name);
+  if (parts === null) return entry; // empty, or with a line break
+  const [, block, stem, suffix] = parts;
   const name = own(block === undefined ? family.top : family.block, stem as string);
   if (name === undefined) return entry;
   const whole = /lora\.\d\.(weight|bias)$/.test(name) || name.endsWith('!');

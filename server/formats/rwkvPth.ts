@@ -89,8 +89,11 @@ function configOf(declared: readonly Declared[], file: string): Record<string, u
       throw formatError('TENSOR_MISSING', file, null, `The file has no ${axis + 1}-dimensional tensor ${quoted(name)}.`);
     return found;
   };
-  const blocks = declared.map(({ entry }) => Number(/^blocks\.(\d+)\./.exec(entry.name)?.[1] ?? -1));
-  const layers = blocks.reduce((a, b) => Math.max(a, b), -1) + 1;
+  const blocks = new Set(declared.flatMap(({ entry }) => /^blocks\.(\d+)\./.exec(entry.name)?.[1] ?? []));
+  const layers = blocks.size;
+  for (let block = 0; block < layers; block++)
+    if (!blocks.has(String(block)))
+      throw formatError('TENSOR_MISSING', file, null, `The file has ${layers} blocks, but no block ${block}.`);
   const heads = size('blocks.0.att.r_k', 0);
   return {
     model_type: 'rwkv7',

@@ -6,7 +6,7 @@ import test from 'node:test';
 import { bindable, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { readOracle } from '../fixtures/readOracle.js';
-import { architecture, ggufFile, ggufTensor } from './craft.js';
+import { architecture, ggufFile, ggufPair, ggufTensor, u32 } from './craft.js';
 
 const oracles = 'test/fixtures/oracles';
 
@@ -134,12 +134,25 @@ test('metadata: values of every kind, long arrays abbreviated, vocabulary whole 
 
 test('names that every object inherits are names like others', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'model-lab-gguf-'));
-  const tensors = ['constructor', 'blk.0.toString.weight', '__proto__'].map((name, i) => ggufTensor(name, [4], 0, 32 * i));
-  for (const name of ['constructor', '__proto__', 'mamba']) {
-    await writeFile(join(folder, 'x.gguf'), ggufFile({ pairs: [architecture(name)], tensors, data: 96 }));
+  const tensors = ['constructor', 'blk.0.toString.weight', '__proto__', '', 'a\nb'].map((name, i) =>
+    ggufTensor(name, [4], 0, 32 * i),
+  );
+  for (const name of ['constructor', '__proto__', 'mystery']) {
+    await writeFile(join(folder, 'x.gguf'), ggufFile({ pairs: [architecture(name)], tensors, data: 160 }));
     const checkpoint = await openCheckpoint(join(folder, 'x.gguf'));
     assert.deepEqual({ ...checkpoint.config }, { model_type: name });
-    assert.deepEqual([...checkpoint.tensors.keys()], ['constructor', 'blk.0.toString.weight', '__proto__']);
+    assert.deepEqual([...checkpoint.tensors.keys()], ['constructor', 'blk.0.toString.weight', '__proto__', '', 'a\nb']);
   }
+  // With an embedding the family's table of names is used.
+  const pairs = 'block_count attention.head_count feed_forward_length context_length attention.layer_norm_rms_epsilon'
+    .split(' ')
+    .map((key) => ggufPair(`llama.${key}`, 4, u32(1)));
+  const embedding = ggufTensor('token_embd.weight', [4, 4], 0, 160);
+  await writeFile(
+    join(folder, 'y.gguf'),
+    ggufFile({ pairs: [architecture('llama'), ...pairs], tensors: [...tensors, embedding], data: 224 }),
+  );
+  const named = [...(await openCheckpoint(join(folder, 'y.gguf'))).tensors.keys()];
+  assert.deepEqual(named, ['constructor', 'blk.0.toString.weight', '__proto__', '', 'a\nb', 'model.embed_tokens.weight']);
   await rm(folder, { recursive: true });
 });

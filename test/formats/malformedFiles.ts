@@ -237,6 +237,9 @@ const pth: Files = {
   'tensor-arguments.pth': pthFile(
     pickledDict(['a', bytes(op.global('torch._utils', '_rebuild_tensor_v2'), op.emptyTuple, op.reduce)]),
   ),
+  'rwkv-without-block-1.pth': pthFile(
+    pickledDict(...['blocks.0.att.r_k', 'blocks.99999999999999999999.att.r_k'].map((name) => [name, pickledTensor()] as const)),
+  ),
   'rwkv-without-embedding.pth': pthFile(pickledDict(['blocks.0.att.r_k', pickledTensor()])),
   'name-twice.pth': pthFile(pickledDict(['a', pickledTensor()], ['a', pickledTensor()])),
 };

@@ -1,0 +1,72 @@
+/**
+ * What every format reader returns: a table of tensors that points into files. Nothing here reads weights; `read` does,
+ * by range. Formats that are not Hugging Face's (GGUF, RWKV .pth) present themselves with Hugging Face's tensor names and
+ * config keys, so that nothing downstream knows where a model came from.
+ */
+export interface TensorEntry {
+  /** Canonical (Hugging Face) name. */
+  readonly name: string;
+  /** The name in the file, when it differs. */
+  readonly sourceName: string;
+  /** As the file spells it: F32, F16, BF16, I8, Q4_K … */
+  readonly dtype: string;
+  /** Row-major logical shape (GGUF's reversed order already undone). */
+  readonly shape: readonly number[];
+  /** Index into `Checkpoint.files`. */
+  readonly file: number;
+  /** Absolute byte offset of the data in that file. */
+  readonly offset: number;
+  readonly bytes: number;
+  /**
+   * How the file's rows map to canonical rows, when they are stored in another order: canonical row i is stored row
+   * permutation(i). Used by GGUF, which interleaves the rotary halves of q and k. A tensor with one is decoded, never bound in place.
+   */
+  readonly permuteRows: ((row: number) => number) | null;
+  /** The file holds the 2-D `shape` as [cols, rows] (RWKV's low-rank factors, GPT-2 in GGUF). Decoded, never bound in place. */
+  readonly transpose: boolean;
+  /** Stored value → canonical value, when the file keeps another one (GGUF: 1 + a Gemma norm, −exp of Mamba's A_log). */
+  readonly restore: ((value: number) => number) | null;
+}
+export interface CheckpointFile {
+  /** Absolute path, symlinks resolved (ONNX Runtime refuses links that leave the model's folder). */
+  readonly path: string;
+  readonly bytes: number;
+}
+/** Where the tokenizer is: Hugging Face JSON texts, or a GGUF vocabulary in its metadata. */
+export type TokenizerSource =
+  | {
+      readonly kind: 'hf';
+      readonly tokenizerJson: string;
+      readonly configJson: string | null;
+      readonly chatTemplate: string | null;
+    }
+  | {
+      readonly kind: 'gguf';
+      readonly metadata: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly kind: 'rwkv_world';
+    };
+export interface Checkpoint {
+  /** Path as the person named it. */
+  readonly path: string;
+  readonly name: string;
+  /** `safetensors`, `gguf`, `pth`. */
+  readonly format: string;
+  readonly files: readonly CheckpointFile[];
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Format metadata worth showing (GGUF keys, safetensors __metadata__); big arrays abbreviated. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** config.json, or its equivalent made from the file's metadata; null for a lone .safetensors without one. */
+  readonly config: Readonly<Record<string, unknown>> | null;
+  readonly generation: Readonly<Record<string, unknown>> | null;
+  readonly tokenizer: TokenizerSource | null;
+}
+/** One format: one file. `matches` looks at a name and the first bytes, `open` reads headers only. */
+export interface Format {
+  readonly id: string;
+  /** Extensions with the dot, for pickers and custom editors. */
+  readonly extensions: readonly string[];
+  matches(path: string, firstBytes: Uint8Array): boolean;
+  open(path: string): Promise<Checkpoint>;
+}

@@ -1,0 +1,43 @@
+import { LabError } from '../protocol/errors.js';
+
+/** Every way a checkpoint can be wrong, with what to do about it. */
+declare const hints: {
+  readonly FILE_NOT_FOUND: 'Check the path; a model that was moved has to be opened again from its new place.';
+  readonly FILE_UNREADABLE: 'Check that it is a regular file or folder and that you may read it.';
+  readonly FILE_UNWRITABLE: 'Check that the folder exists, that you may write to it and that the disk has room.';
+  readonly FORMAT_UNKNOWN: 'Open a Hugging Face folder, a .safetensors, a .gguf or a .pth (PyTorch ≥ 1.6) file.';
+  readonly HEADER_TRUNCATED: 'The file ends early: download or copy it again.';
+  readonly HEADER_TOO_BIG: 'No real header is this big: the file is damaged or is not what its name says.';
+  readonly HEADER_INVALID: 'The header is damaged: download the file again or write it again with the library that made it.';
+  readonly UTF8_INVALID: 'The text is damaged or not UTF-8: download the file again or save it as UTF-8.';
+  readonly NAME_DUPLICATE: 'Names must be unique, or it would be a matter of luck which one is read: write the file again.';
+  readonly DTYPE_UNKNOWN: 'Convert the weights to F32, F16, BF16 or a GGML type that the error does not name.';
+  readonly DTYPE_UNDECODABLE: 'The header can be inspected, but to read values convert the weights to F16, Q8_0, Q4_K or another type listed in the documentation.';
+  readonly SHAPE_INVALID: 'The header is damaged or hostile: download the file again.';
+  readonly SIZE_MISMATCH: 'Shape, dtype and byte range contradict each other: download the file again or write it again.';
+  readonly OFFSET_INVALID: 'The tensor points outside the data: the file was cut short or its header is damaged. Download it again.';
+  readonly TENSOR_OVERLAP: 'Two tensors claim the same bytes: the header is damaged. Download the file again.';
+  readonly TENSOR_MISSING: 'The file is incomplete: download it again, or save all tensors of the model.';
+  readonly TENSOR_TOO_BIG: 'Read it by rows.';
+  readonly TENSOR_UNKNOWN: 'Pick a name from the tensor list of the model.';
+  readonly ROWS_INVALID: 'Ask for rows inside the tensor.';
+  readonly SHARD_MISSING: 'Download the missing file into the same folder.';
+  readonly INDEX_INVALID: 'Download model.safetensors.index.json again; it must belong to these shards.';
+  readonly CONFIG_INVALID: 'Correct the value in config.json, or download it again from where the model came.';
+  readonly TOKENIZER_INVALID: 'Download tokenizer_config.json and the chat template again.';
+  readonly GGUF_VERSION: 'Convert the model again with a current llama.cpp: little-endian GGUF version 2 or 3.';
+  readonly GGUF_SPLIT: 'Merge the parts with `llama-gguf-split --merge FIRST_PART OUTPUT.gguf` and open the result.';
+  readonly METADATA_INVALID: 'The metadata is damaged: download the file again or convert the model again.';
+  readonly METADATA_TOO_BIG: 'No real model has this much metadata: the file is damaged or hostile.';
+  readonly METADATA_TOO_DEEP: 'No real model nests arrays this deep: the file is damaged or hostile.';
+  readonly ZIP_INVALID: 'The archive is damaged: download the file again.';
+  readonly ZIP_COMPRESSED: 'torch.save stores tensors uncompressed; unpack this archive and save it again with torch.save.';
+  readonly PICKLE_FORBIDDEN: 'Nothing was executed. A checkpoint needs tensors and dictionaries only: ask its author for .safetensors.';
+  readonly PICKLE_INVALID: 'The pickle is damaged: download the file again.';
+  readonly PICKLE_TOO_BIG: 'No real state dict needs this much pickle: the file is damaged or hostile.';
+  readonly PTH_LEGACY: 'Load it with PyTorch and save it again: torch.save(torch.load(path, weights_only=True), new_path).';
+  readonly PTH_UNSUPPORTED: 'Save a flat dictionary of contiguous tensors: {name: tensor.contiguous()}.';
+};
+export type FormatErrorCode = keyof typeof hints;
+/** An error about a model file; `offset` is absolute, in bytes, null when the error is about the file as a whole. */
+export declare const formatError: (code: FormatErrorCode, file: string, offset: number | null, message: string) => LabError;
