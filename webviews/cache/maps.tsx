@@ -7,6 +7,7 @@ import { Legend } from '../charts/legend.js';
 import { exact } from '../charts/numbers.js';
 import { tokenColumns } from '../charts/tokenColumns.js';
 import { useColour } from '../charts/useColour.js';
+import { reveal } from '../frame/axis.js';
 import { hover, select, selection } from '../frame/selection.js';
 import { percent, visibleText } from '../frame/tokenText.js';
 import { useTokenCursor } from './tokenCursor.js';
@@ -62,6 +63,9 @@ export function NormMap({ map, state, tokens, layer }: Shared & { readonly map: 
       {first > 0 && (
         <p class="note">
           Positions 0 to {first - 1} left the window of {layer.window} tokens and are no longer kept.
+          <button type="button" class="link" onClick={() => reveal(tokens.length - 1, tokens.length)}>
+            Show those that are
+          </button>
         </p>
       )}
     </section>

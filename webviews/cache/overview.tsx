@@ -31,8 +31,10 @@ export function BytesByLayer({ overview, layer, onLayer }: OverviewProps) {
 
 export const kept = ({ kept: positions, first, window }: CacheLayer): string =>
   window === null
-    ? `keeps all ${positions} positions`
-    : `a window of ${window} tokens keeps ${positions} positions${first > 0 ? `, from ${first} on` : ''}`;
+    ? `${places(positions)}, all kept`
+    : `${places(positions)} in a window of ${window} tokens${first > 0 ? `, from token ${first} on` : ''}`;
+
+const places = (count: number): string => `${count} ${count === 1 ? 'position' : 'positions'}`;
 
 /** Used and allocated bytes, and how fast it fills. */
 export function Budget({ overview, tokens }: { readonly overview: CacheOverview; readonly tokens: number }) {

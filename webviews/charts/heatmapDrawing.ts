@@ -22,6 +22,8 @@ export interface Picture {
   readonly rowLabel: ((row: number) => string) | undefined;
   readonly colLabel: ((col: number) => string) | undefined;
   readonly lower: boolean;
+  /** Whether cells may lack a value for good: they are hatched. */
+  readonly gaps: boolean;
 }
 
 type Context = CanvasRenderingContext2D;
@@ -42,8 +44,10 @@ export function drawPicture(context: Context, picture: Picture, ratio: number): 
   context.rect(0, 0, frame.width, frame.height);
   context.clip();
   if (picture.lower) context.clip(lowerCells(frame, view));
+  if (picture.gaps) drawGaps(context, picture, ratio);
   for (const images of picture.images) drawTile(context, frame, view, images);
   if (Math.min(view.cellWidth, view.cellHeight) >= HATCH_FROM * ratio) drawDetails(context, picture, ratio);
+  if (!picture.gaps && !picture.lower) drawEdge(context, picture, ratio);
   context.restore();
   drawLabels(context, picture, ratio);
 }
@@ -61,6 +65,21 @@ function lowerCells(frame: Frame, view: Viewport): Path2D {
   path.lineTo(view.x, view.y + shown.row1 * view.cellHeight);
   path.closePath();
   return path;
+}
+
+/** What is not there for good is hatched; cells are drawn over it. */
+function drawGaps(context: Context, { frame, view }: Picture, ratio: number): void {
+  const left = Math.max(0, view.x);
+  const right = Math.min(frame.width, view.x + frame.cols * view.cellWidth);
+  hatch(context, left, view.y, right - left, frame.rows * view.cellHeight, ink.value.line, 7 * ratio);
+}
+
+/** A picture of zeros has the colour of the page: its edge shows that it is there. */
+function drawEdge(context: Context, { frame, view }: Picture, ratio: number): void {
+  context.strokeStyle = ink.value.line;
+  context.lineWidth = ratio;
+  const [width, height] = [frame.cols * view.cellWidth, frame.rows * view.cellHeight];
+  context.strokeRect(view.x + ratio / 2, view.y + ratio / 2, width - ratio, height - ratio);
 }
 
 function drawTile(context: Context, frame: Frame, view: Viewport, images: TileImages): void {
@@ -97,7 +116,7 @@ function drawDetails(context: Context, { frame, view, tiles, scale }: Picture, r
       if (value === undefined) continue;
       const x = view.x + col * view.cellWidth;
       const y = view.y + row * view.cellHeight;
-      if (!Number.isFinite(value)) hatch(context, x, y, view);
+      if (!Number.isFinite(value)) hatch(context, x, y, view.cellWidth, view.cellHeight, ink.value.paper, 4);
       if (!numbers) continue;
       context.fillStyle = contrast(scale, value);
       context.fillText(compact(value), x + view.cellWidth / 2, y + view.cellHeight / 2, view.cellWidth - 2 * ratio);
@@ -111,16 +130,17 @@ function drawDetails(context: Context, { frame, view, tiles, scale }: Picture, r
     context.fillRect(0, Math.round(view.y + row * view.cellHeight) - 1, frame.width, 1);
 }
 
-function hatch(context: Context, x: number, y: number, { cellWidth, cellHeight }: Viewport): void {
-  context.strokeStyle = ink.value.paper;
+function hatch(context: Context, x: number, y: number, width: number, height: number, colour: string, step: number): void {
+  context.strokeStyle = colour;
+  context.lineWidth = 1;
   context.save();
   context.beginPath();
-  context.rect(x, y, cellWidth, cellHeight);
+  context.rect(x, y, width, height);
   context.clip();
   context.beginPath();
-  for (let at = -cellHeight; at < cellWidth; at += 4) {
-    context.moveTo(x + at, y + cellHeight);
-    context.lineTo(x + at + cellHeight, y);
+  for (let at = -height; at < width; at += step) {
+    context.moveTo(x + at, y + height);
+    context.lineTo(x + at + height, y);
   }
   context.stroke();
   context.restore();

@@ -34,7 +34,7 @@ export function drawSeries(context: Context, width: number, height: number, prop
     context.globalAlpha = 1;
   };
   if (hovered !== null) band(hovered, ink.value.text, 0.18);
-  if (selected !== null) band(selected, ink.value.focus, 0.55);
+  if (selected !== null) band(selected, ink.value.focus, 0.45);
   const level = log
     ? (value: number) => Math.log(value / ends[0]) / Math.log(ends[1] / ends[0])
     : (value: number) => (value - ends[0]) / (ends[1] - ends[0]);
@@ -59,6 +59,7 @@ function drawLine(
   const from = Math.max(0, Math.floor(first) - 1);
   const to = Math.min(values.length, Math.ceil(first + width / step) + 1);
   const dots = step >= DOTS_FROM || values.length === 1;
+  const dot = values.length === 1 ? 5 : 3;
   context.beginPath();
   let joined = false;
   for (let token = from; token < to; token++) {
@@ -66,7 +67,7 @@ function drawLine(
     const x = (token + 0.5 - first) * step;
     if (Number.isFinite(value)) context[joined ? 'lineTo' : 'moveTo'](x, y(value));
     joined = Number.isFinite(value);
-    if (joined && dots) context.fillRect(x - 1.5, y(value) - 1.5, 3, 3);
+    if (joined && dots) context.fillRect(x - dot / 2, y(value) - dot / 2, dot, dot);
   }
   context.stroke();
 }

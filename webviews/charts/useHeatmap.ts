@@ -100,7 +100,18 @@ interface Drawing extends Pick<HeatmapState, 'base' | 'over'> {
 function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, over, cursor, selected, hidden }: Drawing): void {
   const { tiles, scale, rowLabel, colLabel, lower = false, selectedRow = null } = props;
   const images = useMemo(() => tiles.map((tile) => new TileImages(tile, scale)), [tiles, scale]);
-  const picture: Picture = { frame, view, margins, images, tiles, scale, rowLabel, colLabel, lower };
+  const picture: Picture = {
+    frame,
+    view,
+    margins,
+    images,
+    tiles,
+    scale,
+    rowLabel,
+    colLabel,
+    lower,
+    gaps: props.absent !== undefined,
+  };
   const drawn = [images, frame.width, frame.height, margins, view.x, view.y, view.cellWidth, view.cellHeight, ink.value, hidden];
   useLayoutEffect(() => {
     const context = sized(base.current, frame, margins);

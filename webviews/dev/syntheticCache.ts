@@ -24,7 +24,7 @@ export function cacheOverview({ tokens, layers, heads, kvHeads, headDim }: Cache
   });
   const bytes = list.reduce((sum, layer) => sum + layer.bytes, 0);
   const bytesPerToken = list.reduce((sum, layer) => sum + layer.bytesPerToken, 0);
-  return { layers: list, bytes, bytesPerToken, capacityBytes: 256 * bytesPerToken, provenance: provenance('blocks.*.state') };
+  return { layers: list, bytes, bytesPerToken, capacityBytes: 2048 * bytesPerToken, provenance: provenance('blocks.*.state') };
 }
 
 export function cacheMap({ layer, state }: Params<'cache/map'>, scene: CacheScene): CacheMap {

@@ -50,24 +50,23 @@ const UNIT = [0, 1] as const;
 /** How long each channel remembers at this token's decay. */
 export function Horizon({ step, shape }: { readonly step: StateStep; readonly shape: StateShape }) {
   if (!step.horizon) return null;
+  const name = step.horizonOf === 'row' ? shape.rowName : shape.colName;
   const forever = step.horizon.data.filter((value) => value === Infinity).length;
   return (
     <section>
-      <h2>Memory horizon by {shape.rowName}</h2>
+      <h2>Memory horizon by {name}</h2>
       <p class="note">
         tokens until it has decayed to 1/e at the decay of token {step.token}, log
         {forever > 0 && ` · ${forever} of ${step.horizon.data.length} do not decay`}
       </p>
       <Vector
         values={step.horizon.data}
-        label={`Memory horizon in tokens by ${shape.rowName}`}
-        itemName={shape.rowName}
+        label={`Memory horizon in tokens by ${name}`}
+        itemName={name}
         log
         endless
         describe={(row, value) =>
-          value === Infinity
-            ? `${shape.rowName} ${row}: does not decay at this token`
-            : `${shape.rowName} ${row}: ${compact(value)} tokens`
+          value === Infinity ? `${name} ${row}: does not decay at this token` : `${name} ${row}: ${compact(value)} tokens`
         }
       />
     </section>

@@ -26,10 +26,14 @@ function Cache() {
   const overview = useRequest('cache/overview', run && run.tokens > 0 && attends ? { run: run.id } : null);
   if (!run || run.tokens === 0) return <Nothing />;
   if (!attends) return <NoCache model={run.modelName} />;
+  const value = shownValue(overview);
+  if (value) return <Layer run={run} overview={value} />;
   return (
-    <Loaded of={overview} what="The cache by layer">
-      {(value) => <Layer run={run} overview={value} />}
-    </Loaded>
+    <Frame title="KV cache" provenance={null}>
+      <Loaded of={overview} what="The cache by layer">
+        {() => null}
+      </Loaded>
+    </Frame>
   );
 }
 
@@ -104,7 +108,7 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
           <p class="note">{sharing(layer)}</p>
           <Sharing layer={layer} kvHead={kvHead} onKvHead={toKvHead} />
           <p class="note">
-            Layer {layer.layer} {kept(layer)}.
+            Layer {layer.layer}: {kept(layer)}.
           </p>
         </aside>
         <div class="cache-main">

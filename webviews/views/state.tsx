@@ -26,10 +26,14 @@ function State() {
   const overview = useRequest('state/overview', run && run.tokens > 0 && recurs ? { run: run.id } : null);
   if (!run || run.tokens === 0) return <Nothing />;
   if (!recurs) return <NoState model={run.modelName} />;
+  const value = shownValue(overview);
+  if (value) return value.layers.length > 0 ? <Layer run={run} overview={value} /> : <NoState model={run.modelName} />;
   return (
-    <Loaded of={overview} what="The states by layer">
-      {(value) => (value.layers.length > 0 ? <Layer run={run} overview={value} /> : <NoState model={run.modelName} />)}
-    </Loaded>
+    <Frame title="Recurrent state" provenance={null}>
+      <Loaded of={overview} what="The states by layer">
+        {() => null}
+      </Loaded>
+    </Frame>
   );
 }
 

@@ -5,6 +5,7 @@ import '../charts/inspector.css';
 import { bytes, count } from '../charts/numbers.js';
 import { Button, Tabs } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
+import { shownValue } from '../frame/loadable.js';
 import { Failed, Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
 import { errorData, persisted, request } from '../host.js';
@@ -22,10 +23,14 @@ const tab = persisted<Tab>('tab', 'tensors', isTab);
 /** What is in a checkpoint and whether it runs here, from its header; weights are read only for the tensor that is looked at. */
 export function Checkpoint({ path }: { readonly path: string }) {
   const summary = useRequest('models/inspect', { path });
+  const value = shownValue(summary);
+  if (value) return <Inspected summary={value} />;
   return (
-    <Loaded of={summary} what={`Header of ${path.split('/').at(-1)}`}>
-      {(value) => <Inspected summary={value} />}
-    </Loaded>
+    <Frame title={path.split(/[\\/]/).at(-1) ?? path} provenance={null}>
+      <Loaded of={summary} what="The header of the file">
+        {() => null}
+      </Loaded>
+    </Frame>
   );
 }
 
