@@ -97,7 +97,15 @@ export function stateStep(params: Params<'state/step'>, scene: StateScene): Stat
   if (shape?.kind !== 'matrix') {
     const window = (token: number) =>
       tensor(shape?.rows ?? 1, shape?.cols ?? 1, (row, col) => noise(token + col, row, shape?.rows ?? 1) - 0.5);
-    const none = { decay: null, removal: null, write: null, diff: null, horizon: null, identity: null };
+    const none = {
+      horizonOf: 'row' as const,
+      decay: null,
+      removal: null,
+      write: null,
+      diff: null,
+      horizon: null,
+      identity: null,
+    };
     return {
       ...base,
       ...none,
@@ -122,6 +130,7 @@ export function stateStep(params: Params<'state/step'>, scene: StateScene): Stat
         row === 5 ? Infinity : -1 / Math.log(pictures.decay.data[row * cols + (row % cols)] ?? 0.5),
       ),
     },
+    horizonOf: 'row',
     update: scene.mixer === 'rwkv' ? 'S_t = S_{t−1} (diag(w) − κ̂ᵀ(a ⊙ κ̂)) + v kᵀ' : 'h_t = exp(Δ A) ⊙ h_{t−1} + Δ B x_t',
     identity: {
       formula: scene.mixer === 'rwkv' ? 'y = S·r' : 'y = C·h + D·x',

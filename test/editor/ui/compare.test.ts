@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { uiTest } from '../ui.js';
+import { oracleOf, promptModel, surprisals } from './runs.js';
+
+const MODELS = ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'];
+
+uiTest('one prompt on all embedded models, with the losses of the references', { width: 1600 }, async (lab) => {
+  const oracles = await Promise.all(MODELS.map(oracleOf));
+  const [first] = oracles;
+  assert.ok(first);
+  const side = await promptModel(lab, 'tiny-llama', first.prompt, 8);
+  await side.getByRole('button', { name: 'Prompt all' }).click();
+  const view = await lab.webview('compare');
+  for (const [n, model] of MODELS.entries()) {
+    const column = view.locator('.column', { has: view.locator('h2', { hasText: model }) });
+    await column.locator('.by-generated').nth(7).waitFor({ timeout: 60_000 });
+    const oracle = oracles[n];
+    if (!oracle || oracle.prompt !== first.prompt) continue;
+    const bytes = oracle.ids.slice(1).reduce((sum, id) => sum + oracle.bytes(id), 0);
+    const expected = surprisals(oracle).reduce((sum, bits) => sum + bits, 0) / bytes;
+    const shown = Number.parseFloat(await column.locator('.figure dd').first().innerText());
+    assert.ok(Math.abs(shown - expected) < 6e-4, `${model}: ${shown} bits/byte, reference ${expected}`);
+  }
+  const grows = await view
+    .locator('.figure', { has: view.locator('dt', { hasText: 'grows' }) })
+    .locator('dd')
+    .allInnerTexts();
+  assert.match(grows[0] ?? '', /a token$/);
+  assert.deepEqual(grows.slice(1), ['not at all', 'not at all']);
+  await lab.screenshot('compare');
+});
