@@ -72,5 +72,7 @@ export interface Device {
   /** Bytes allocated for state under a prefix. */
   stateBytes(prefix: string): Promise<number>;
   free(prefix: string): Promise<void>;
+  /** Execution providers this build of ONNX Runtime offers. */
+  providers(): Promise<readonly string[]>;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
 import type { StateSpec } from '../graph/state.js';
 import { cancelled, LabError } from '../protocol/errors.js';
 import type { Device, Feed, HostTensor, Program, RunOptions, SessionOptions, StateSnapshot, Step } from './device.js';
@@ -126,6 +126,10 @@ export class LocalDevice implements Device {
 
   async free(prefix: string): Promise<void> {
     for (const name of this.#states.keys()) if (name.startsWith(prefix)) this.#states.delete(name);
+  }
+
+  async providers(): Promise<readonly string[]> {
+    return listSupportedBackends().map(({ name }) => name);
   }
 
   async close(): Promise<void> {

@@ -55,6 +55,7 @@ export class WorkerDevice implements Device {
   read = (names: readonly string[]) => this.#call<StateSnapshot>('read', names);
   stateBytes = (prefix: string) => this.#call<number>('stateBytes', prefix);
   free = (prefix: string) => this.#call<void>('free', prefix);
+  providers = () => this.#call<readonly string[]>('providers');
 
   async run(program: Program, options: RunOptions = {}): Promise<Record<string, HostTensor>> {
     const cancel = new SharedArrayBuffer(4);

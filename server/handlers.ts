@@ -1,0 +1,84 @@
+import type { AnalysisMethod } from './analyses/analysis.js';
+import { analyses } from './analyses/registry.js';
+import { tensorPicture } from './analyses/tensorPicture.js';
+import { openCheckpoint } from './formats/registry.js';
+import type { Handler, Handlers } from './handlers.types.js';
+import { doctor } from './lab/doctor.js';
+import { command, exportRun } from './lab/exportRun.js';
+import { findModels } from './lab/finder.js';
+import type { Lab } from './lab/lab.js';
+import { requireTokenizer } from './open.js';
+import { promptText } from './prompt.js';
+import { LabError } from './protocol/errors.js';
+import { summarise } from './summary.js';
+import type { Tensor } from './tensor/tensor.js';
+
+/** A probe sent whole must fit a message. */
+const WHOLE_PROBE = 64 << 20;
+
+const tooLarge = (probe: string, bytes: number) =>
+  new LabError({
+    code: 'PROBE_TOO_LARGE',
+    message: `${probe} is ${(bytes / 2 ** 20).toFixed(0)} MB; at most ${WHOLE_PROBE / 2 ** 20} MB travel at once.`,
+    hint: 'Export the run to a file instead.',
+  });
+
+/** What the server answers, joined from its parts. One line a request. */
+export const handlers = (lab: Lab) =>
+  ({
+    'lab/doctor': () => doctor(lab),
+    'models/find': ({ folders }) => findModels(lab, folders),
+    'models/inspect': async ({ path }) => summarise(await openCheckpoint(path)),
+    'models/open': async ({ path }, { progress }) =>
+      (await lab.open(path, (done, total) => progress(done, total, 'Loading weights'))).info,
+    'models/close': async ({ model }) => {
+      await lab.close(model);
+      return {};
+    },
+    'models/list': () => lab.models.list.map((m) => m.info),
+    'tokens/encode': ({ model, text, chat }) => {
+      const tokenizer = requireTokenizer(lab.models.get(model));
+      const whole = promptText(tokenizer, text, chat);
+      return { text: whole, pieces: tokenizer.encode(whole, { special: !chat }) };
+    },
+    'runs/start': async (recipe) => {
+      await lab.open(recipe.path);
+      return lab.runs.start(recipe);
+    },
+    'runs/stop': ({ run }) => {
+      lab.runs.stop(run);
+      return {};
+    },
+    'runs/remove': async ({ run }) => {
+      await lab.runs.remove(run);
+      return {};
+    },
+    'runs/list': () => lab.runs.list.map((run) => run.info),
+    'runs/get': ({ run }) => lab.runs.get(run).detail,
+    'runs/branch': ({ run, token, id }) => lab.runs.branch(run, token, id),
+    'runs/export': async ({ run, file, probes }, { signal }) => ({
+      files: await exportRun(lab.runs.get(run), lab.runs.view(run), file, probes, signal),
+    }),
+    'runs/command': ({ run, probes }) => ({ command: command(lab.runs.get(run).recipe, probes) }),
+    'probe/read': async ({ run, probe }, { signal }) => {
+      const tensor = (await lab.runs.view(run).probes([probe], { signal })).get(probe) as Tensor;
+      if (tensor.data.byteLength > WHOLE_PROBE) throw tooLarge(probe, tensor.data.byteLength);
+      return tensor;
+    },
+    ...analysisHandlers(lab),
+    'weights/tensor': async ({ path, tensor, rows, cols, bins }, { signal }) =>
+      tensorPicture(await openCheckpoint(path), tensor, rows, cols, bins, signal),
+    'language/active': (active) => {
+      lab.active = active;
+      return {};
+    },
+  }) satisfies Handlers;
+
+/** Every analysis as the handler of its method: the run's view, then the parameters. */
+function analysisHandlers(lab: Lab): { readonly [M in AnalysisMethod]: Handler<M> } {
+  const handler =
+    <M extends AnalysisMethod>(method: M): Handler<M> =>
+    (params, context) =>
+      analyses[method](lab.runs.view(params.run), params, context);
+  return Object.fromEntries((Object.keys(analyses) as AnalysisMethod[]).map((method) => [method, handler(method)])) as never;
+}

@@ -1,0 +1,71 @@
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { writeSafetensors } from '../formats/writeSafetensors.js';
+import type { RunRecipe } from '../protocol/runs.js';
+import type { RunView } from '../runtime/view.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { LiveRun } from './liveRun.js';
+
+/** FILE.safetensors with logits, ids and the probes asked for; FILE.json with the recipe that computes them again. */
+export async function exportRun(
+  run: LiveRun,
+  view: RunView,
+  file: string,
+  probes: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const base = file.replace(/\.safetensors$/, '');
+  const { engine } = run;
+  const tensors = new Map<string, Tensor | Tensor<Int32Array>>();
+  for (const probe of probes) tensors.set(probe, (await view.probes([probe], { signal })).get(probe) as Tensor);
+  const [T, V] = [engine.ids.length, engine.model.bound.config.vocab];
+  const logits = new Float32Array(T * V);
+  await engine.eachLogits({ from: 0, to: T }, (t, row) => logits.set(row, t * V), signal);
+  tensors.set('logits', { shape: [T, V], data: logits });
+  tensors.set('input_ids', { shape: [T], data: Int32Array.from(engine.ids) });
+  const files = [`${base}.safetensors`, `${base}.json`];
+  await writeSafetensors(files[0] as string, tensors, { model: run.model.info.name, run: run.id });
+  const { recipe, promptTokens } = run.info;
+  const about = {
+    model: run.model.info.name,
+    family: run.model.info.family,
+    recipe,
+    promptTokens,
+    ids: engine.ids,
+    probes,
+    command: command(recipe, probes),
+  };
+  await writeFile(files[1] as string, `${JSON.stringify(about, null, 2)}\n`);
+  return files;
+}
+
+const quote = (text: string): string => (/^[\w./:=,@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+/** The command line that computes the numbers of a run again. */
+export function command({ path, prompt, ids, chat, maxTokens, sampling }: RunRecipe, probes: readonly string[]): string {
+  const cli = fileURLToPath(new URL('./cli.js', import.meta.url));
+  const option = (name: string, value: string | number | null) => (value === null ? [] : [`--${name}`, quote(String(value))]);
+  const draws =
+    maxTokens === 0 || sampling.temperature === 0
+      ? []
+      : [
+          ...option('temperature', sampling.temperature),
+          ...option('top-k', sampling.topK),
+          ...option('top-p', sampling.topP),
+          ...option('seed', sampling.seed),
+        ];
+  return [
+    'node',
+    quote(cli),
+    'run',
+    quote(path),
+    ...option('prompt', prompt),
+    ...option('ids', ids === null ? null : ids.join(',')),
+    ...(chat ? ['--chat'] : []),
+    ...(maxTokens > 0 ? ['--generate', String(maxTokens), '--all'] : []),
+    ...draws,
+    ...probes.flatMap((probe) => option('probe', probe)),
+    '--out',
+    'run.safetensors',
+  ].join(' ');
+}

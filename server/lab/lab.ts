@@ -1,0 +1,96 @@
+import { availableParallelism } from 'node:os';
+import type { Emit } from '../handlers.types.js';
+import type { ServerOptions } from '../options.js';
+import { toLabError } from '../protocol/errors.js';
+import type { ModelId } from '../protocol/models.js';
+import type { RunId } from '../protocol/runs.js';
+import type { Device } from '../runtime/device.js';
+import { Models } from './models.js';
+import { Runs } from './runs.js';
+import { emptySession, type Session, SessionFile } from './session.js';
+
+const RECENT = 12;
+
+/** Everything behind the handlers: open models, runs, and the session that survives a crash. */
+export class Lab {
+  readonly models: Models;
+  readonly runs: Runs;
+  /** Which model and run are on screen: what hovers speak of. */
+  active: { readonly model: ModelId | null; readonly run: RunId | null } = { model: null, run: null };
+  #recent: readonly string[] = [];
+  readonly #file: SessionFile | null;
+
+  constructor(
+    readonly device: Device,
+    readonly options: ServerOptions,
+    private readonly emit: Emit,
+  ) {
+    const threads = options.threads ?? availableParallelism();
+    this.#file = options.storage === null ? null : new SessionFile(options.storage);
+    this.models = new Models({ device, threads, memoryLimit: options.memoryLimit, emit });
+    this.runs = new Runs(this.models, emit, () => void this.#save());
+  }
+
+  get recent(): readonly string[] {
+    return this.#recent;
+  }
+
+  async open(path: string, onProgress?: (done: number, total: number) => void) {
+    const model = await this.models.open(path, onProgress);
+    const { path: opened } = model.checkpoint;
+    this.#recent = [opened, ...this.#recent.filter((p) => p !== opened)].slice(0, RECENT);
+    await this.#save();
+    return model;
+  }
+
+  async close(model: ModelId): Promise<void> {
+    this.models.get(model);
+    await this.runs.removeOf(model);
+    await this.models.close(model);
+    await this.#save();
+  }
+
+  /**
+   * Reads the session. After a crash, opens its models again and computes its runs from their recipes, under their old ids. What fails is
+   * told as a notice and left out, so that one bad run cannot end the server again and again.
+   */
+  async start(): Promise<void> {
+    const session = (await this.#file?.load()) ?? emptySession;
+    this.#recent = session.recent;
+    if (!this.options.restore) return;
+    await this.#file?.save({ ...emptySession, recent: session.recent });
+    const models: ModelId[] = [];
+    const runs: RunId[] = [];
+    const attempt = async (restore: () => Promise<void>) => {
+      try {
+        await restore();
+      } catch (error) {
+        const failure = toLabError(error);
+        this.emit('notice', { level: 'warning', text: failure.message, error: failure.toData() });
+      }
+    };
+    for (const path of session.models) await attempt(async () => void models.push((await this.open(path)).id));
+    for (const { id, created, recipe } of session.runs)
+      await attempt(async () => void runs.push((await this.runs.start(recipe, { id, created })).id));
+    this.emit('restored', { models, runs });
+  }
+
+  async dispose(): Promise<void> {
+    for (const run of this.runs.list) run.stop();
+    await this.device.close();
+  }
+
+  async #save(): Promise<void> {
+    const session: Session = {
+      models: this.models.list.map((m) => m.checkpoint.path),
+      runs: this.runs.list.map(({ id, created, info }) => ({
+        id,
+        created,
+        // a run that was stopped is restored as far as it had come
+        recipe: info.status === 'stopped' ? { ...info.recipe, maxTokens: info.tokens - info.promptTokens } : info.recipe,
+      })),
+      recent: this.#recent,
+    };
+    await this.#file?.save(session);
+  }
+}

@@ -1,0 +1,170 @@
+import type { Emit } from '../handlers.types.js';
+import { requireTokenizer } from '../open.js';
+import { promptText } from '../prompt.js';
+import { LabError, toLabError } from '../protocol/errors.js';
+import type { Alternative, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
+import { Run } from '../runtime/run.js';
+import { sample } from '../runtime/sampler.js';
+import type { Piece } from '../tokenizer/tokenizer.js';
+import { distribution } from './distribution.js';
+import type { LabModel } from './models.js';
+import { idSpeller, promptLoss, type Speller, tokenInfo } from './tokens.js';
+
+const TITLE = 60;
+
+const notReady = () =>
+  new LabError({
+    code: 'RUN_NOT_READY',
+    message: 'This run has no tokens yet.',
+    hint: 'Wait until the prompt has been read, or look at the error of the run.',
+  });
+
+/** One run as the lab shows it: the engine's run, its tokens with their distributions, and how it stands. */
+export class LiveRun {
+  readonly #stop = new AbortController();
+  readonly #speller: Speller;
+  #engine: Run | null = null;
+  #status: RunStatus = 'queued';
+  #error: LabError | null = null;
+  #tokens: TokenInfo[] = [];
+  #next: readonly Alternative[] = [];
+  #prefillMs = 0;
+  #tokensPerSecond: number | null = null;
+  #promptTokens = 0;
+  #stateBytes = 0;
+
+  constructor(
+    readonly id: RunId,
+    readonly model: LabModel,
+    readonly recipe: RunRecipe,
+    readonly created: number,
+    private readonly emit: Emit,
+  ) {
+    this.#speller = model.tokenizer ?? idSpeller;
+  }
+
+  get info(): RunInfo {
+    return {
+      id: this.id,
+      model: this.model.id,
+      modelName: this.model.info.name,
+      created: this.created,
+      recipe: this.recipe,
+      status: this.#status,
+      error: this.#error?.toData() ?? null,
+      promptTokens: this.#promptTokens,
+      tokens: this.#tokens.length,
+      title: (this.recipe.prompt ?? `${this.recipe.ids?.length ?? 0} token ids`).replaceAll(/\s+/g, ' ').trim().slice(0, TITLE),
+      prefillMs: this.#prefillMs,
+      tokensPerSecond: this.#tokensPerSecond,
+      loss: promptLoss(this.#tokens),
+      memory: (this.#engine?.bytes ?? 0) + this.#stateBytes,
+    };
+  }
+
+  get detail(): RunDetail {
+    return { ...this.info, tokenInfos: this.#tokens, next: this.#next };
+  }
+
+  /** The engine's run, once there are tokens to look at. Errors: RUN_NOT_READY, or the run's own error. */
+  get engine(): Run {
+    if (this.#engine && this.#engine.ids.length > 0 && this.#tokens.length > 0) return this.#engine;
+    throw this.#error ?? notReady();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Reads the prompt, then draws tokens until the end, a stop token, or stop(). Never rejects: the run tells its error. */
+  async execute(): Promise<void> {
+    try {
+      const { ids, pieces } = this.#prompt();
+      this.#promptTokens = ids.length;
+      this.#engine = await Run.create(this.model.model);
+      await this.#prefill(this.#engine, ids, pieces);
+      await this.#decode(this.#engine);
+      this.#become('done');
+    } catch (error) {
+      const failure = toLabError(error);
+      if (failure.code !== 'CANCELLED') this.#error = failure;
+      this.#become(failure.code === 'CANCELLED' ? 'stopped' : 'failed');
+    }
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await this.#engine?.close();
+  }
+
+  #prompt(): { readonly ids: readonly number[]; readonly pieces: readonly Piece[] | null } {
+    const { ids, prompt, chat } = this.recipe;
+    if (ids !== null) return { ids, pieces: null };
+    const tokenizer = requireTokenizer(this.model);
+    const pieces = tokenizer.encode(promptText(tokenizer, prompt ?? '', chat), { special: !chat });
+    return { ids: pieces.map((p) => p.id), pieces };
+  }
+
+  async #prefill(engine: Run, ids: readonly number[], pieces: readonly Piece[] | null): Promise<void> {
+    this.#become('prefill');
+    const started = performance.now();
+    const { signal } = this.#stop;
+    const report = (done: number, total: number) =>
+      this.emit('progress', { token: this.id, done, total, what: 'Reading the prompt' });
+    await engine.prefill(ids, { signal, onProgress: report });
+    this.#prefillMs = performance.now() - started;
+    const place = (index: number) => ({
+      index,
+      id: ids[index] as number,
+      role: 'prompt' as const,
+      piece: pieces?.[index] ?? null,
+    });
+    const tokens = [tokenInfo(place(0), null, this.#speller)];
+    await engine.eachLogits(
+      { from: 0, to: ids.length },
+      (t, logits) => {
+        if (t + 1 < ids.length) tokens.push(tokenInfo(place(t + 1), logits, this.#speller));
+        else this.#after(logits);
+      },
+      signal,
+    );
+    await this.#measure(engine);
+    this.#add(tokens);
+  }
+
+  async #decode(engine: Run): Promise<void> {
+    const { maxTokens, sampling } = this.recipe;
+    if (maxTokens === 0) return;
+    this.#become('decode');
+    const started = performance.now();
+    let logits = await engine.logits({ from: engine.ids.length - 1, to: engine.ids.length }, this.#stop.signal);
+    for (let step = 0; step < maxTokens; step++) {
+      const id = sample(logits, sampling, sampling.seed ?? 0, step);
+      const token = tokenInfo({ index: engine.ids.length, id, role: 'generated', piece: null }, logits, this.#speller);
+      logits = await engine.decode(id, this.#stop.signal);
+      this.#tokensPerSecond = ((step + 1) * 1000) / (performance.now() - started);
+      this.#after(logits);
+      this.#add([token]);
+      if (this.model.stop.has(id)) break;
+    }
+    await this.#measure(engine);
+  }
+
+  async #measure(engine: Run): Promise<void> {
+    this.#stateBytes = await this.model.model.device.stateBytes(engine.key);
+  }
+
+  #after(logits: Float32Array): void {
+    this.#next = distribution(logits, (id) => this.#speller.text(id)).alternatives;
+  }
+
+  #add(tokens: readonly TokenInfo[]): void {
+    this.#tokens.push(...tokens);
+    this.emit('runs/tokens', { run: this.id, tokens });
+  }
+
+  #become(status: RunStatus): void {
+    this.#status = status;
+    this.emit('runs/changed', { run: this.info });
+  }
+}

@@ -1,0 +1,117 @@
+import type { Emit } from '../handlers.types.js';
+import { LabError } from '../protocol/errors.js';
+import type { ModelId } from '../protocol/models.js';
+import type { RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
+import type { RunView } from '../runtime/view.js';
+import { ByteCache } from './byteCache.js';
+import { LiveRun } from './liveRun.js';
+import type { LabModel, Models } from './models.js';
+import { createRunView } from './runView.js';
+
+/** Probes kept for views that look at the same thing from several sides. */
+const PROBE_CACHE = 256 << 20;
+
+const unknown = (id: RunId) =>
+  new LabError({
+    code: 'RUN_UNKNOWN',
+    message: `There is no run ${id}.`,
+    hint: 'It was removed, or its model was unloaded: run the prompt again.',
+  });
+
+const noToken = (token: number, count: number) =>
+  new LabError({
+    code: 'TOKEN_UNKNOWN',
+    message: `There is no token ${token}: they go from 0 to ${count - 1}.`,
+    hint: 'Select another one.',
+  });
+
+/** All runs. Those of one model wait for each other; those of different models take turns on the device. */
+export class Runs {
+  readonly #runs = new Map<RunId, LiveRun>();
+  readonly #queues = new Map<ModelId, Promise<void>>();
+  readonly #cache = new ByteCache(PROBE_CACHE);
+  #next = 1;
+
+  constructor(
+    private readonly models: Models,
+    private readonly emit: Emit,
+    private readonly changed: () => void,
+  ) {}
+
+  get list(): readonly LiveRun[] {
+    return [...this.#runs.values()];
+  }
+
+  get(id: RunId): LiveRun {
+    const run = this.#runs.get(id);
+    if (!run) throw unknown(id);
+    return run;
+  }
+
+  view(id: RunId): RunView {
+    const { engine, recipe, model } = this.get(id);
+    return createRunView({ id, recipe, model: model.info, engine }, this.#cache);
+  }
+
+  /** Opens the model when needed, then runs in the background. A run without a seed gets one, so that it can be repeated. */
+  async start(recipe: RunRecipe, as: { readonly id: RunId; readonly created: number } | null = null): Promise<RunInfo> {
+    const model = await this.models.open(recipe.path);
+    const seed = recipe.sampling.seed ?? Math.floor(Math.random() * 2 ** 31);
+    const id = as?.id ?? this.#freeId();
+    const run = new LiveRun(
+      id,
+      model,
+      { ...recipe, sampling: { ...recipe.sampling, seed } },
+      as?.created ?? Date.now(),
+      this.emit,
+    );
+    this.#runs.set(id, run);
+    this.emit('runs/changed', { run: run.info });
+    this.#enqueue(model, run);
+    this.changed();
+    return run.info;
+  }
+
+  /** Keeps tokens 0…token−1 of a run and goes on with `id`. */
+  branch(parent: RunId, token: number, id: number): Promise<RunInfo> {
+    const { engine, recipe } = this.get(parent);
+    if (token < 0 || token >= engine.ids.length) throw noToken(token, engine.ids.length);
+    const ids = [...engine.ids.slice(0, token), id];
+    return this.start({ ...recipe, prompt: null, chat: false, ids, branch: { run: parent, token } });
+  }
+
+  stop(id: RunId): void {
+    this.get(id).stop();
+  }
+
+  async remove(id: RunId): Promise<void> {
+    const run = this.get(id);
+    this.#runs.delete(id);
+    this.#cache.deletePrefix(`${id}/`);
+    await run.close();
+    this.emit('runs/removed', { run: id });
+    this.changed();
+  }
+
+  async removeOf(model: ModelId): Promise<void> {
+    for (const run of this.list) if (run.model.id === model) await this.remove(run.id);
+    await this.#queues.get(model);
+  }
+
+  #enqueue(model: LabModel, run: LiveRun): void {
+    const before = this.#queues.get(model.id) ?? Promise.resolve();
+    this.#queues.set(
+      model.id,
+      before.then(async () => {
+        if (this.#runs.get(run.id) !== run) return;
+        await run.execute();
+        this.changed();
+      }),
+    );
+  }
+
+  #freeId(): RunId {
+    while (this.#runs.has(`r${this.#next}`)) this.#next++;
+    return `r${this.#next++}`;
+  }
+}

@@ -1,0 +1,49 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { RunId, RunRecipe } from '../protocol/runs.js';
+
+/** What a restart needs: which models were open, and the recipes of the runs. */
+export interface Session {
+  readonly models: readonly string[];
+  readonly runs: readonly { readonly id: RunId; readonly created: number; readonly recipe: RunRecipe }[];
+  /** Recently opened checkpoints, newest first. */
+  readonly recent: readonly string[];
+}
+
+export const emptySession: Session = { models: [], runs: [], recent: [] };
+
+const FILE = 'session.json';
+
+/** The session of one workspace on disk. Each write replaces the file whole; writes follow each other. */
+export class SessionFile {
+  #writing: Promise<void> = Promise.resolve();
+  #waiting: Session | null = null;
+
+  constructor(private readonly folder: string) {}
+
+  /** What was saved last; nothing when there is no file or it is not ours. */
+  async load(): Promise<Session> {
+    try {
+      const saved = JSON.parse(await readFile(path.join(this.folder, FILE), 'utf8')) as Partial<Session>;
+      return { ...emptySession, ...saved };
+    } catch {
+      return emptySession;
+    }
+  }
+
+  save(session: Session): Promise<void> {
+    const idle = this.#waiting === null;
+    this.#waiting = session;
+    if (idle) this.#writing = this.#writing.then(() => this.#write()).catch(() => undefined);
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const session = this.#waiting;
+    this.#waiting = null;
+    const file = path.join(this.folder, FILE);
+    await mkdir(this.folder, { recursive: true });
+    await writeFile(`${file}.new`, JSON.stringify(session));
+    await rename(`${file}.new`, file);
+  }
+}
