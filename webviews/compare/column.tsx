@@ -6,10 +6,12 @@ import type { RunDetail, RunInfo, TokenInfo } from '../../server/protocol/runs.j
 import { movedToken } from '../frame/keys.js';
 import { liveRun } from '../frame/liveRuns.js';
 import type { Loadable } from '../frame/loadable.js';
+import { ProvenanceLine } from '../frame/provenance.js';
 import { models, select, selection } from '../frame/selection.js';
 import { Failed, Loaded } from '../frame/states.js';
 import { percent, type TokenColour, visibleText } from '../frame/tokenText.js';
 import { request } from '../host.js';
+import { runProvenance } from '../prompt/summary.js';
 import { boxOf, tokenOf, useBoxes, useMark } from '../prompt/tokenBoxes.js';
 import { type Figure, figures } from './figures.js';
 
@@ -55,6 +57,7 @@ function Answer({ run, colour, stretch, most }: Props & { readonly run: RunDetai
       </dl>
       <Tokens run={run} colour={colour} stretch={stretch} />
       <Links run={run} layers={model?.layers ?? []} />
+      <ProvenanceLine provenance={runProvenance(run, model)} identity={null} command={{ run: run.id, probes: ['logits'] }} />
     </>
   );
 }

@@ -11,15 +11,20 @@ interface Choice {
 
 /** Open models first, then embedded ones, then those found in the workspace or opened recently. */
 function choices(): Choice[] {
-  const list = new Map<string, string>();
-  for (const model of models.value) list.set(model.path, model.name);
-  for (const entry of found.value) if (!list.has(entry.path)) list.set(entry.path, entry.name);
-  for (const path of boot.embedded) if (!list.has(path)) list.set(path, baseName(path));
-  if (chosenPath.value !== '' && !list.has(chosenPath.value)) list.set(chosenPath.value, baseName(chosenPath.value));
-  return Array.from(list, ([value, text]) => ({ value, text }));
+  const names = new Map<string, string>();
+  const add = (path: string, name: string) => names.has(path) || names.set(path, name);
+  for (const { path, name } of models.value) add(path, name);
+  for (const path of boot.embedded) add(path, baseName(path));
+  for (const { path, name } of found.value) add(path, name);
+  if (chosenPath.value !== '') add(chosenPath.value, baseName(chosenPath.value));
+  const all = Array.from(names, ([path, name]) => ({ path, name }));
+  const twice = (name: string) => all.filter((other) => other.name === name).length > 1;
+  return all.map(({ path, name }) => ({ value: path, text: twice(name) ? `${name} (${folderName(path)})` : name }));
 }
 
-const baseName = (path: string): string => path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
+const parts = (path: string): string[] => path.split(/[\\/]/).filter(Boolean);
+const baseName = (path: string): string => parts(path).at(-1) ?? path;
+const folderName = (path: string): string => parts(path).at(-2) ?? '';
 
 export function ModelPicker() {
   return (

@@ -1,5 +1,6 @@
 import type { InspectorId } from '../../server/protocol/host.js';
-import type { LayerSummary } from '../../server/protocol/models.js';
+import type { Provenance } from '../../server/protocol/inspect.js';
+import type { LayerSummary, ModelInfo } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { compact } from '../charts/numbers.js';
 import { activeModel } from '../frame/selection.js';
@@ -56,4 +57,9 @@ export function InspectorLinks() {
       ))}
     </nav>
   );
+}
+
+/** What computed the numbers of a run: those that tokens are coloured by and listed with. */
+export function runProvenance(run: RunDetail, model: ModelInfo | null): Provenance {
+  return { model: run.modelName, dtype: model?.dtype ?? '', probe: 'logits', provider: model?.provider ?? '', ms: run.prefillMs };
 }

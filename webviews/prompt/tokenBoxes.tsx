@@ -1,32 +1,46 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { TokenInfo } from '../../server/protocol/runs.js';
 import { spokenToken, type TokenColour, tokenFill, visibleText } from '../frame/tokenText.js';
 import './tokenBoxes.css';
 
-const CHUNK = 64;
-interface Chunk {
+/** Tokens in a block at most; blocks end where lines end, so that a longer line is rarely cut. */
+const BLOCK = 512;
+interface Block {
   readonly tokens: readonly TokenInfo[];
   readonly colour: TokenColour;
+  readonly boundary: number;
   readonly node: VNode;
 }
 
 /**
- * A box for every token, in nodes of 64 that stay the same while others stream in: a long run costs no more a token than a
- * short one. `name` makes the boxes' ids unique in the page.
+ * A box for every token, in blocks of lines that stay the same while others stream in and are laid out only when they are on
+ * screen: a long run costs no more a token than a short one. `name` makes the boxes' ids unique in the page.
  */
 export function useBoxes(tokens: readonly TokenInfo[], colour: TokenColour, name: string): readonly VNode[] {
-  const cache = useRef<Chunk[]>([]);
-  const chunks: Chunk[] = [];
-  for (let from = 0; from < tokens.length; from += CHUNK) {
-    const part = tokens.slice(from, from + CHUNK);
-    const known = cache.current[chunks.length];
+  const cache = useRef<Block[]>([]);
+  const boundary = useMemo(() => tokens.findIndex(({ role }) => role === 'generated'), [tokens]);
+  const blocks: Block[] = [];
+  for (let from = 0; from < tokens.length; ) {
+    const to = endOfBlock(tokens, from);
+    const part = tokens.slice(from, to);
+    const known = cache.current[blocks.length];
     const same =
-      known?.colour === colour && known.tokens.length === part.length && part.every((token, i) => known.tokens[i] === token);
-    chunks.push(same ? known : { tokens: part, colour, node: <Boxes key={from} tokens={part} colour={colour} name={name} /> });
+      known?.colour === colour &&
+      known.boundary === boundary &&
+      known.tokens.length === part.length &&
+      part.every((token, i) => known.tokens[i] === token);
+    const node = () => <Boxes key={from} tokens={part} colour={colour} name={name} boundary={boundary} />;
+    blocks.push(same ? known : { tokens: part, colour, boundary, node: node() });
+    from = to;
   }
-  cache.current = chunks;
-  return chunks.map((chunk) => chunk.node);
+  cache.current = blocks;
+  return blocks.map((block) => block.node);
+}
+
+function endOfBlock(tokens: readonly TokenInfo[], from: number): number {
+  for (let at = from; at < tokens.length && at < from + BLOCK; at++) if (tokens[at]?.text.endsWith('\n')) return at + 1;
+  return Math.min(tokens.length, from + BLOCK);
 }
 
 /** Marks without drawing thousands of tokens again: the pointer moves often, the tokens rarely change. */
@@ -65,25 +79,34 @@ interface BoxesProps {
   readonly tokens: readonly TokenInfo[];
   readonly colour: TokenColour;
   readonly name: string;
+  /** The first generated token. */
+  readonly boundary: number;
 }
 
-const Boxes = ({ tokens, colour, name }: BoxesProps) => (
-  <>
+const Boxes = ({ tokens, colour, name, boundary }: BoxesProps) => (
+  <div class="token-block">
     {tokens.map((token) => (
-      <TokenBox key={token.index} token={token} colour={colour} name={name} />
+      <TokenBox key={token.index} token={token} colour={colour} name={name} first={token.index === boundary && boundary > 0} />
     ))}
-  </>
+  </div>
 );
 
-function TokenBox({ token, colour, name }: { readonly token: TokenInfo; readonly colour: TokenColour; readonly name: string }) {
-  const classes = ['token', `by-${token.role}`, token.text.includes('\uFFFD') ? 'bytes' : ''].filter(Boolean).join(' ');
+interface BoxProps {
+  readonly token: TokenInfo;
+  readonly colour: TokenColour;
+  readonly name: string;
+  readonly first: boolean;
+}
+
+function TokenBox({ token, colour, name, first }: BoxProps) {
+  const partial = token.text.includes('\uFFFD');
   return (
     <>
       <wbr />
       <span
         id={boxId(name, token.index)}
         data-token={token.index}
-        class={classes}
+        class={`token by-${token.role}${first ? ' boundary' : ''}${partial ? ' bytes' : ''}`}
         role="option"
         tabIndex={-1}
         aria-selected={false}

@@ -3,8 +3,9 @@ import { useRef } from 'preact/hooks';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { Live } from '../frame/frame.js';
 import { mount } from '../frame/mount.js';
+import { ProvenanceLine } from '../frame/provenance.js';
 import { SAMPLE } from '../frame/sample.js';
-import { activeRun, shownToken } from '../frame/selection.js';
+import { activeModel, activeRun, shownToken } from '../frame/selection.js';
 import { Empty, Failed, Loaded } from '../frame/states.js';
 import { TokenLegend, tokenColour } from '../frame/tokenLegend.js';
 import { spokenToken } from '../frame/tokenText.js';
@@ -14,7 +15,7 @@ import { ModelPicker } from '../prompt/modelPicker.js';
 import '../prompt/prompt.css';
 import { RunList } from '../prompt/runList.js';
 import { problem, promptText, refreshFound, run } from '../prompt/session.js';
-import { Counters, InspectorLinks } from '../prompt/summary.js';
+import { Counters, InspectorLinks, runProvenance } from '../prompt/summary.js';
 import { TokenCard } from '../prompt/tokenCard.js';
 import { TokenFlow } from '../prompt/tokenFlow.js';
 
@@ -70,6 +71,11 @@ function Result({ run }: { readonly run: RunDetail }) {
             run={run}
             list={alternatives}
             leave={() => flow.current?.querySelector<HTMLElement>('[role=listbox]')?.focus()}
+          />
+          <ProvenanceLine
+            provenance={runProvenance(run, activeModel.value)}
+            identity={null}
+            command={{ run: run.id, probes: ['logits'] }}
           />
           <Live text={token ? spokenToken(token) : ''} />
         </>
