@@ -47,6 +47,8 @@ const server = {
   format: 'esm',
   target: 'node20',
   external: ['onnxruntime-node'],
+  // Its main file is UMD, whose inner requires a bundler does not see.
+  alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   // Bundled CommonJS packages still call require for Node's own modules.
   banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" },
 };

@@ -1,0 +1,35 @@
+import type { Concept, ConceptKind } from './concept.js';
+import { attentionConfig } from './concepts/attentionConfig.js';
+import { attentionModules } from './concepts/attentionModules.js';
+import { code } from './concepts/code.js';
+import { families } from './concepts/families.js';
+import { generation } from './concepts/generation.js';
+import { probes } from './concepts/probes.js';
+import { recurrentConfig } from './concepts/recurrentConfig.js';
+import { recurrentModules } from './concepts/recurrentModules.js';
+import { sizes } from './concepts/sizes.js';
+
+/** Everything the hovers know. */
+export const concepts: readonly Concept[] = [
+  ...sizes,
+  ...attentionConfig,
+  ...recurrentConfig,
+  ...attentionModules,
+  ...recurrentModules,
+  ...code,
+  ...generation,
+  ...probes,
+  ...families,
+];
+
+const byName = new Map<string, Concept>();
+for (const concept of concepts) for (const name of concept.names) byName.set(`${concept.kind} ${name}`, concept);
+
+/** The concept of one of these kinds, the first that knows the name. */
+export function conceptNamed(name: string, ...kinds: readonly ConceptKind[]): Concept | null {
+  for (const kind of kinds) {
+    const found = byName.get(`${kind} ${name}`);
+    if (found) return found;
+  }
+  return null;
+}

@@ -1,0 +1,59 @@
+import { readFile, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where relative paths may start, and where Hugging Face keeps what it downloaded. */
+export interface ModelPlaces {
+  /** Folder of the document, null for one that is not a file. */
+  readonly document: string | null;
+  readonly workspace: readonly string[];
+  /** The hub’s cache folder. */
+  readonly hub: string;
+}
+
+/** As huggingface_hub finds its cache: HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub. */
+export function hubCache(env: Readonly<Record<string, string | undefined>>): string {
+  return (
+    env.HF_HUB_CACHE ??
+    path.join(env.HF_HOME ?? path.join(env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'huggingface'), 'hub')
+  );
+}
+
+export const folderOf = (uri: string): string | null => (uri.startsWith('file:') ? path.dirname(fileURLToPath(uri)) : null);
+
+const MODEL_FILE = /\.(?:safetensors|gguf|pth)$/i;
+
+const kindOf = async (place: string): Promise<'folder' | 'file' | null> => {
+  const info = await stat(place).catch(() => null);
+  return info === null ? null : info.isDirectory() ? 'folder' : 'file';
+};
+
+async function isModel(place: string): Promise<boolean> {
+  const kind = await kindOf(place);
+  return kind === 'folder'
+    ? (await kindOf(path.join(place, 'config.json'))) === 'file'
+    : kind === 'file' && MODEL_FILE.test(place);
+}
+
+/** The snapshot of a hub id in the local cache: what `from_pretrained` would load without the network. */
+async function snapshotOf(id: string, hub: string): Promise<string | null> {
+  if (!/^[\w.-]+(?:\/[\w.-]+)?$/.test(id)) return null;
+  const repository = path.join(hub, `models--${id.replaceAll('/', '--')}`);
+  const commit = await readFile(path.join(repository, 'refs', 'main'), 'utf8').catch(() => null);
+  return commit === null ? null : path.join(repository, 'snapshots', commit.trim());
+}
+
+/**
+ * The model on this machine that `from_pretrained(name)` would load: a path from the document, from a workspace folder, or an
+ * absolute one, else the hub’s cache. Null when it is not here.
+ */
+export async function resolveModel(name: string, { document, workspace, hub }: ModelPlaces): Promise<string | null> {
+  const bare = name.startsWith('~/') ? path.join(homedir(), name.slice(2)) : name;
+  const bases = [...(document === null ? [] : [document]), ...workspace];
+  const candidates = path.isAbsolute(bare) ? [bare] : bases.map((base) => path.resolve(base, bare));
+  const snapshot = await snapshotOf(name, hub);
+  for (const candidate of [...candidates, ...(snapshot === null ? [] : [snapshot])])
+    if (await isModel(candidate)) return candidate;
+  return null;
+}
