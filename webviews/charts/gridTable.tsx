@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import './gridTable.css';
 import type { Cell } from './grid.js';
 import { movedCell } from './moves.js';
@@ -22,7 +22,7 @@ export interface GridTableProps {
 
 /** CSS pixels. */
 const ROW = 20;
-const COLUMN = 76;
+const COLUMN = 92;
 const HEADER = 96;
 
 /** The numbers behind a picture as a real table of any size: only what is on screen is in the page. */
@@ -34,6 +34,7 @@ export function GridTable(props: GridTableProps) {
   const [col0, col1] = range(scrolled.left, scrolled.width, COLUMN, cols);
   const columns = Array.from({ length: col1 - col0 }, (_, i) => col0 + i);
   useReveal(ref, cursor);
+  useEffect(() => ref.current?.querySelector('table')?.focus(), []);
   return (
     <div ref={ref} class="grid-table" style={{ height: `${Math.min(420, (rows + 1) * ROW + 18)}px` }}>
       <table

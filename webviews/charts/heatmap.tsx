@@ -1,4 +1,5 @@
-import { type Signal, useSignal } from '@preact/signals';
+import type { Signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import './heatmap.css';
 import { useGestures } from './gestures.js';
 import { type Cell, type Tile, valueAt, type Window } from './grid.js';
@@ -8,6 +9,7 @@ import { exact } from './numbers.js';
 import type { ColourScale } from './scale.js';
 import { Tools } from './tools.js';
 import { useHeatmap } from './useHeatmap.js';
+import { useTwin } from './useTwin.js';
 
 /** Columns that lie on the token strip's axis (CSS pixels): the strip then zooms and scrolls the picture, and back. */
 export interface SharedColumns {
@@ -70,15 +72,16 @@ export interface HeatmapProps {
 /** Any matrix, from one cell to millions: zoom, pan, cursor by mouse and keys, reading, table twin. */
 export function Heatmap(props: HeatmapProps) {
   const { rows, cols, rowName, colName, selected = null } = props;
-  const asTable = useSignal(false);
-  const map = useHeatmap(props, asTable.value);
+  const stage = useRef<HTMLDivElement>(null);
+  const asTable = useTwin(stage);
+  const map = useHeatmap(props, stage, asTable.value);
   const { cursor, zoom, movable } = map;
   const move = (cell: Cell | null) => {
     if (cell?.row === cursor.value?.row && cell?.col === cursor.value?.col) return;
     cursor.value = cell;
     props.onHover?.(cell);
   };
-  useGestures(map.stage, {
+  useGestures(stage, {
     movable,
     zoom,
     pan: map.pan,
@@ -113,7 +116,7 @@ export function Heatmap(props: HeatmapProps) {
       <Tools asTable={asTable} zoom={zoom} fit={props.columns && !props.columns.rows ? undefined : map.showAll} />
       {asTable.value && <Twin {...props} cursor={cursor} asTable={asTable} />}
       <div
-        ref={map.stage}
+        ref={stage}
         class={movable ? 'heatmap-stage zoomed' : 'heatmap-stage'}
         hidden={asTable.value}
         role="application"

@@ -1,10 +1,12 @@
 import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import './bars.css';
 import { useCanvas } from '../frame/useCanvas.js';
 import { compact, exact } from './numbers.js';
 import { RowTable } from './rowTable.js';
 import { ink } from './theme.js';
 import { Tools } from './tools.js';
+import { useTwin } from './useTwin.js';
 
 export interface HistogramProps {
   /** n + 1 edges of n bins, rising. */
@@ -21,7 +23,8 @@ const BASE = 16;
 /** How often values occur. Heights are log(1 + count): a single outlier in millions can be seen. */
 export function Histogram({ edges, counts, label, unit, height = 110 }: HistogramProps) {
   const cursor = useSignal<number | null>(null);
-  const asTable = useSignal(false);
+  const stage = useRef<HTMLDivElement>(null);
+  const asTable = useTwin(stage);
   const bins = counts.length;
   const most = Math.log1p(Array.from(counts).reduce((a, b) => Math.max(a, b), 0)) || 1;
   const canvas = useCanvas((context, width) => {
@@ -59,6 +62,7 @@ export function Histogram({ edges, counts, label, unit, height = 110 }: Histogra
         />
       ) : (
         <div
+          ref={stage}
           class="chart-stage"
           role="application"
           aria-roledescription="histogram"

@@ -1,5 +1,4 @@
-import { useSignal } from '@preact/signals';
-import { useMemo } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import './bars.css';
 import './series.css';
 import { useCanvas } from '../frame/useCanvas.js';
@@ -9,6 +8,7 @@ import { compact } from './numbers.js';
 import { RowTable } from './rowTable.js';
 import { drawSeries, rangeOf } from './seriesDrawing.js';
 import { Tools } from './tools.js';
+import { useTwin } from './useTwin.js';
 
 export interface Line {
   readonly label: string;
@@ -37,7 +37,8 @@ export interface SeriesProps {
 /** Values over tokens, in line with the token strip: pointing at either shows the token in both. */
 export function Series(props: SeriesProps) {
   const { label, lines, columns, hovered, selected, height = 64, onHover, onSelect } = props;
-  const asTable = useSignal(false);
+  const stage = useRef<HTMLDivElement>(null);
+  const asTable = useTwin(stage);
   const count = lines[0]?.values.length ?? 0;
   const ends = useMemo(
     () => props.range ?? rangeOf(lines, props.log ?? false),
@@ -83,6 +84,7 @@ export function Series(props: SeriesProps) {
         />
       )}
       <div
+        ref={stage}
         class="series-stage"
         hidden={asTable.value}
         role="application"

@@ -10,7 +10,6 @@ import { useWidth } from './useSize.js';
 import { cellAt, clampPan, type Frame, fitGrid, reveal, type Viewport, visible, zoomAt } from './viewport.js';
 
 export interface HeatmapState {
-  readonly stage: RefObject<HTMLDivElement | null>;
   readonly base: RefObject<HTMLCanvasElement | null>;
   readonly over: RefObject<HTMLCanvasElement | null>;
   readonly cursor: Signal<Cell | null>;
@@ -29,9 +28,8 @@ export interface HeatmapState {
 }
 
 /** Geometry and drawing of a heat map: what it looks like now and how gestures change that. */
-export function useHeatmap(props: HeatmapProps, hidden: boolean): HeatmapState {
+export function useHeatmap(props: HeatmapProps, stage: RefObject<HTMLDivElement | null>, hidden: boolean): HeatmapState {
   const { columns, selected = null } = props;
-  const stage = useRef<HTMLDivElement>(null);
   const base = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
   const width = useWidth(stage).value;
@@ -54,7 +52,6 @@ export function useHeatmap(props: HeatmapProps, hidden: boolean): HeatmapState {
     return { x: view.x + (col + 0.5) * view.cellWidth, y: view.y + (row + 0.5) * view.cellHeight };
   };
   return {
-    stage,
     base,
     over,
     cursor,
@@ -65,9 +62,14 @@ export function useHeatmap(props: HeatmapProps, hidden: boolean): HeatmapState {
       : view.cellWidth > fitted.cellWidth,
     at: (x, y) => cellAt(frame, view, x * ratio - margins.left, y * ratio - margins.top),
     zoom: (factor, x, y) => {
-      const point = x === undefined || y === undefined ? middle() : { x: x * ratio - margins.left, y: y * ratio - margins.top };
-      if (columns) columns.zoomBy(factor, point.x / ratio, point.y / ratio);
-      else zoomed.value = zoomAt(frame, view, factor, point.x, point.y);
+      const byKey = x === undefined || y === undefined;
+      const point = byKey ? middle() : { x: x * ratio - margins.left, y: y * ratio - margins.top };
+      if (columns) {
+        columns.zoomBy(factor, point.x / ratio, point.y / ratio);
+        return;
+      }
+      const next = zoomAt(frame, view, factor, point.x, point.y);
+      zoomed.value = byKey && cursor.value ? reveal(frame, next, cursor.value) : next;
     },
     pan: (dx, dy) => {
       columns?.scrollBy(-dx);

@@ -1,4 +1,5 @@
 import { type Signal, useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import './bars.css';
 import { useCanvas } from '../frame/useCanvas.js';
 import { movedCell } from './moves.js';
@@ -6,6 +7,7 @@ import { compact, exact } from './numbers.js';
 import { RowTable } from './rowTable.js';
 import { ink } from './theme.js';
 import { Tools } from './tools.js';
+import { useTwin } from './useTwin.js';
 
 export interface VectorProps {
   readonly values: ArrayLike<number>;
@@ -31,7 +33,8 @@ export function Vector(props: VectorProps) {
   const { values, label, itemName, height = 64 } = props;
   const own = useSignal<number | null>(null);
   const cursor = props.cursor ?? own;
-  const asTable = useSignal(false);
+  const stage = useRef<HTMLDivElement>(null);
+  const asTable = useTwin(stage);
   const count = values.length;
   const at = cursor.value;
   const canvas = useCanvas((context, width) => drawColumns(context, width, height, props, at));
@@ -61,6 +64,7 @@ export function Vector(props: VectorProps) {
         />
       ) : (
         <div
+          ref={stage}
           class="chart-stage"
           role="application"
           aria-roledescription="bar chart"
