@@ -170,8 +170,10 @@ export interface StateStep {
   readonly diff: WireTensor | null;
   readonly norm: number;
   readonly rank: number;
-  /** Tokens until a row (channel) has decayed to 1/e at this token's decay: [rows]; Infinity allowed. */
+  /** Tokens until the slowest element of a row, or column, has decayed to 1/e at this token's decay: [rows] or [cols]; Infinity allowed. */
   readonly horizon: WireTensor | null;
+  /** The axis along which the decay differs: Mamba's by channel (row), RWKV's by key (column). */
+  readonly horizonOf: 'row' | 'col';
   /** The update in the paper's letters, e.g. `S_t = S_{t−1}(diag(w) − removal) + v kᵀ`. */
   readonly update: string;
   /** A check of the output that holds exactly in theory, e.g. y = C·h + D·x. */

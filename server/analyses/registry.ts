@@ -1,0 +1,21 @@
+import type { Analysis, AnalysisMethod } from './analysis.js';
+import { map } from './attentionMap.js';
+import { thumbnails } from './attentionOverview.js';
+import { cell, row } from './attentionRow.js';
+import * as cache from './cache.js';
+import * as state from './state.js';
+
+/** One line an analysis; a method without one does not compile. */
+export const analyses: { readonly [M in AnalysisMethod]: Analysis<M> } = {
+  'attention/thumbnails': thumbnails,
+  'attention/map': map,
+  'attention/row': row,
+  'attention/cell': cell,
+  'cache/overview': cache.overview,
+  'cache/map': cache.map,
+  'cache/received': cache.received,
+  'cache/slice': cache.slice,
+  'state/overview': state.overview,
+  'state/series': state.series,
+  'state/step': state.step,
+};

@@ -1,0 +1,150 @@
+import type { StateLayer, StateStep } from '../protocol/inspect.js';
+import type { WireTensor } from '../protocol/tensors.js';
+import { mean, norm } from '../tensor/reduce.js';
+import { effectiveRank } from '../tensor/spectrum.js';
+import type { Analysis } from './analysis.js';
+import { type Mixer, type Place, type Stretch, take } from './mixers/mixer.js';
+import { type StateLayout, stateLayouts, stateSubject } from './stateLayout.js';
+import { readStretch, stretchOf } from './stretch.js';
+import { checkIndex, provenance } from './subject.js';
+
+/** Every recurrent state of every layer, and how it is cut into pictures. */
+export const overview: Analysis<'state/overview'> = async (view) => {
+  const layers = view.layers.flatMap((layer): StateLayer[] => {
+    const states = stateLayouts(layer);
+    return layer.mixer === 'attention' || states.length === 0 ? [] : [{ layer: layer.index, mixer: layer.mixer, states }];
+  });
+  return { layers, bytes: layers.flatMap((layer) => layer.states).reduce((sum, state) => sum + state.bytes, 0) };
+};
+
+/** Size, rank, write and decay of one group over all tokens. */
+export const series: Analysis<'state/series'> = async (view, params, { signal, progress }) => {
+  const started = performance.now();
+  const { layout, rows, mixer } = stateSubject(view, params);
+  const T = view.ids.length;
+  const line = () => new Float32Array(T);
+  const lines = { norm: line(), rank: line(), write: line(), decay: line() };
+  for (let first = 0; first < T; ) {
+    const range = stretchOf(view, first);
+    const stretch = await readStretch(
+      view,
+      params.layer,
+      [`state.${params.state}`, ...(mixer?.updateProbes ?? [])],
+      range,
+      signal,
+    );
+    for (let token = range.from; token < range.to; token++) {
+      const place = { token: token - range.from, group: params.group, size: layout.rows, rows, cols: layout.cols };
+      const state = take(stretch(`state.${params.state}`), place, layout.cols);
+      lines.norm[token] = norm(state);
+      lines.rank[token] = effectiveRank(state, rows, layout.cols);
+      if (!mixer) continue;
+      lines.write[token] = norm(mixer.write(stretch, place));
+      lines.decay[token] = mean(mixer.decay(stretch, place));
+    }
+    first = range.to;
+    progress(first, T, `state of layer ${params.layer}`);
+  }
+  const wire = (data: Float32Array): WireTensor => ({ shape: [T], data });
+  return {
+    norm: wire(lines.norm),
+    rank: wire(lines.rank),
+    write: mixer && wire(lines.write),
+    decay: mixer && wire(lines.decay),
+    provenance: provenance(view, `blocks.${params.layer}.state.${params.state}`, started),
+  };
+};
+
+/** The update of one token as an equation of pictures. */
+export const step: Analysis<'state/step'> = async (view, params, { signal }) => {
+  const started = performance.now();
+  const subject = stateSubject(view, params);
+  const { token, against, layer } = params;
+  for (const index of [token, against ?? token]) checkIndex('token', index, view.ids.length);
+  const { layout, rows, mixer } = subject;
+  const { cols } = layout;
+  const range = stretchOf(view, token);
+  const name = `state.${params.state}`;
+  const names = [name, ...(mixer ? [...mixer.updateProbes, ...mixer.stepProbes] : [])];
+  const stretch = await readStretch(view, layer, names, range, signal);
+  const place = { token: token - range.from, group: params.group, size: layout.rows, rows, cols };
+  const stateAfter = async (at: number): Promise<Float32Array> => {
+    if (at < 0) return new Float32Array(rows * cols);
+    const other = stretchOf(view, at);
+    const where = other.from === range.from ? stretch : await readStretch(view, layer, [name], other, signal);
+    return take(where(name), { ...place, token: at - other.from }, cols);
+  };
+  const after = await stateAfter(token);
+  const before = await stateAfter(token - 1);
+  const other = against === null ? null : await stateAfter(against);
+  const wire = (data: Float32Array): WireTensor => ({ shape: [rows, cols], data });
+  return {
+    token,
+    before: wire(before),
+    after: wire(after),
+    ...(mixer ? updateOf(mixer, stretch, place, { before, after }) : plainUpdate(layout.kind)),
+    diff: other && wire(after.map((value, i) => value - (other[i] as number))),
+    norm: norm(after),
+    rank: effectiveRank(after, rows, cols),
+    provenance: provenance(view, `blocks.${layer}.${name}`, started),
+  };
+};
+
+type Update = Pick<StateStep, 'decay' | 'removal' | 'write' | 'horizon' | 'horizonOf' | 'update' | 'identity'>;
+
+function updateOf(
+  mixer: Mixer,
+  stretch: Stretch,
+  place: Place,
+  { before, after }: { readonly before: Float32Array; readonly after: Float32Array },
+): Update {
+  const wire = (data: Float32Array): WireTensor => ({ shape: [place.rows, place.cols], data });
+  const decay = mixer.decay(stretch, place);
+  return {
+    decay: wire(decay),
+    removal: mixer.removal && wire(mixer.removal(stretch, place, before)),
+    write: wire(mixer.write(stretch, place)),
+    horizon: horizonOf(decay, mixer, place),
+    horizonOf: mixer.decays,
+    update: mixer.update,
+    identity: { formula: mixer.formula, ...compare(mixer.identity(stretch, place, after)) },
+  };
+}
+
+/** A window or a shift is replaced, not updated. */
+const plainUpdate = (kind: StateLayout['kind']): Update => ({
+  decay: null,
+  removal: null,
+  write: null,
+  horizon: null,
+  horizonOf: 'row',
+  update: kind === 'conv' ? 'window_t = (window_{t−1} without its oldest, x_t)' : 'state_t = x_t',
+  identity: null,
+});
+
+/** Tokens until the slowest element of each row (or column) has decayed to 1/e, were this decay to go on. */
+function horizonOf(decay: Float32Array, { decays }: Mixer, { rows, cols }: Place): WireTensor {
+  const slowest = new Float32Array(decays === 'row' ? rows : cols);
+  for (const [i, factor] of decay.entries()) {
+    const at = decays === 'row' ? Math.floor(i / cols) : i % cols;
+    slowest[at] = Math.max(slowest[at] as number, factor);
+  }
+  return {
+    shape: [slowest.length],
+    data: slowest.map((factor) => (factor >= 1 ? Number.POSITIVE_INFINITY : -1 / Math.log(factor))),
+  };
+}
+
+function compare({
+  left,
+  right,
+}: ReturnType<Mixer['identity']>): Pick<NonNullable<StateStep['identity']>, 'error' | 'magnitude'> {
+  let [error, magnitude] = [0, 0];
+  for (const [i, value] of left.entries()) {
+    const difference = Math.abs(value - (right[i] as number));
+    // Written so that a NaN stays.
+    if (!(difference <= error)) error = difference;
+    magnitude = Math.max(magnitude, Math.abs(value));
+  }
+  return { error, magnitude };
+}
