@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { map as attentionMap } from '../../server/analyses/attentionMap.js';
+import { thumbnails } from '../../server/analyses/attentionOverview.js';
+import { cell, row } from '../../server/analyses/attentionRow.js';
+import * as cache from '../../server/analyses/cache.js';
+import * as state from '../../server/analyses/state.js';
+import { openCheckpoint } from '../../server/formats/registry.js';
+import { ByteCache } from '../../server/lab/byteCache.js';
+import { createRunView } from '../../server/lab/runView.js';
+import { Model } from '../../server/runtime/model.js';
+import { Run } from '../../server/runtime/run.js';
+import { LocalDevice } from '../../server/runtime/sessions.js';
+import type { RunView } from '../../server/runtime/view.js';
+import type { Tensor } from '../../server/tensor/tensor.js';
+import { fixtures, readOracle } from '../parity/oracle.js';
+import { constructedRun, quiet } from './constructed.js';
+
+/** What a picture shows against the references of the same weights and ids. */
+
+const near = (actual: number | undefined, expected: number | undefined, what: string, tolerance = 1e-4) => {
+  const [a, b] = [actual as number, expected as number];
+  assert.ok(Math.abs(a - b) <= tolerance * (1 + Math.abs(b)), `${what}: ${a} instead of ${b}`);
+};
+
+interface Opened {
+  readonly view: RunView;
+  readonly oracle: Map<string, Tensor>;
+  readonly T: number;
+}
+
+let device: LocalDevice;
+before(() => {
+  device = new LocalDevice();
+});
+after(() => device.close());
+
+async function opened(family: string): Promise<Opened> {
+  const oracle = await readOracle(family);
+  const ids = [...(oracle.get('input_ids') as Tensor).data];
+  const model = await Model.open(await openCheckpoint(path.join(fixtures, family)), { device, threads: 1 });
+  const engine = await Run.create(model);
+  await engine.prefill(ids);
+  const { id, recipe, model: info } = constructedRun(ids, [], {});
+  return { view: createRunView({ id, recipe, model: info, engine }, new ByteCache(1 << 24)), oracle, T: ids.length };
+}
+
+const at = (tensor: Tensor | undefined, ...index: number[]): number => {
+  const { shape, data } = tensor as Tensor;
+  return data[index.reduce((flat, i, axis) => flat * (shape[axis] as number) + i, 0)] as number;
+};
+
+for (const family of ['llama', 'gpt2', 'mistral', 'gemma3_text', 'llama_yarn', 'qwen3'])
+  test(`attention pictures of ${family}`, async () => {
+    const { view, oracle, T } = await opened(family);
+    for (const { index: layer, attention } of view.layers) {
+      const pattern = oracle.get(`attn.${layer}`);
+      const heads = attention?.heads as number;
+      for (let head = 0; head < heads; head++) {
+        const whole = { layer, head, queries: [0, T], keys: [0, T], rows: T, cols: T, pool: 'max' } as const;
+        const { weights } = await attentionMap(view, whole, quiet);
+        for (const query of [0, 1, 9, T - 1]) {
+          const { weights: read } = await row(view, { layer, head, query }, quiet);
+          for (let key = 0; key <= query; key++) {
+            near(at(weights, query, key), at(pattern, head, query, key), `map ${layer}.${head} ${query} ${key}`);
+            near(read.data[key], at(pattern, head, query, key), `row ${layer}.${head} ${query} ${key}`);
+          }
+        }
+        for (const [query, key] of [
+          [T - 1, T - 2],
+          [T - 1, 2],
+          [5, 5],
+          [2, 9],
+        ] as const)
+          await checkCell(view, { layer, head, query, key }, at(pattern, head, query, key));
+      }
+      const { scores } = await thumbnails(view, { layer, size: 8 }, quiet);
+      for (const [head, score] of scores.entries()) {
+        const later = Array.from({ length: T - 1 }, (_, i) => i + 1);
+        const mean = (value: (query: number) => number) => later.reduce((sum, q) => sum + value(q), 0) / later.length;
+        near(
+          score.previous,
+          mean((q) => at(pattern, head, q, q - 1)),
+          `previous ${layer}.${head}`,
+        );
+        near(
+          score.sink,
+          mean((q) => at(pattern, head, q, 0)),
+          `sink ${layer}.${head}`,
+        );
+      }
+      const { received } = await cache.received(view, { layer }, quiet);
+      const seen = Math.min(T - 1 - 3, (attention?.window ?? T) - 1);
+      const sum = Array.from({ length: T - 4 }, (_, i) => at(pattern, 0, i + 4, 3)).reduce((a, b) => a + b, 0);
+      near(at(received, 0, 3), sum / seen, `received ${layer}`);
+    }
+  });
+
+/** Every number of a cell follows from the ones before it, and the last is the reference's weight. */
+async function checkCell(
+  view: RunView,
+  place: { readonly layer: number; readonly head: number; readonly query: number; readonly key: number },
+  expected: number,
+): Promise<void> {
+  const what = JSON.stringify(place);
+  const spec = view.layers[place.layer]?.attention;
+  const found = await cell(view, place, quiet);
+  near(found.weight, expected, what);
+  const product = found.q.data.reduce((sum, q, e) => sum + q * (found.k.data[e] as number), 0);
+  near(found.dot, product, what);
+  const scaled = found.dot * found.scale;
+  near(found.score, found.softcap === null ? scaled : found.softcap * Math.tanh(scaled / found.softcap), what);
+  const { query, key } = place;
+  const mask = key > query ? 'causal' : spec?.window && query - key >= spec.window ? 'window' : 'visible';
+  assert.equal(found.mask, mask, what);
+  near(mask === 'visible' ? Math.exp(found.score - found.logSumExp) : 0, expected, what);
+  assert.equal(found.content === null, spec?.rope === null, what);
+  // at the same position both turn alike, so that position adds nothing
+  if (query === key && spec?.rope?.amplitude === 1) near(found.content as number, found.dot, what);
+}
+
+for (const family of ['llama', 'gpt2', 'mistral', 'gemma3_text'])
+  test(`cache pictures of ${family}`, async () => {
+    const { view, oracle, T } = await opened(family);
+    const { layers, capacityBytes, bytes } = await cache.overview(view, {}, quiet);
+    assert.ok(capacityBytes >= bytes);
+    for (const { layer, first, kept, kvHeads, headDim, bytes: size } of layers) {
+      const k = oracle.get(`kv.${layer}.k`) as Tensor;
+      const v = oracle.get(`kv.${layer}.v`) as Tensor;
+      assert.deepEqual([...k.shape], [kvHeads, kept, headDim]);
+      assert.equal(first, T - kept);
+      assert.equal(size, 4 * (k.data.length + v.data.length));
+      const { norms } = await cache.map(view, { layer, state: 'k' }, quiet);
+      const { k: slice, v: value } = await cache.slice(view, { layer, kvHead: kvHeads - 1, token: T - 3 }, quiet);
+      for (let e = 0; e < headDim; e++) {
+        near(slice.data[e], at(k, kvHeads - 1, kept - 3, e), `k ${layer} ${e}`);
+        near(value.data[e], at(v, kvHeads - 1, kept - 3, e), `v ${layer} ${e}`);
+      }
+      near(at(norms, kvHeads - 1, kept - 3), Math.hypot(...slice.data), `norm ${layer}`);
+    }
+  });
+
+for (const [family, name, key, transposed] of [
+  ['mamba', 'ssm', 'ssm', false],
+  ['mamba', 'conv', 'conv', false],
+  ['rwkv7', 'wkv', 'recurrent_state', true],
+  ['rwkv7', 'att_shift', 'attention_shift', false],
+] as const)
+  test(`state pictures of ${family} ${name}`, async () => {
+    const { view, oracle, T } = await opened(family);
+    const { layers } = await state.overview(view, {}, quiet);
+    for (const { layer, states } of layers) {
+      const layout = states.find((s) => s.name === name);
+      const expected = oracle.get(`statet.${layer}.${key}`) as Tensor;
+      const size = expected.data.length / T;
+      const { rows, cols, groups } = layout as NonNullable<typeof layout>;
+      assert.equal(groups * rows * cols, size);
+      for (let group = 0; group < groups; group++) {
+        const part = (token: number, i: number) => {
+          const [r, c] = [Math.floor(i / cols), i % cols];
+          const inside = transposed ? c * rows + r : i;
+          return token < 0 ? 0 : (expected.data[token * size + group * rows * cols + inside] as number);
+        };
+        const { norm } = await state.series(view, { layer, state: name, group }, quiet);
+        for (const token of [0, 1, 13, T - 1]) {
+          const step = await state.step(view, { layer, state: name, group, token, against: 4 }, quiet);
+          const what = `${layer} ${group} ${token}`;
+          let square = 0;
+          for (let i = 0; i < rows * cols; i++) {
+            near(step.after.data[i], part(token, i), `after ${what}`);
+            near(step.before.data[i], part(token - 1, i), `before ${what}`);
+            near(step.diff?.data[i], part(token, i) - part(4, i), `diff ${what}`);
+            square += part(token, i) ** 2;
+            if (!step.decay) continue;
+            const kept = at(step.decay, Math.floor(i / cols), i % cols) * (step.before.data[i] as number);
+            const sum = kept - (step.removal?.data[i] ?? 0) + (step.write?.data[i] as number);
+            near(sum, part(token, i), `terms ${what}`);
+          }
+          near(step.norm, Math.sqrt(square), `norm ${what}`);
+          near(norm.data[token], Math.sqrt(square), `series ${what}`);
+          if (!step.identity) continue;
+          assert.ok(step.identity.magnitude > 0, what);
+          assert.ok(step.identity.error <= 1e-5 * step.identity.magnitude, `${what}: ${step.identity.error}`);
+        }
+      }
+    }
+  });
+
+test('a run longer than a snapshot gives the same states read in pieces as read at once', async () => {
+  for (const [family, name] of [
+    ['mamba', 'ssm'],
+    ['rwkv7', 'wkv'],
+  ] as const) {
+    const { view, oracle } = await opened(family);
+    const short = [...(oracle.get('input_ids') as Tensor).data];
+    const ids = Array.from({ length: 300 }, (_, i) => short[i % short.length] as number);
+    const model = await Model.open(await openCheckpoint(path.join(fixtures, family)), { device, threads: 1 });
+    const engine = await Run.create(model);
+    await engine.prefill(ids);
+    const long = createRunView({ ...view, id: 'long', engine }, new ByteCache(0));
+    const every = (await long.probes([`blocks.1.state.${name}`])).get(`blocks.1.state.${name}`) as Tensor;
+    const stride = every.data.length / 300;
+    for (const token of [255, 256, 299]) {
+      const step = await state.step(long, { layer: 1, state: name, group: 0, token, against: null }, quiet);
+      for (let i = 0; i < step.after.data.length; i++)
+        near(step.after.data[i], every.data[token * stride + i], `${family} ${token}`, 1e-5);
+    }
+  }
+});
