@@ -29,7 +29,11 @@ export function RowDetails({ tokens, query, row, selectedKey, onKey }: Props) {
       <Bars
         label="Keys by weight"
         full={1}
-        bars={top.map(({ token, weight }) => ({ label: label(token), value: weight, text: weight.toFixed(3) }))}
+        bars={top.map(({ token, weight }) => ({
+          label: label(token),
+          value: weight,
+          text: weight < 5e-4 ? compact(weight) : weight.toFixed(3),
+        }))}
         selected={top.findIndex(({ token }) => token === selectedKey)}
         onSelect={(index) => {
           const key = top[index]?.token;

@@ -1,9 +1,10 @@
-// The views in a browser, without an editor: `node webviews/dev/serve.mjs [port]`, then open the printed address with e.g.
+// The views in a browser, without an editor: `node webviews/dev/serve.mjs [port] [--live]`, then open the printed address with e.g.
 // ?view=attention&theme=light&tokens=1000. See page.ts for what can be asked.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { startEngine } from './engine.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const out = path.join(root, '.cache/dev-webviews');
@@ -34,9 +35,12 @@ export async function bundle() {
   });
 }
 
-export async function serve(port = 0) {
+/** `live`: the numbers come from dist/server.js instead of being invented. */
+export async function serve(port = 0, live = false) {
   await bundle();
+  const engine = live ? await startEngine() : null;
   const server = createServer((request, response) => {
+    if (engine?.handle(request, response)) return;
     const name = new URL(request.url ?? '/', 'http://localhost').pathname.slice(1) || 'index.html';
     const file = path.join(out, path.normalize(`/${name}`));
     try {
@@ -47,10 +51,12 @@ export async function serve(port = 0) {
     }
   });
   await new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve(undefined)));
+  server.on('close', () => engine?.stop());
   return server;
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const server = await serve(Number(process.argv[2] ?? 8123));
-  console.log(`http://127.0.0.1:${server.address().port}/?view=prompt`);
+  const live = process.argv.includes('--live');
+  const server = await serve(Number(process.argv.slice(2).find((argument) => /^\d+$/.test(argument)) ?? 8123), live);
+  console.log(`http://127.0.0.1:${server.address().port}/?view=prompt${live ? '&live' : ''}`);
 }

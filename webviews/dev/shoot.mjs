@@ -1,4 +1,4 @@
-// Pictures of the views, to be looked at: `node webviews/dev/shoot.mjs OUT NAME=QUERY@WIDTHxHEIGHT…`
+// Pictures of the views, to be looked at: `node webviews/dev/shoot.mjs [--live] OUT NAME=QUERY@WIDTHxHEIGHT…`
 // e.g. `node webviews/dev/shoot.mjs /tmp/shots attention-light='view=attention&theme=light@800x600'`.
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -6,9 +6,10 @@ import chromium from '@sparticuz/chromium';
 import { chromium as playwright } from 'playwright-core';
 import { serve } from './serve.mjs';
 
-const [folder, ...shots] = process.argv.slice(2);
+const live = process.argv.includes('--live');
+const [folder, ...shots] = process.argv.slice(2).filter((argument) => argument !== '--live');
 mkdirSync(folder, { recursive: true });
-const server = await serve();
+const server = await serve(0, live);
 const browser = await playwright.launch({
   executablePath: await chromium.executablePath(),
   args: ['--no-sandbox'],
@@ -20,7 +21,8 @@ for (const shot of shots) {
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && console.log(`${name}: ${message.text()}`));
   page.on('pageerror', (error) => console.log(`${name}: ${error.stack}`));
   await page.goto(`http://127.0.0.1:${server.address().port}/?${query}`);
-  await page.waitForTimeout(700);
+  await page.locator('#root > *').first().waitFor({ timeout: 60_000 });
+  await page.waitForTimeout(live ? 1500 : 700);
   // Actions: `click:SELECTOR`, `hover:SELECTOR`, `press:KEY`, `type:TEXT`, `wait:MS`, in order, separated by `;`.
   for (const action of actions?.split(';') ?? []) {
     const [verb, ...rest] = action.split(':');

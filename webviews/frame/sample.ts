@@ -1,7 +1,7 @@
 import { boot, request, select } from '../host.js';
 
 /** A question that needs memory: what all embedded models were trained to answer. */
-export const SAMPLE = 'Anna has the red kite. Tom has the green key. Q: Who has the red kite? A:';
+export const SAMPLE = 'Anna has the red kite. Tom has the green key.\nQ: Who has the red kite?\nA:';
 
 /** For views that have nothing to show: prompts the first embedded model and selects the run. */
 export async function runSample(): Promise<void> {
