@@ -1,5 +1,6 @@
 import type { RunView, TokenRange } from '../runtime/view.js';
 import type { AnalysisContext } from './analysis.js';
+import { breathe } from './breathe.js';
 import { attentionOf } from './subject.js';
 
 /** A pattern is looked at in pieces of at most this many bytes, however long the run. */
@@ -29,6 +30,7 @@ export async function eachBand(
   const first = Math.floor(queries.from / rows) * rows;
   const name = `blocks.${layer}.attn.pattern`;
   for (let from = first; from < queries.to; from += rows) {
+    await breathe(context.signal);
     const range = { from, to: Math.min(from + rows, T) };
     const probes = await view.probes([name], { range, signal: context.signal });
     visit({ ...range, data: probes.get(name)?.data as Float32Array });

@@ -3,6 +3,7 @@ import type { WireTensor } from '../protocol/tensors.js';
 import { mean, norm } from '../tensor/reduce.js';
 import { effectiveRank } from '../tensor/spectrum.js';
 import type { Analysis } from './analysis.js';
+import { breathe } from './breathe.js';
 import { type Mixer, type Place, type Stretch, take } from './mixers/mixer.js';
 import { type StateLayout, stateLayouts, stateSubject } from './stateLayout.js';
 import { readStretch, stretchOf } from './stretch.js';
@@ -25,6 +26,7 @@ export const series: Analysis<'state/series'> = async (view, params, { signal, p
   const line = () => new Float32Array(T);
   const lines = { norm: line(), rank: line(), write: line(), decay: line() };
   for (let first = 0; first < T; ) {
+    await breathe(signal);
     const range = stretchOf(view, first);
     const stretch = await readStretch(
       view,

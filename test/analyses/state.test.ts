@@ -156,3 +156,17 @@ test('what is not there is refused with a code', async () => {
   await assert.rejects(step(halving(), { ...at, token: 300 }, quiet), code('TOKEN_UNKNOWN'));
   await assert.rejects(step(halving(), { ...at, against: 300 }, quiet), code('TOKEN_UNKNOWN'));
 });
+
+test('a long series can be cancelled, and lets others in', async () => {
+  const controller = new AbortController();
+  const seen: number[] = [];
+  const progress = (done: number) => {
+    seen.push(done);
+    setImmediate(() => controller.abort());
+  };
+  await assert.rejects(
+    series(halving(), { layer: 0, state: 'ssm', group: 0 }, { signal: controller.signal, progress }),
+    (error) => error instanceof LabError && error.code === 'CANCELLED',
+  );
+  assert.deepEqual(seen, [256]);
+});
