@@ -24,7 +24,7 @@ export const MLP = { gate: 'gate_proj', up: 'up_proj', down: 'down_proj' };
 /** `windowed(i)`: layers that slide. `headDim`: for configs that do not say. */
 export function llamaConfig(raw: ConfigReader, windowed: (i: number) => number | null = () => null): LlamaConfig {
   const dModel = raw.size(['hidden_size', 'n_embd']);
-  const layers = raw.size(['num_hidden_layers', 'n_layer']);
+  const layers = raw.layers(['num_hidden_layers', 'n_layer']);
   const heads = raw.size('num_attention_heads');
   const kvHeads = raw.size('num_key_value_heads', heads);
   raw.divides('num_key_value_heads', kvHeads, heads);

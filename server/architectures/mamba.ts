@@ -78,7 +78,7 @@ export const mamba = defineArchitecture<MambaConfig>({
     const expand = raw.number('expand', 2);
     return {
       dModel,
-      layers: raw.size(['num_hidden_layers', 'n_layer']),
+      layers: raw.layers(['num_hidden_layers', 'n_layer']),
       vocab: raw.size('vocab_size'),
       context: null,
       tied: raw.flag('tie_word_embeddings', true),

@@ -4,7 +4,7 @@ import { type LlamaConfig, llamaConfig, llamaParts } from './llama.js';
 
 /** Layers slide where `layer_types` says so, or from `max_window_layers` on when `use_sliding_window` is set. */
 export function qwenConfig(raw: ConfigReader): LlamaConfig {
-  const layers = raw.size('num_hidden_layers');
+  const layers = raw.layers('num_hidden_layers');
   const window = raw.flag('use_sliding_window', false) ? raw.optional('sliding_window') : null;
   const types = raw.perLayer('layer_types', layers);
   const first = raw.number('max_window_layers', layers);

@@ -138,7 +138,7 @@ export const rwkv7 = defineArchitecture<Rwkv7Config>({
     const rank = (name: string, key: string) => raw.size(`${key}_low_rank_dim`, width(name));
     return {
       dModel,
-      layers: raw.size('num_hidden_layers'),
+      layers: raw.layers('num_hidden_layers'),
       vocab: raw.size('vocab_size'),
       context: null,
       H,

@@ -1,6 +1,8 @@
 import { LabError } from '../protocol/errors.js';
 import type { RopeParameters } from './blocks/rope.js';
 
+const MOST_LAYERS = 10_000;
+
 type Raw = Readonly<Record<string, unknown>>;
 
 const invalid = (key: string, value: unknown, expected: string) =>
@@ -24,6 +26,13 @@ export class ConfigReader {
     const value = this.#first(keys, fallback);
     if (!Number.isSafeInteger(value) || (value as number) <= 0) throw invalid(this.#key(keys), value, 'a positive whole number');
     return value as number;
+  }
+
+  /** How many blocks. A number no model has is refused before anything is made for each of them. */
+  layers(keys: string | readonly string[]): number {
+    const value = this.size(keys);
+    if (value > MOST_LAYERS) throw invalid(this.#key(keys), value, `at most ${MOST_LAYERS}`);
+    return value;
   }
 
   /** A finite number. */

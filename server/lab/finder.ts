@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { findCheckpoints } from '../formats/find.js';
 import { openCheckpoint } from '../formats/registry.js';
 import type { ModelEntry } from '../protocol/models.js';
@@ -12,9 +13,11 @@ export async function findModels(lab: Lab, folders: readonly string[]): Promise<
   const add = (entry: Omit<ModelEntry, 'open'>) => {
     if (!entries.has(entry.path)) entries.set(entry.path, { ...entry, open: lab.models.at(entry.path)?.id ?? null });
   };
-  if (lab.options.embedded !== null)
-    for (const found of await findCheckpoints(lab.options.embedded, LIMIT)) add({ ...found, source: 'embedded' });
-  for (const folder of folders) for (const found of await findCheckpoints(folder, LIMIT)) add({ ...found, source: 'workspace' });
+  const search = async (folder: string, source: ModelEntry['source']) => {
+    for (const found of await findCheckpoints(await realpath(folder).catch(() => folder), LIMIT)) add({ ...found, source });
+  };
+  if (lab.options.embedded !== null) await search(lab.options.embedded, 'embedded');
+  for (const folder of folders) await search(folder, 'workspace');
   for (const path of lab.recent) {
     if (entries.has(path)) continue;
     const checkpoint = await openCheckpoint(path).catch(() => null); // moved or deleted since
