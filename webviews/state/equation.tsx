@@ -26,9 +26,9 @@ interface Term {
   readonly scale: 'state' | 'decay';
 }
 
-function termsOf({ token, after, before, decay, removal, write }: StateStep): readonly Term[] {
+function termsOf({ token, after, before, decay, removal, write }: StateStep, turned: boolean): readonly Term[] {
   const term = (sign: string, name: string, picture: WireTensor | null, scale: Term['scale'] = 'state'): Term[] =>
-    picture ? [{ sign, name, picture, scale }] : [];
+    picture ? [{ sign, name, picture: oriented(picture, turned), scale }] : [];
   const sum = decay !== null || write !== null;
   return [
     ...term('', `after ${token}`, after),
@@ -44,10 +44,13 @@ export function Equation({ step, shape, against }: EquationProps) {
   const host = useRef<HTMLDivElement>(null);
   const width = useWidth(host).value;
   const cursor = useSignal<Cell | null>(null);
-  const terms = useMemo(() => termsOf(step), [step]);
+  const turned = isTall(shape);
+  const seen = turned ? turnedShape(shape) : shape;
+  const terms = useMemo(() => termsOf(step, turned), [step, turned]);
+  const diff = useMemo(() => step.diff && oriented(step.diff, turned), [step, turned]);
   const signed = useColour(
     [step.before.data, step.after.data, step.removal?.data ?? [], step.write?.data ?? [], step.diff?.data ?? []],
-    { kind: 'diverging' },
+    { kind: 'diverging', settings: { clip: 0.99 } },
   );
   const factor = useColour([step.decay?.data ?? NOTHING], { kind: 'sequential', fixed: [0, 1] });
   const at = cursor.value;
@@ -63,11 +66,11 @@ export function Equation({ step, shape, against }: EquationProps) {
             {term.sign && <span class="term-sign">{term.sign}</span>}
             <Picture
               {...term}
-              shape={shape}
+              shape={seen}
               colour={term.scale === 'decay' ? factor : signed}
               factor={term.scale === 'decay'}
               cursor={cursor}
-              room={pictureWidth(width, terms.length, shape)}
+              room={pictureWidth(width, terms.length, seen)}
             />
           </div>
         ))}
@@ -77,15 +80,15 @@ export function Equation({ step, shape, against }: EquationProps) {
           ? reading(step, shape, at)
           : `Point at an element to see its numbers. Rows: ${shape.rowName}, columns: ${shape.colName}.`}
       </p>
-      {step.diff && against !== null && (
+      {diff && against !== null && (
         <div class="term">
           <Picture
             name={`after ${step.token} − after ${against}`}
-            picture={step.diff}
-            shape={shape}
+            picture={diff}
+            shape={seen}
             colour={signed}
             cursor={cursor}
-            room={pictureWidth(width, terms.length, shape)}
+            room={pictureWidth(width, terms.length, seen)}
           />
         </div>
       )}
@@ -141,6 +144,23 @@ const TALLEST = 264;
 const LARGEST_CELL = 16;
 const SIGN = 26;
 const NARROWEST = 96;
+
+/** Many channels of a few numbers lie across the page rather than down it. */
+const isTall = ({ rows, cols }: StateShape): boolean => rows > 2 * cols;
+
+const turnedShape = (shape: StateShape): StateShape => ({
+  ...shape,
+  rows: shape.cols,
+  cols: shape.rows,
+  rowName: shape.colName,
+  colName: shape.rowName,
+});
+
+function oriented(matrix: WireTensor, turned: boolean): WireTensor {
+  if (!turned) return matrix;
+  const [rows = 1, cols = 1] = matrix.shape;
+  return { shape: [cols, rows], data: matrix.data.map((_, at) => matrix.data[(at % rows) * cols + Math.floor(at / rows)] ?? 0) };
+}
 
 /** A row of a few long vectors is drawn as a strip. */
 const isFlat = ({ rows, cols }: StateShape): boolean => cols > 6 * rows;
