@@ -124,6 +124,12 @@ export const probes: readonly Concept[] = [
   probe('channel_mix.out', 'What channel mixing writes', 'As it is added to the residual: [T, D].', { paper: papers.rwkv7 }),
   probe('state.k', 'Key cache', 'Keys after RoPE of the positions kept: [K, S, E].', { paper: papers.mqa }),
   probe('state.v', 'Value cache', 'Values of the positions kept: [K, S, E].', { paper: papers.mqa }),
+  probe('state.c_kv', 'Latent cache', 'Compressed keys and values of multi-head latent attention: [S, R].', {
+    paper: papers.deepseek2,
+  }),
+  probe('state.k_pe', 'Rotary key cache', 'The rotary part of the keys, shared by all heads: [S, E_rope].', {
+    paper: papers.deepseek2,
+  }),
   probe('state.conv', 'Convolution state', 'The last inputs of the causal convolution: [d_inner, d_conv], after every token.', {
     paper: papers.mamba,
   }),

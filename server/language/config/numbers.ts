@@ -31,11 +31,10 @@ const NOT_JSON = /^-?(?:NaN|Infinity)\b/;
 
 /** Python’s json writes NaN and Infinity, which JSON does not have. */
 function notNumbers({ text, errors }: ConfigDocument): readonly Issue[] {
-  const seen = new Set<number>();
   return errors.flatMap(({ offset }) => {
     const found = NOT_JSON.exec(text.slice(offset, offset + 10));
-    if (!found || seen.has(offset)) return [];
-    seen.add(offset);
+    // A minus sign and what follows it are two errors to the parser.
+    if (!found || text[offset - 1] === '-') return [];
     const message = `${found[0]} is no number in JSON, and no value a model can use.`;
     return [{ code: 'not-a-number', severity: 'error', message, start: offset, end: offset + found[0].length } as const];
   });
