@@ -77,8 +77,8 @@ export function Equation({ step, shape, against }: EquationProps) {
       </div>
       <p class="chart-reading" aria-live="polite">
         {at
-          ? reading(step, shape, at)
-          : `Point at an element to see its numbers. Rows: ${shape.rowName}, columns: ${shape.colName}.`}
+          ? reading(step, shape, turned ? { row: at.col, col: at.row } : at)
+          : `Point at an element to see its numbers. Down: ${seen.rowName}, across: ${seen.colName}.`}
       </p>
       {diff && against !== null && (
         <div class="term">
