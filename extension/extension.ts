@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { LabError } from '../server/protocol/errors.js';
@@ -74,8 +74,9 @@ function cpuMs(before: NodeJS.CpuUsage): number {
   return (user + system) / 1000;
 }
 
+/** Their real paths, as the server names them. */
 function embeddedModels(context: vscode.ExtensionContext): string[] {
-  const folder = context.asAbsolutePath('media/models');
+  const folder = realpathSync(context.asAbsolutePath('media/models'));
   const entries = readdirSync(folder, { withFileTypes: true });
   return entries.filter((entry) => entry.isDirectory()).map(({ name }) => path.join(folder, name));
 }

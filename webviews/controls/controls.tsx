@@ -48,8 +48,8 @@ export interface IconButtonProps {
 }
 
 export const IconButton = ({ icon, label, disabled = false, pressed, onClick }: IconButtonProps) => (
+  // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the element gives it to the button inside it
   <vscode-button
-    role="button"
     class={pressed ? 'pressed' : undefined}
     appearance="icon"
     aria-label={label}

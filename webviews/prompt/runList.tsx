@@ -1,7 +1,10 @@
 import type { RunInfo } from '../../server/protocol/runs.js';
 import { runs, selection } from '../frame/selection.js';
-import { request } from '../host.js';
+import { persisted, request } from '../host.js';
 import { isRunning, remove, reselect } from './session.js';
+
+/** The side bar has a tree of them below; here they are at hand, folded away. */
+const unfolded = persisted('runs', false, (value): value is boolean => typeof value === 'boolean');
 
 const time = (created: number): string => new Date(created).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 
@@ -9,9 +12,15 @@ const time = (created: number): string => new Date(created).toLocaleTimeString([
 export function RunList() {
   if (runs.value.length === 0) return null;
   return (
-    <section class="runs" aria-label="Runs">
-      <header>
-        <h2>Runs</h2>
+    <details
+      class="runs"
+      open={unfolded.value}
+      onToggle={(event) => {
+        unfolded.value = event.currentTarget.open;
+      }}
+    >
+      <summary>
+        Runs <span class="quiet">{runs.value.length}</span>
         {runs.value.length > 1 && (
           <button
             type="button"
@@ -21,13 +30,13 @@ export function RunList() {
             Compare
           </button>
         )}
-      </header>
+      </summary>
       <ul>
         {runs.value.map((run) => (
           <Row key={run.id} run={run} />
         ))}
       </ul>
-    </section>
+    </details>
   );
 }
 

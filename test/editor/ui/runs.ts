@@ -50,7 +50,7 @@ export async function promptModel(lab: Workbench, model: string, prompt: string,
   await lab.showSideBar();
   const view = await lab.webview('prompt');
   await chooseModel(view, model);
-  if (!(await view.locator('.sampling').isVisible())) await view.getByRole('button', { name: 'Sampling' }).click();
+  if (!(await view.locator('.sampling').isVisible())) await view.locator('vscode-button[aria-label=Sampling]').click();
   await view.locator('vscode-text-field', { hasText: 'Temperature' }).locator('input').fill('0');
   await view.locator('vscode-text-field', { hasText: 'New tokens' }).locator('input').fill(String(newTokens));
   const box = view.locator('vscode-text-area textarea');
