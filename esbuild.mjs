@@ -3,7 +3,7 @@
 //   server.js worker.js cli.js   run in Node ≥ 20; onnxruntime-node stays in node_modules
 //   webviews/*.js *.css          one entry a file in webviews/views
 // --tests also bundles the extension-host tests, into .cache/host-tests.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build, context } from 'esbuild';
@@ -117,15 +117,7 @@ function copyCodicons() {
   }
 }
 
-/** Leaves out entries that are not written yet. */
-function existing(options) {
-  const all = Object.entries(options.entryPoints);
-  const entries = all.filter(([, file]) => existsSync(path.join(root, file)));
-  for (const [name, file] of all) if (!entries.some(([other]) => other === name)) console.log(`skipped: ${file} does not exist`);
-  return { ...options, entryPoints: Object.fromEntries(entries) };
-}
-
-const bundles = [extension, server, webviews].map(existing);
+const bundles = [extension, server, webviews];
 if (flag('tests')) bundles.push(hostTests);
 
 rmSync(path.join(root, 'dist'), { recursive: true, force: true });
