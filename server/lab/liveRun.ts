@@ -24,6 +24,7 @@ export class LiveRun {
   readonly #stop = new AbortController();
   readonly #speller: Speller;
   #engine: Run | null = null;
+  #execution: Promise<void> = Promise.resolve();
   #status: RunStatus = 'queued';
   #error: LabError | null = null;
   #tokens: TokenInfo[] = [];
@@ -77,7 +78,12 @@ export class LiveRun {
   }
 
   /** Reads the prompt, then draws tokens until the end, a stop token, or stop(). Never rejects: the run tells its error. */
-  async execute(): Promise<void> {
+  execute(): Promise<void> {
+    this.#execution = this.#execute();
+    return this.#execution;
+  }
+
+  async #execute(): Promise<void> {
     try {
       const { ids, pieces } = this.#prompt();
       this.#promptTokens = ids.length;
@@ -92,8 +98,10 @@ export class LiveRun {
     }
   }
 
+  /** Stops, and frees the state once nothing writes into it any more. */
   async close(): Promise<void> {
     this.stop();
+    await this.#execution;
     await this.#engine?.close();
   }
 

@@ -1,0 +1,72 @@
+import path from 'node:path';
+import { handlers } from '../../server/handlers.js';
+import { Lab } from '../../server/lab/lab.js';
+import type { ServerOptions } from '../../server/options.js';
+import { LabError } from '../../server/protocol/errors.js';
+import type { EventName, Events } from '../../server/protocol/events.js';
+import type { Method, Params, Result } from '../../server/protocol/requests.js';
+import type { RunDetail, RunInfo, RunRecipe } from '../../server/protocol/runs.js';
+import { LocalDevice } from '../../server/runtime/sessions.js';
+
+const models = path.resolve(import.meta.dirname, '../../media/models');
+export const embedded = (name: string): string => path.join(models, name);
+
+export type Fired = { [E in EventName]: { readonly event: E; readonly payload: Events[E] } }[EventName];
+
+export interface OpenLab {
+  readonly lab: Lab;
+  readonly events: readonly Fired[];
+  ask<M extends Method>(method: M, params: Params<M>, signal?: AbortSignal): Promise<Result<M>>;
+  /** The first event, past or future, that `matches`. */
+  event(matches: (fired: Fired) => boolean): Promise<Fired>;
+  /** Starts a run and waits until it is over. */
+  run(recipe: Partial<RunRecipe> & Pick<RunRecipe, 'path'>): Promise<RunDetail>;
+  over(run: RunInfo): Promise<RunDetail>;
+}
+
+export const recipe = (given: Partial<RunRecipe> & Pick<RunRecipe, 'path'>): RunRecipe => ({
+  prompt: given.ids ? null : 'Once upon a time',
+  ids: null,
+  chat: false,
+  maxTokens: 0,
+  sampling: { temperature: 0, topK: null, topP: null, seed: null },
+  branch: null,
+  ...given,
+});
+
+/** The lab and its handlers as the server joins them, on a device of this thread. */
+export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
+  const events: Fired[] = [];
+  const waiting = new Set<(fired: Fired) => void>();
+  const given = { storage: null, embedded: models, threads: 1, memoryLimit: null, restore: false, ...options };
+  const lab = new Lab(new LocalDevice(), given, (event, payload) => {
+    const fired = { event, payload } as Fired;
+    events.push(fired);
+    for (const told of waiting) told(fired);
+  });
+  const answer = handlers(lab);
+  const ask: OpenLab['ask'] = async (method, params, signal = new AbortController().signal) =>
+    answer[method](params as never, { signal, progress: () => undefined }) as never;
+  const event: OpenLab['event'] = async (matches) =>
+    events.find(matches) ??
+    new Promise((resolve) => {
+      const told = (fired: Fired) => {
+        if (!matches(fired)) return;
+        waiting.delete(told);
+        resolve(fired);
+      };
+      waiting.add(told);
+    });
+  const over: OpenLab['over'] = async ({ id }) => {
+    const ended = ['done', 'stopped', 'failed'];
+    await event((f) => f.event === 'runs/changed' && f.payload.run.id === id && ended.includes(f.payload.run.status));
+    return ask('runs/get', { run: id });
+  };
+  const run: OpenLab['run'] = async (of) => over(await ask('runs/start', recipe(of)));
+  return { lab, events, ask, event, run, over };
+}
+
+export const code = (expected: string) => (error: unknown) => {
+  if (error instanceof LabError && error.code === expected) return true;
+  throw error;
+};

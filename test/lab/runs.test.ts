@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Tensor } from '../../server/tensor/tensor.js';
+import { readOracle } from '../parity/oracle.js';
+import { code, embedded, type Fired, type OpenLab, openLab, recipe } from './harness.js';
+
+let it: OpenLab;
+before(() => {
+  it = openLab();
+});
+after(() => it.lab.dispose());
+
+const llama = embedded('tiny-llama');
+const ids = async (name: string, key: string) => [...((await readOracle(name)).get(key) as Tensor).data];
+
+for (const name of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
+  test(`${name} continues greedily as the reference, with the reference's probabilities`, async () => {
+    const prompt = await ids(name, 'input_ids');
+    const greedy = await ids(name, 'greedy.ids');
+    const run = await it.run({ path: embedded(name), ids: prompt, maxTokens: greedy.length });
+    const generated = run.tokenInfos.filter((t) => t.role === 'generated').map((t) => t.id);
+    assert.deepEqual(generated, greedy.slice(0, generated.length));
+    assert.ok(generated.length === greedy.length || it.lab.models.get(run.model).stop.has(generated.at(-1) as number));
+
+    const { shape, data } = (await readOracle(name)).get('logits') as Tensor;
+    const V = shape[1] as number;
+    let loss = 0;
+    for (let t = 1; t < prompt.length; t++) {
+      const row = Array.from(data.subarray((t - 1) * V, t * V));
+      const top = Math.max(...row);
+      const weights = row.map((x) => Math.exp(x - top));
+      const total = weights.reduce((a, b) => a + b, 0);
+      const p = weights.map((w) => w / total);
+      const own = p[prompt[t] as number] as number;
+      const info = run.tokenInfos[t];
+      assert.ok(info && info.probability !== null && info.entropy !== null);
+      assert.ok(Math.abs(info.probability - own) < 1e-4, `p of token ${t}: ${info.probability} instead of ${own}`);
+      assert.ok(Math.abs((info.surprisal ?? 0) + Math.log2(own)) < 1e-3);
+      assert.ok(Math.abs(info.entropy + p.reduce((s, q) => s + (q > 0 ? q * Math.log2(q) : 0), 0)) < 1e-3);
+      assert.equal(info.rank, p.filter((q) => q > own).length);
+      const best = [...p.keys()].sort((a, b) => (p[b] as number) - (p[a] as number)).slice(0, 8);
+      assert.deepEqual(
+        info.alternatives.map((a) => a.id),
+        best,
+      );
+      loss -= Math.log(own) / (prompt.length - 1);
+    }
+    assert.equal(run.tokenInfos[0]?.probability, null);
+    assert.ok(Math.abs((run.loss ?? 0) - loss) < 1e-4, `loss ${run.loss} instead of ${loss}`);
+    assert.ok(run.memory > 0 && run.prefillMs > 0);
+  });
+
+test('tokens of a prompt know their place in it, whatever the alphabet', async () => {
+  const prompt = 'Anna 的猫 ate 🍎.';
+  const { tokenInfos, promptTokens } = await it.run({ path: llama, prompt });
+  assert.equal(tokenInfos.length, promptTokens);
+  assert.equal(new TextDecoder().decode(Uint8Array.from(tokenInfos.flatMap((t) => [...t.bytes]))), prompt);
+  let end = 0;
+  for (const token of tokenInfos) {
+    assert.ok((token.start as number) <= (token.end as number) && (token.end as number) >= end);
+    end = token.end as number;
+  }
+  assert.equal(end, prompt.length);
+});
+
+test('events tell the run as it goes: queued, prefill, tokens of the prompt at once, each generated one, done', async () => {
+  const { id } = await it.run({ path: llama, maxTokens: 3 });
+  const own = it.events.filter(
+    (f) => 'run' in f.payload && (f.payload.run === id || (f.payload.run as { id?: string }).id === id),
+  );
+  const told = own.map((f) =>
+    f.event === 'runs/changed' ? f.payload.run.status : f.event === 'runs/tokens' ? f.payload.tokens.length : f.event,
+  );
+  const prompt = told[2] as number;
+  assert.deepEqual(told, ['queued', 'prefill', prompt, 'decode', 1, 1, 1, 'done']);
+  const indices = own.flatMap((f) => (f.event === 'runs/tokens' ? f.payload.tokens.map((t) => t.index) : []));
+  assert.deepEqual(indices, [...Array(prompt + 3).keys()]);
+});
+
+test('a run without a seed gets one, and draws the same tokens again with it', async () => {
+  const sampling = { temperature: 1, topK: 50, topP: 0.95, seed: null };
+  const first = await it.run({ path: llama, maxTokens: 12, sampling });
+  assert.notEqual(first.recipe.sampling.seed, null);
+  const again = await it.run({ ...first.recipe });
+  assert.deepEqual(
+    again.tokenInfos.map((t) => t.id),
+    first.tokenInfos.map((t) => t.id),
+  );
+});
+
+test('a branch keeps the tokens before it and goes on with another', async () => {
+  const parent = await it.run({ path: llama, maxTokens: 6 });
+  const at = parent.promptTokens + 2;
+  const other = parent.tokenInfos[at]?.alternatives[1]?.id as number;
+  const branch = await it.over(await it.ask('runs/branch', { run: parent.id, token: at, id: other }));
+  const of = (run: typeof parent) => run.tokenInfos.map((t) => t.id);
+  assert.deepEqual(of(branch).slice(0, at + 1), [...of(parent).slice(0, at), other]);
+  assert.deepEqual(branch.recipe.branch, { run: parent.id, token: at });
+  const [read, drawn] = [branch.tokenInfos[at]?.probability, parent.tokenInfos[at]?.alternatives[1]?.probability];
+  assert.ok(Math.abs((read as number) - (drawn as number)) < 1e-5, `${read} and ${drawn}`);
+  await assert.rejects(it.ask('runs/branch', { run: parent.id, token: 99, id: 1 }), code('TOKEN_UNKNOWN'));
+});
+
+test('a run stops within one token, keeps what it has, and can be looked at', async () => {
+  const started = await it.ask(
+    'runs/start',
+    recipe({ path: llama, maxTokens: 400, sampling: { temperature: 1, topK: null, topP: null, seed: 4 } }),
+  );
+  await it.event((f) => f.event === 'runs/tokens' && f.payload.run === started.id && (f.payload.tokens[0]?.index ?? 0) > 0);
+  const have = (await it.ask('runs/get', { run: started.id })).tokens;
+  await it.ask('runs/stop', { run: started.id });
+  const stopped = await it.over(started);
+  assert.equal(stopped.status, 'stopped');
+  assert.ok(stopped.tokens <= have + 1, `${stopped.tokens} tokens, ${have} when it was stopped`);
+  const row = await it.ask('attention/row', { run: stopped.id, layer: 0, head: 0, query: stopped.tokens - 1 });
+  assert.equal(row.weights.data.length, stopped.tokens);
+});
+
+test('prefill stops within one block', async () => {
+  const long = Array.from({ length: 2000 }, (_, i) => 10 + (i % 500));
+  const started = await it.ask('runs/start', recipe({ path: llama, ids: long }));
+  const first = await it.event((f) => f.event === 'progress' && f.payload.token === started.id);
+  await it.ask('runs/stop', { run: started.id });
+  const stopped = await it.over(started);
+  assert.equal(stopped.status, 'stopped');
+  const steps = it.events.filter((f) => f.event === 'progress' && f.payload.token === started.id);
+  const total = (first.payload as { total: number }).total;
+  assert.ok(total >= 8 && steps.length < total / 2, `${steps.length} of ${total} steps`);
+});
+
+test('a run that fails says why, and the next one is not held up', async () => {
+  const failed = await it.run({ path: llama, ids: [5, 99_999] });
+  assert.equal(failed.status, 'failed');
+  assert.equal(failed.error?.code, 'TOKEN_INVALID');
+  await assert.rejects(it.ask('attention/row', { run: failed.id, layer: 0, head: 0, query: 0 }), code('TOKEN_INVALID'));
+  assert.equal((await it.run({ path: llama })).status, 'done');
+});
+
+test('a removed run is gone for good, also when it was running', async () => {
+  const started = await it.ask(
+    'runs/start',
+    recipe({ path: llama, maxTokens: 400, sampling: { temperature: 1, topK: null, topP: null, seed: 5 } }),
+  );
+  await it.event((f) => f.event === 'runs/tokens' && f.payload.run === started.id);
+  await it.ask('runs/remove', { run: started.id });
+  await it.run({ path: llama });
+  const removed = it.events.findIndex((f) => f.event === 'runs/removed' && f.payload.run === started.id);
+  const about = (f: Fired) => (f.event === 'runs/changed' ? f.payload.run.id : f.event === 'runs/tokens' ? f.payload.run : null);
+  assert.deepEqual(
+    it.events.slice(removed).filter((f) => about(f) === started.id),
+    [],
+  );
+  await assert.rejects(it.ask('runs/get', { run: started.id }), code('RUN_UNKNOWN'));
+  assert.ok(!(await it.ask('runs/list', {})).some((run) => run.id === started.id));
+});
+
+test('runs of several models go on side by side', async () => {
+  const starts = await Promise.all(
+    ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'].map((name) =>
+      it.ask(
+        'runs/start',
+        recipe({ path: embedded(name), maxTokens: 10, sampling: { temperature: 1, topK: null, topP: null, seed: 1 } }),
+      ),
+    ),
+  );
+  await Promise.all(starts.map((run) => it.over(run)));
+  const order = it.events.flatMap((f) =>
+    f.event === 'runs/tokens' && starts.some((s) => s.id === f.payload.run) ? [f.payload.run] : [],
+  );
+  const firstDone = Math.min(...starts.map((s) => order.lastIndexOf(s.id)));
+  for (const { id } of starts) assert.ok(order.indexOf(id) < firstDone, 'each had tokens before any was done');
+});
