@@ -101,7 +101,7 @@ export class Session implements vscode.Disposable {
 
   /** Hovers show numbers of the model and run on screen. */
   #tellLanguage(): void {
-    const active = { model: this.activeModel?.id ?? null, run: this.activeRun?.id ?? null };
+    const active = { model: this.activeModel?.id ?? null, run: this.activeRun?.id ?? null, layer: this.#selection.value.layer };
     const told = JSON.stringify(active);
     if (told === this.#told || this.#server.status !== 'ready') return;
     this.#told = told;

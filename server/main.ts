@@ -1,7 +1,11 @@
-import { TextDocumentSyncKind } from 'vscode-languageserver/node';
+import { fileURLToPath } from 'node:url';
+import { TextDocumentSyncKind, TextDocuments } from 'vscode-languageserver/node';
+import { TextDocument } from 'vscode-languageserver-textdocument';
 import { emitter, serve } from './connection.js';
 import { handlers } from './handlers.js';
+import { activeContext } from './lab/active.js';
 import { Lab } from './lab/lab.js';
+import { languageCapabilities, registerLanguage } from './language/register.js';
 import { parseOptions } from './options.js';
 import { endWithParent, parentConnection } from './process.js';
 import { WorkerDevice } from './runtime/workerDevice.js';
@@ -11,9 +15,32 @@ endWithParent();
 const connection = parentConnection();
 const device = new WorkerDevice(new URL('./worker.js', import.meta.url));
 const lab = new Lab(device, parseOptions(process.argv.slice(2)), emitter(connection));
+const documents = new TextDocuments(TextDocument);
+let folders: readonly string[] = [];
 
-connection.onInitialize(() => ({ capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental } }));
-connection.onInitialized(() => void lab.start());
+connection.onInitialize(({ workspaceFolders }) => {
+  folders = paths(workspaceFolders ?? []);
+  return {
+    capabilities: {
+      textDocumentSync: TextDocumentSyncKind.Incremental,
+      workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
+      ...languageCapabilities,
+    },
+  };
+});
+connection.onInitialized(() => {
+  connection.workspace.onDidChangeWorkspaceFolders(async () => {
+    folders = paths((await connection.workspace.getWorkspaceFolders()) ?? []);
+  });
+  void lab.start();
+});
 connection.onShutdown(() => lab.dispose());
 serve(connection, handlers(lab));
+registerLanguage(connection, documents, { active: () => activeContext(lab), workspaceFolders: () => folders });
+documents.listen(connection);
 connection.listen();
+
+/** Those on this machine's file system. */
+function paths(all: readonly { readonly uri: string }[]): string[] {
+  return all.filter(({ uri }) => uri.startsWith('file:')).map(({ uri }) => fileURLToPath(uri));
+}

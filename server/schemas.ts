@@ -78,5 +78,5 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'weights/tensor': z
     .strictObject({ path, tensor: z.string().min(1).max(1000), rows: side, cols: side, bins: count.max(4096) })
     .refine(isTile, TOO_LARGE),
-  'language/active': z.strictObject({ model: id.nullable(), run: id.nullable() }),
+  'language/active': z.strictObject({ model: id.nullable(), run: id.nullable(), layer: index }),
 };

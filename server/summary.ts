@@ -1,14 +1,13 @@
 import type { Checkpoint } from './formats/checkpoint.js';
 import { listProbes } from './graph/segment.js';
 import { toLabError } from './protocol/errors.js';
-import type { CheckpointSummary } from './protocol/models.js';
+import type { CheckpointSummary, TensorSummary } from './protocol/models.js';
 import { describeLayers } from './runtime/layers.js';
 import { bindCheckpoint, parameterCount } from './runtime/model.js';
 import { createTokenizer } from './tokenizer/registry.js';
 
-/** What a checkpoint's headers say. Reads no weights; what cannot run says why instead of failing. */
-export async function summarise(checkpoint: Checkpoint): Promise<CheckpointSummary> {
-  const tensors = [...checkpoint.tensors.values()].map(({ name, dtype, shape, bytes, file, offset }) => ({
+export const tensorSummaries = (checkpoint: Checkpoint): TensorSummary[] =>
+  [...checkpoint.tensors.values()].map(({ name, dtype, shape, bytes, file, offset }) => ({
     name,
     dtype,
     shape,
@@ -16,6 +15,10 @@ export async function summarise(checkpoint: Checkpoint): Promise<CheckpointSumma
     file,
     offset,
   }));
+
+/** What a checkpoint's headers say. Reads no weights; what cannot run says why instead of failing. */
+export async function summarise(checkpoint: Checkpoint): Promise<CheckpointSummary> {
+  const tensors = tensorSummaries(checkpoint);
   const { architecture, unsupported, layers, probes } = await runnable(checkpoint);
   return {
     path: checkpoint.path,

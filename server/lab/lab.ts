@@ -3,6 +3,7 @@ import type { Emit } from '../handlers.types.js';
 import type { ServerOptions } from '../options.js';
 import { toLabError } from '../protocol/errors.js';
 import type { ModelId } from '../protocol/models.js';
+import type { Params } from '../protocol/requests.js';
 import type { RunId } from '../protocol/runs.js';
 import type { Device } from '../runtime/device.js';
 import { Models } from './models.js';
@@ -15,8 +16,8 @@ const RECENT = 12;
 export class Lab {
   readonly models: Models;
   readonly runs: Runs;
-  /** Which model and run are on screen: what hovers speak of. */
-  active: { readonly model: ModelId | null; readonly run: RunId | null } = { model: null, run: null };
+  /** What is on screen, and hovers speak of. */
+  active: Params<'language/active'> = { model: null, run: null, layer: 0 };
   #recent: readonly string[] = [];
   readonly #file: SessionFile | null;
 

@@ -83,8 +83,8 @@ export interface Requests {
     { readonly path: string; readonly tensor: string; readonly rows: number; readonly cols: number; readonly bins: number },
     TensorPicture
   >;
-  /** Tells the hovers which model and run are on screen. */
-  'language/active': Of<{ readonly model: ModelId | null; readonly run: RunId | null }, Empty>;
+  /** Tells the hovers which model, run and layer are on screen. */
+  'language/active': Of<{ readonly model: ModelId | null; readonly run: RunId | null; readonly layer: number }, Empty>;
 }
 
 export type Method = keyof Requests;
