@@ -39,7 +39,8 @@ function parse(args: readonly string[]) {
 const badUsage = (what: string) => new LabError({ code: 'USAGE', message: what, hint: 'see "help"' });
 
 main(process.argv.slice(2)).catch((thrown) => {
-  const { code, message, hint } = toLabError(thrown);
-  process.stderr.write(`error[${code}]: ${message} (${hint})`.replaceAll(/\s*\n\s*/g, ' ').concat('\n'));
+  const { code, message, hint, file, offset } = toLabError(thrown);
+  const place = file === undefined ? '' : `${file}${offset === undefined ? '' : `, byte ${offset}`}: `;
+  process.stderr.write(`error[${code}]: ${place}${message} (${hint})`.replaceAll(/\s*\n\s*/g, ' ').concat('\n'));
   process.exitCode = 2;
 });

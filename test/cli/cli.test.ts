@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import type { Tensor } from '../../server/tensor/tensor.js';
+import { readOracle as readTensors } from '../fixtures/readOracle.js';
+import { assertClose, fixtures, readOracle } from '../parity/oracle.js';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const models = path.join(root, 'media/models');
+const folder = mkdtempSync(path.join(tmpdir(), 'model-lab-cli-'));
+
+function cli(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'server/cli.ts', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+function ok(...args: string[]): string {
+  const { status, stdout, stderr } = cli(...args);
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+test('inspect says what headers say, as JSON', () => {
+  const said = JSON.parse(ok('inspect', path.join(models, 'tiny-mamba'), '--tokens', '10'));
+  assert.equal(said.architecture, 'mamba');
+  assert.equal(said.format, 'safetensors');
+  assert.equal(
+    said.parameters,
+    said.tensors.reduce((n: number, t: { shape: number[] }) => n + t.shape.reduce((a, b) => a * b, 1), 0),
+  );
+  assert.deepEqual(said.state.declared[1], {
+    name: 'blocks.0.state.ssm',
+    kind: 'matrix',
+    shape: [384, 16],
+    dtype: 'F32',
+    bytes: 384 * 16 * 4,
+  });
+  assert.equal(said.state.bytes, 8 * (384 * 16 + 384 * 4) * 4);
+  assert.ok(said.probes.includes('blocks.i.mixer.delta'));
+});
+
+test('tokenize gives ids and offsets in UTF-16 units', () => {
+  const text = '从前 Anna 😀';
+  const said = JSON.parse(ok('tokenize', path.join(models, 'tiny-llama'), '--text', text));
+  assert.deepEqual(
+    said.ids,
+    said.pieces.map((p: { id: number }) => p.id),
+  );
+  assert.equal(said.pieces.at(-1).end, text.length);
+});
+
+for (const name of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
+  test(`run: logits, hidden states and greedy ids of ${name} equal the reference`, async () => {
+    const oracle = await readOracle(name);
+    const ids = [...(oracle.get('input_ids') as Tensor).data];
+    const greedy = [...(oracle.get('greedy.ids') as Tensor).data];
+    const out = path.join(folder, `${name}.safetensors`);
+    ok(
+      'run',
+      path.join(models, name),
+      '--ids',
+      ids.join(','),
+      '--probe',
+      'blocks.*.resid_post',
+      '--generate',
+      String(greedy.length),
+      '--out',
+      out,
+    );
+    const made = await readTensors(out);
+    assertClose('logits', made.get('logits') as Tensor, oracle.get('logits') as Tensor);
+    const last = Math.max(...[...made.keys()].map((key) => Number(/^blocks\.(\d+)\./.exec(key)?.[1] ?? 0)));
+    assertClose('hidden_prenorm', made.get(`blocks.${last}.resid_post`) as Tensor, oracle.get('hidden_prenorm') as Tensor);
+    assert.deepEqual([...(made.get('generated') as Tensor).data], greedy);
+  });
+
+test('run --all covers the generated tokens too', async () => {
+  const out = path.join(folder, 'all.safetensors');
+  ok(
+    'run',
+    path.join(models, 'tiny-llama'),
+    '--prompt',
+    'Once upon a time',
+    '--generate',
+    '3',
+    '--all',
+    '--probe',
+    'blocks.0.attn.pattern',
+    '--out',
+    out,
+  );
+  const made = await readTensors(out);
+  const T = (made.get('input_ids') as Tensor).data.length + 3;
+  assert.deepEqual([...(made.get('blocks.0.attn.pattern') as Tensor).shape], [6, T, T]);
+  assert.equal((made.get('logits') as Tensor).shape[0], T);
+});
+
+test('generate streams the text of the greedy ids', async () => {
+  const text = ok(
+    'generate',
+    path.join(models, 'tiny-rwkv7'),
+    '--prompt',
+    'Once upon a time',
+    '--max',
+    '12',
+    '--temperature',
+    '0',
+  );
+  const out = path.join(folder, 'text.safetensors');
+  ok('run', path.join(models, 'tiny-rwkv7'), '--prompt', `Once upon a time${text.slice(0, -1)}`, '--out', out);
+  const made = await readTensors(out);
+  const prompt = JSON.parse(ok('tokenize', path.join(models, 'tiny-rwkv7'), '--text', 'Once upon a time')).ids.length;
+  const V = (made.get('logits') as Tensor).shape[1] as number;
+  const ids = [...(made.get('input_ids') as Tensor).data];
+  for (let t = prompt; t < ids.length; t++) {
+    const row = (made.get('logits') as Tensor).data.subarray((t - 1) * V, t * V);
+    assert.equal(row.indexOf(Math.max(...row)), ids[t], `token ${t} is the likeliest`);
+  }
+});
+
+const refused: readonly (readonly [args: readonly string[], code: string])[] = [
+  [['run', 'no/such/folder', '--ids', '1', '--out', 'OUT'], 'FILE_NOT_FOUND'],
+  [['run', path.join(models, 'tiny-llama'), '--ids', '99999', '--out', 'OUT'], 'TOKEN_INVALID'],
+  [['run', path.join(models, 'tiny-llama'), '--ids', '1,x', '--out', 'OUT'], 'USAGE'],
+  [['run', path.join(models, 'tiny-llama'), '--ids', '1', '--probe', 'blocks.0.nothing', '--out', 'OUT'], 'PROBE_UNKNOWN'],
+  [['run', path.join(models, 'tiny-llama'), '--ids', '1', '--probe', 'blocks.7.ln1', '--out', 'OUT'], 'PROBE_UNKNOWN'],
+  [['run', path.join(fixtures, 'llama'), '--prompt', 'hi', '--out', 'OUT'], 'TOKENIZER_MISSING'],
+  [['run', 'package.json', '--ids', '1', '--out', 'OUT'], 'FORMAT_UNKNOWN'],
+  [['generate', path.join(models, 'tiny-llama'), '--prompt', 'hi', '--max', '2', '--chat'], 'CHAT_TEMPLATE'],
+  [['generate', path.join(models, 'tiny-llama'), '--prompt', 'hi'], 'USAGE'],
+  [['nothing'], 'USAGE'],
+];
+
+for (const [args, code] of refused)
+  test(`${args.map((a) => path.basename(a)).join(' ')}: one line, ${code}, exit 2, no file`, () => {
+    const out = path.join(folder, 'refused.safetensors');
+    const { status, stdout, stderr } = cli(...args.map((a) => (a === 'OUT' ? out : a)));
+    assert.equal(status, 2);
+    assert.equal(stdout, '');
+    assert.match(stderr, new RegExp(`^error\\[${code}\\]: .+ \\(.+\\)\\n$`));
+    assert.ok(!existsSync(out));
+    assert.ok(!readdirSync(folder).some((name) => name.endsWith('.partial')));
+  });
