@@ -36,22 +36,35 @@ const noAnchor = (architecture: Architecture) =>
     hint: 'The file is incomplete, or its architecture is another one than its config says.',
   });
 
-/** Which family a config names: `model_type` first, then `architectures`. Errors: CONFIG_MISSING, ARCHITECTURE_UNKNOWN. */
-export function findArchitecture(config: Readonly<Record<string, unknown>> | null): Architecture {
+type Raw = Readonly<Record<string, unknown>>;
+
+const nested = (config: Raw): Raw | null => {
+  const text = config.text_config;
+  return typeof text === 'object' && text !== null ? (text as Raw) : null;
+};
+
+const namesOf = (config: Raw): string[] =>
+  [config.model_type, config.architectures].flat().filter((name): name is string => typeof name === 'string');
+
+/**
+ * Which family a config names: `model_type` first, then `architectures`; of a multimodal model the part in `text_config`.
+ * Errors: CONFIG_MISSING, ARCHITECTURE_UNKNOWN.
+ */
+export function findArchitecture(config: Raw | null): { readonly architecture: Architecture; readonly config: Raw } {
   if (config === null) throw noConfig();
-  const named = [config.model_type, config.architectures].flat().filter((name): name is string => typeof name === 'string');
-  for (const name of named) {
-    const found = architectures.find((a) => a.names.includes(name));
-    if (found) return found;
-  }
-  throw unsupported(named.join(', ') || 'none named');
+  for (const candidate of [config, nested(config)])
+    for (const name of candidate ? namesOf(candidate) : []) {
+      const architecture = architectures.find((a) => a.names.includes(name));
+      if (candidate && architecture) return { architecture, config: candidate };
+    }
+  throw unsupported(namesOf(config).join(', ') || 'none named');
 }
 
 /** Finds the family, reads its config and the prefix of its tensors. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_MISSING. */
-export function bindArchitecture(raw: Readonly<Record<string, unknown>> | null, tensors: TensorTable): BoundArchitecture {
-  const architecture = findArchitecture(raw);
+export function bindArchitecture(raw: Raw | null, tensors: TensorTable): BoundArchitecture {
+  const { architecture, config } = findArchitecture(raw);
   const anchors = [architecture.anchor].flat();
   const prefix = architecture.prefixes.find((p) => anchors.some((anchor) => tensors.shape(p + anchor) !== null));
   if (prefix === undefined) throw noAnchor(architecture);
-  return { architecture, config: architecture.config(new ConfigReader(raw ?? {}), tensors), tensors, prefix };
+  return { architecture, config: architecture.config(new ConfigReader(config), tensors), tensors, prefix };
 }

@@ -30,8 +30,8 @@ export class LocalDevice implements Device {
         graphOptimizationLevel: 'all',
         intraOpNumThreads: options.threads,
         interOpNumThreads: 1,
-        // Harmless on its own, but every run warns about shapes it cannot match with symbolic sizes.
-        logSeverityLevel: 3,
+        // Failures are thrown; what the library would print besides is for itself.
+        logSeverityLevel: 4,
         enableCpuMemArena: options.prepack,
         extra: {
           session: {
