@@ -29,8 +29,8 @@ export const handlers = (lab: Lab) =>
     'lab/doctor': () => doctor(lab),
     'models/find': ({ folders }) => findModels(lab, folders),
     'models/inspect': async ({ path }) => summarise(await openCheckpoint(path)),
-    'models/open': async ({ path }, { progress }) =>
-      (await lab.open(path, (done, total) => progress(done, total, 'Loading weights'))).info,
+    'models/open': async ({ path }, { signal, progress }) =>
+      (await lab.open(path, { signal, onProgress: (done, total) => progress(done, total, 'Loading weights') })).info,
     'models/close': async ({ model }) => {
       await lab.close(model);
       return {};
@@ -41,8 +41,8 @@ export const handlers = (lab: Lab) =>
       const whole = promptText(tokenizer, text, chat);
       return { text: whole, pieces: tokenizer.encode(whole, { special: !chat }) };
     },
-    'runs/start': async (recipe) => {
-      await lab.open(recipe.path);
+    'runs/start': async (recipe, { signal, progress }) => {
+      await lab.open(recipe.path, { signal, onProgress: (done, total) => progress(done, total, 'Loading weights') });
       return lab.runs.start(recipe);
     },
     'runs/stop': ({ run }) => {

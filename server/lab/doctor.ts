@@ -24,7 +24,7 @@ export async function doctor(lab: Lab): Promise<DoctorReport> {
 }
 
 async function node(): Promise<DoctorCheck> {
-  const electron = process.versions['electron'];
+  const electron = process.versions.electron;
   const tooOld = Number(process.versions.node.split('.')[0]) < OLDEST_NODE;
   return {
     id: 'node',

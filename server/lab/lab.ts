@@ -6,7 +6,7 @@ import type { ModelId } from '../protocol/models.js';
 import type { Params } from '../protocol/requests.js';
 import type { RunId } from '../protocol/runs.js';
 import type { Device } from '../runtime/device.js';
-import { Models } from './models.js';
+import { type LabModel, Models, type OpenOptions } from './models.js';
 import { Runs } from './runs.js';
 import { emptySession, type Session, SessionFile } from './session.js';
 
@@ -36,8 +36,8 @@ export class Lab {
     return this.#recent;
   }
 
-  async open(path: string, onProgress?: (done: number, total: number) => void) {
-    const model = await this.models.open(path, onProgress);
+  async open(path: string, options: OpenOptions = {}): Promise<LabModel> {
+    const model = await this.models.open(path, options);
     const { path: opened } = model.checkpoint;
     this.#recent = [opened, ...this.#recent.filter((p) => p !== opened)].slice(0, RECENT);
     await this.#save();

@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import type { Emit } from '../handlers.types.js';
 import { type OpenModel, openModel } from '../open.js';
-import { LabError } from '../protocol/errors.js';
+import { cancelled, LabError } from '../protocol/errors.js';
 import type { ModelId, ModelInfo } from '../protocol/models.js';
 import type { Device } from '../runtime/device.js';
 import { memoryNeeded, parameterCount } from '../runtime/model.js';
@@ -20,6 +20,19 @@ export interface ModelsOptions {
   readonly emit: Emit;
 }
 
+export interface OpenOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A checkpoint that is being read, for everyone who asked for it. */
+interface Opening {
+  readonly model: Promise<LabModel>;
+  readonly controller: AbortController;
+  readonly listeners: Set<NonNullable<OpenOptions['onProgress']>>;
+  waiting: number;
+}
+
 const notOpen = (id: ModelId) =>
   new LabError({
     code: 'MODEL_UNKNOWN',
@@ -30,7 +43,7 @@ const notOpen = (id: ModelId) =>
 /** Models in memory, one for each checkpoint, however often it is asked for. */
 export class Models {
   readonly #open = new Map<ModelId, LabModel>();
-  readonly #opening = new Map<string, Promise<LabModel>>();
+  readonly #opening = new Map<string, Opening>();
   #next = 1;
 
   constructor(private readonly options: ModelsOptions) {}
@@ -49,14 +62,25 @@ export class Models {
     return this.list.find((m) => m.checkpoint.path === path) ?? null;
   }
 
-  /** Opens a checkpoint, or returns it when it is open; two callers at once share one opening. */
-  async open(path: string, onProgress?: (done: number, total: number) => void): Promise<LabModel> {
+  /**
+   * Opens a checkpoint, or returns it when it is open; two callers at once share one opening, which ends when both have cancelled.
+   * Errors: those of Model.open, CANCELLED.
+   */
+  async open(path: string, { signal, onProgress }: OpenOptions = {}): Promise<LabModel> {
     const real = await realpath(path).catch(() => path);
     const known = this.at(real);
     if (known) return known;
-    const opening = this.#opening.get(real) ?? this.#load(real, onProgress).finally(() => this.#opening.delete(real));
-    this.#opening.set(real, opening);
-    return opening;
+    const opening = this.#opening.get(real) ?? this.#begin(real);
+    if (onProgress) opening.listeners.add(onProgress);
+    opening.waiting++;
+    try {
+      return await (signal ? Promise.race([opening.model, abortOf(signal)]) : opening.model);
+    } finally {
+      if (--opening.waiting === 0) {
+        opening.controller.abort();
+        this.#forget(real, opening);
+      }
+    }
   }
 
   async close(id: ModelId): Promise<void> {
@@ -66,17 +90,31 @@ export class Models {
     this.#changed();
   }
 
-  async #load(path: string, onProgress?: (done: number, total: number) => void): Promise<LabModel> {
-    const { device, threads, memoryLimit, emit } = this.options;
+  #begin(path: string): Opening {
+    const [controller, listeners] = [new AbortController(), new Set<NonNullable<OpenOptions['onProgress']>>()];
+    const report = (done: number, total: number) => {
+      this.options.emit('models/loading', { path, done, total });
+      for (const told of listeners) told(done, total);
+    };
+    const opening = { model: this.#load(path, controller.signal, report), controller, listeners, waiting: 0 };
+    this.#opening.set(path, opening);
+    return opening;
+  }
+
+  /** One who asks again after everybody cancelled gets an opening of his own. */
+  #forget(path: string, opening: Opening): void {
+    if (this.#opening.get(path) === opening) this.#opening.delete(path);
+  }
+
+  async #load(path: string, signal: AbortSignal, onProgress: NonNullable<OpenOptions['onProgress']>): Promise<LabModel> {
+    const { device, threads, memoryLimit } = this.options;
     const used = this.list.reduce((sum, m) => sum + m.info.memory, 0);
     const opened = await openModel(path, {
       device,
       threads,
       memoryLimit: memoryLimit === null ? freemem() : Math.min(memoryLimit - used, freemem()),
-      onProgress: (done, total) => {
-        emit('models/loading', { path, done, total });
-        onProgress?.(done, total);
-      },
+      onProgress,
+      signal,
     });
     const id = `m${this.#next++}`;
     const model = { ...opened, id, info: describe(id, opened) };
@@ -89,6 +127,12 @@ export class Models {
     this.options.emit('models/changed', { models: this.list.map((m) => m.info) });
   }
 }
+
+const abortOf = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal.aborted) reject(cancelled());
+    signal.addEventListener('abort', () => reject(cancelled()), { once: true });
+  });
 
 /** The dtype most of the weights are stored in. */
 function mainDtype({ checkpoint }: OpenModel): string {

@@ -6,7 +6,7 @@ import { emitOnnx } from '../graph/emit.js';
 import { type Graph, prune } from '../graph/ir.js';
 import { type BoundArchitecture, buildSegment, listProbes, type SegmentSpec } from '../graph/segment.js';
 import type { TensorTable } from '../graph/segmentBuilder.js';
-import { LabError } from '../protocol/errors.js';
+import { cancelled, LabError } from '../protocol/errors.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { Device } from './device.js';
 import { describeLayers } from './layers.js';
@@ -30,6 +30,8 @@ export interface ModelOptions {
   /** Return the residual stream entering each block; false only to measure what that costs. */
   readonly capture?: boolean;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Ends the opening between two blocks, or two tensors that are decoded. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -87,7 +89,7 @@ export class Model {
     this.layers = describeLayers(bound);
   }
 
-  /** Errors: those of binding, MODEL_TOO_LARGE, DISK_FULL, RUNTIME_FAILED. */
+  /** Errors: those of binding, MODEL_TOO_LARGE, DISK_FULL, RUNTIME_FAILED, CANCELLED. */
   static async open(checkpoint: Checkpoint, options: ModelOptions): Promise<Model> {
     const bound = await bindCheckpoint(checkpoint);
     const { layers } = bound.config;
@@ -101,10 +103,14 @@ export class Model {
       (_, i) => [i * size, Math.min((i + 1) * size, layers)] as const,
     );
     const total = groups.length + 3;
-    const weights = await WeightStore.open(checkpoint);
+    const goOn = () => {
+      if (options.signal?.aborted) throw cancelled();
+    };
+    const weights = await WeightStore.open(checkpoint, goOn);
     options.onProgress?.(1, total);
     const pieces: Piece[] = [];
     const add = async (spec: SegmentSpec, prepack: boolean) => {
+      goOn();
       pieces.push(await compile(bound, spec, weights, options.device, options.threads, prepack));
       options.onProgress?.(1 + pieces.length, total);
     };
@@ -116,6 +122,7 @@ export class Model {
         await add({ from, to, embed: false, head: false, probes: new Set(inner) }, true);
       }
       await add({ from: layers, to: layers, embed: false, head: true }, true);
+      goOn();
     } catch (error) {
       await options.device.release(pieces.map((piece) => piece.session));
       await weights.close();
