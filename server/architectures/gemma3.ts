@@ -5,7 +5,7 @@ import { rmsNorm } from '../graph/blocks/norm.js';
 import { rope } from '../graph/blocks/rope.js';
 import type { ConfigReader } from '../graph/config.js';
 import type { Value } from '../graph/ir.js';
-import type { SegmentBuilder } from '../graph/segmentBuilder.js';
+import type { SegmentBuilder, TensorTable } from '../graph/segmentBuilder.js';
 import { embed, type LlamaConfig, llamaConfig, llamaParts, MLP, selfAttention, unembed } from './llama.js';
 
 interface Gemma3Config extends LlamaConfig {
@@ -15,8 +15,9 @@ interface Gemma3Config extends LlamaConfig {
 }
 
 /** Five sliding layers to one full one; each kind has its own RoPE base. */
-function config(raw: ConfigReader): Gemma3Config {
-  const core = llamaConfig(raw);
+function config(raw: ConfigReader, tensors: TensorTable): Gemma3Config {
+  raw.refuse('use_bidirectional_attention', true);
+  const core = llamaConfig(raw, tensors);
   const types = raw.perLayer('layer_types', core.layers);
   const every = raw.optional('sliding_window_pattern', '_sliding_window_pattern') ?? 6;
   const window = raw.optional('sliding_window') ?? 4096;
@@ -27,8 +28,8 @@ function config(raw: ConfigReader): Gemma3Config {
     : { ...raw.rope(), type: 'default', theta: raw.number('rope_local_base_freq', 10_000) };
   const common = {
     ...shared,
+    // Differs from Gemma 2: attn_logit_softcapping is still a key of the config, but nothing reads it
     scale: raw.number('query_pre_attn_scalar', 256) ** -0.5,
-    softcap: raw.optional('attn_logit_softcapping'),
   };
   const full = { ...common, window: null, rope: rope(shared.headDim, raw.rope(1_000_000, 'full_attention')) };
   const sliding = { ...common, window, rope: rope(shared.headDim, local) };

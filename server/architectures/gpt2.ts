@@ -10,6 +10,7 @@ interface Gpt2Config extends CoreConfig {
   readonly eps: number;
   readonly dFf: number;
   readonly act: string;
+  readonly tied: boolean;
   readonly context: number;
   readonly attention: readonly AttentionSpec[];
 }
@@ -44,6 +45,7 @@ export const gpt2 = defineArchitecture<Gpt2Config>({
     const dModel = raw.size(['n_embd', 'hidden_size']);
     const layers = raw.layers(['n_layer', 'num_hidden_layers']);
     const heads = raw.size(['n_head', 'num_attention_heads']);
+    const context = raw.size(['n_positions', 'max_position_embeddings', 'n_ctx']);
     const headDim = raw.divides('n_head', heads, dModel);
     const plain = raw.flag('scale_attn_weights', true) ? headDim ** -0.5 : 1;
     const byLayer = raw.flag('scale_attn_by_inverse_layer_idx', false);
@@ -51,10 +53,12 @@ export const gpt2 = defineArchitecture<Gpt2Config>({
       dModel,
       layers,
       vocab: raw.size('vocab_size'),
-      context: raw.size(['n_positions', 'max_position_embeddings', 'n_ctx']),
+      context,
+      limit: context,
       eps: raw.number('layer_norm_epsilon', 1e-5),
       dFf: raw.optional('n_inner', 'intermediate_size') ?? 4 * dModel,
       act: raw.word('activation_function', activationNames, 'gelu_new'),
+      tied: raw.flag('tie_word_embeddings', true),
       attention: Array.from({ length: layers }, (_, i) => ({
         heads,
         kvHeads: heads,
@@ -81,6 +85,7 @@ export const gpt2 = defineArchitecture<Gpt2Config>({
   block,
   head: (g, c, x) => {
     const normed = g.probe('ln_final', layerNorm(g, x, 'ln_f', c.eps));
-    return g.matmul(normed, g.weight('wte.weight', [c.vocab, c.dModel]), { transB: true }); // [B,T,V]
+    const own = c.tied ? null : g.topWeight(['lm_head.weight'], [c.vocab, c.dModel]);
+    return g.matmul(normed, own ?? g.weight('wte.weight', [c.vocab, c.dModel]), { transB: true }); // [B,T,V]
   },
 });

@@ -21,14 +21,24 @@ export interface LlamaConfig extends CoreConfig {
 
 export const MLP = { gate: 'gate_proj', up: 'up_proj', down: 'down_proj' };
 
-/** `windowed(i)`: layers that slide. `headDim`: for configs that do not say. */
-export function llamaConfig(raw: ConfigReader, windowed: (i: number) => number | null = () => null): LlamaConfig {
+/** Rows of a projection of the first layer: what a config leaves out, the tensors say. */
+const rowsOf = (tensors: TensorTable, projection: string): number | undefined =>
+  llamaParts.prefixes
+    .map((prefix) => tensors.shape(`${prefix}layers.0.self_attn.${projection}.weight`)?.[0])
+    .find((rows) => rows !== undefined);
+
+/** `windowed(i)`: the window of layers that slide. */
+export function llamaConfig(
+  raw: ConfigReader,
+  tensors: TensorTable,
+  windowed: (i: number) => number | null = () => null,
+): LlamaConfig {
   const dModel = raw.size(['hidden_size', 'n_embd']);
   const layers = raw.layers(['num_hidden_layers', 'n_layer']);
   const heads = raw.size('num_attention_heads');
-  const kvHeads = raw.size('num_key_value_heads', heads);
+  const headDim = raw.size('head_dim', raw.divides('num_attention_heads', heads, rowsOf(tensors, 'q_proj') ?? dModel));
+  const kvHeads = raw.size('num_key_value_heads', (rowsOf(tensors, 'k_proj') ?? heads * headDim) / headDim);
   raw.divides('num_key_value_heads', kvHeads, heads);
-  const headDim = raw.optional('head_dim') ?? raw.divides('num_attention_heads', heads, dModel);
   const rotary = rope(Math.floor(headDim * raw.number('partial_rotary_factor', 1)), raw.rope());
   const spec = (window: number | null): AttentionSpec => ({
     heads,
@@ -44,6 +54,7 @@ export function llamaConfig(raw: ConfigReader, windowed: (i: number) => number |
     dModel,
     vocab: raw.size('vocab_size'),
     context: raw.optional('max_position_embeddings'),
+    limit: rotary.limit,
     eps: raw.number('rms_norm_eps', 1e-6),
     dFf: raw.size('intermediate_size'),
     act: raw.word(['hidden_act', 'hidden_activation'], activationNames, 'silu'),
@@ -103,7 +114,7 @@ export const llama = defineArchitecture<LlamaConfig>({
   id: 'llama',
   names: ['llama', 'LlamaForCausalLM', 'LlamaModel'],
   ...llamaParts,
-  config: (raw: ConfigReader, tensors: TensorTable) => withRopeFactors(llamaConfig(raw), tensors),
+  config: (raw: ConfigReader, tensors: TensorTable) => withRopeFactors(llamaConfig(raw, tensors), tensors),
   block: (g, c, x, i) => llamaParts.block(g, c, x, i),
 });
 

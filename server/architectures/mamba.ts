@@ -76,6 +76,7 @@ export const mamba = defineArchitecture<MambaConfig>({
   config: (raw) => {
     const dModel = raw.size(['hidden_size', 'd_model']);
     const expand = raw.number('expand', 2);
+    raw.word('hidden_act', ['silu', 'swish'], 'silu');
     return {
       dModel,
       layers: raw.layers(['num_hidden_layers', 'n_layer']),
@@ -83,7 +84,7 @@ export const mamba = defineArchitecture<MambaConfig>({
       context: null,
       tied: raw.flag('tie_word_embeddings', true),
       eps: raw.number('layer_norm_epsilon', 1e-5),
-      dInner: raw.size(['intermediate_size', 'd_inner'], expand * dModel),
+      dInner: raw.size(['intermediate_size', 'd_inner'], Math.floor(expand * dModel)),
       dConv: raw.size(['conv_kernel', 'd_conv'], 4),
       N: raw.size(['state_size', 'd_state'], 16),
       R:

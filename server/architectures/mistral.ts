@@ -9,9 +9,10 @@ export const mistral = defineArchitecture<LlamaConfig>({
   id: 'mistral',
   names: ['mistral', 'MistralForCausalLM', 'MistralModel'],
   ...llamaParts,
-  config: (raw) => {
-    const window = raw.optional('sliding_window');
-    return llamaConfig(raw, () => window);
+  config: (raw, tensors) => {
+    // a config that leaves the key out means 4096; later models say null
+    const window = raw.raw.sliding_window === undefined ? 4096 : raw.optional('sliding_window');
+    return llamaConfig(raw, tensors, () => window);
   },
   block: (g, c, x, i) => llamaParts.block(g, c, x, i),
 });

@@ -8,6 +8,8 @@ import { matrixState, shiftState } from '../graph/state.js';
 interface Rwkv7Config extends CoreConfig {
   readonly H: number;
   readonly E: number;
+  /** Channels of the time mix, H·E: usually D. */
+  readonly A: number;
   readonly dFf: number;
   readonly eps: number;
   readonly groupEps: number;
@@ -25,9 +27,9 @@ function tokenShift(g: SegmentBuilder, x: Value, name: string): Value {
   return g.slice(before, 1, 0, -1, 'T');
 }
 
-/** base + f(x A) B: RWKV's "LoRA", with weights lora.0 [R,D], lora.2 [D,R] and its bias. */
-function lowRank(g: SegmentBuilder, x: Value, name: string, rank: number, f: (v: Value) => Value): Value {
-  return g.linear(f(g.linear(x, `${name}.lora.0`, rank)), `${name}.lora.2`, x.shape.at(-1) as number);
+/** base + f(x A) B: RWKV's "LoRA", with weights lora.0 [R,D], lora.2 [size,R] and its bias. */
+function lowRank(g: SegmentBuilder, x: Value, name: string, [rank, size]: [number, number], f = (v: Value): Value => v): Value {
+  return g.linear(f(g.linear(x, `${name}.lora.0`, rank)), `${name}.lora.2`, size);
 }
 
 interface Recurrence {
@@ -57,22 +59,22 @@ function deltaRule(g: SegmentBuilder, c: Rwkv7Config, x: Recurrence): Value {
 }
 
 function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): Value {
-  const { H, E, dModel: D } = c;
+  const { H, E, A, dModel: D } = c;
   const delta = g.sub(tokenShift(g, x, 'att_shift'), x);
   const mix = (name: string) => g.add(x, g.mul(delta, g.weight(`x_${name}`, [D])));
   const heads = (u: Value) => g.reshape(u, 0, 0, H, E); // [B,T,H,E]
-  const vector = (name: string) => g.weight(name, [D]);
+  const vector = (name: string) => g.weight(name, [A]);
   const xv = mix('v');
 
-  const r = g.probe('time_mix.r', heads(g.linear(mix('r'), 'r_proj', D)));
-  const z = lowRank(g, mix('w'), 'w_lora', c.rank.w, (u) => g.tanh(u));
+  const r = g.probe('time_mix.r', heads(g.linear(mix('r'), 'r_proj', A)));
+  const z = lowRank(g, mix('w'), 'w_lora', [c.rank.w, A], (u) => g.tanh(u));
   const w = g.probe('time_mix.w', heads(g.exp(g.mul(g.sigmoid(z), -Math.exp(-0.5))))); // decay, e^{−e^{−½} σ(z)}
-  const k0 = g.linear(mix('k'), 'k_proj', D);
-  const v0 = g.linear(xv, 'v_proj', D);
-  const a0 = g.sigmoid(lowRank(g, mix('a'), 'a_lora', c.rank.a, (u) => u));
+  const k0 = g.linear(mix('k'), 'k_proj', A);
+  const v0 = g.linear(xv, 'v_proj', A);
+  const a0 = g.sigmoid(lowRank(g, mix('a'), 'a_lora', [c.rank.a, A]));
   const gate = g.probe(
     'time_mix.g',
-    lowRank(g, mix('g'), 'g_lora', c.rank.g, (u) => g.sigmoid(u)),
+    lowRank(g, mix('g'), 'g_lora', [c.rank.g, A], (u) => g.sigmoid(u)),
   );
   const v = g.probe('time_mix.v', heads(first ? carryValue(g, v0) : mixValue(g, c, xv, v0)));
   const a = g.probe('time_mix.a', heads(a0));
@@ -81,7 +83,7 @@ function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): V
 
   const y = deltaRule(g, c, { r, w, k, v, a, kappa });
   const bonus = g.mul(g.reduceSum(g.mul(g.mul(r, k), g.weight('r_k', [H, E])), -1), v); // [B,T,H,E]
-  const out = g.add(groupNorm(g, c, y), g.reshape(bonus, 0, 0, D)); // [B,T,D]
+  const out = g.add(groupNorm(g, c, y), g.reshape(bonus, 0, 0, A)); // [B,T,A]
   return g.probe('time_mix.out', g.linear(g.mul(out, gate), 'o_proj', D));
 }
 
@@ -92,8 +94,8 @@ function carryValue(g: SegmentBuilder, v: Value): Value {
 }
 
 function mixValue(g: SegmentBuilder, c: Rwkv7Config, x: Value, v: Value): Value {
-  const share = g.sigmoid(lowRank(g, x, 'v_lora', c.rank.v, (u) => u));
-  return g.add(v, g.mul(g.sub(g.carry('v_first', ['B', 'T', c.dModel]), v), share));
+  const share = g.sigmoid(lowRank(g, x, 'v_lora', [c.rank.v, c.A]));
+  return g.add(v, g.mul(g.sub(g.carry('v_first', ['B', 'T', c.A]), v), share));
 }
 
 /** x / max(‖x‖, 1e−12) over the last axis. */
@@ -102,12 +104,12 @@ function normalise(g: SegmentBuilder, x: Value): Value {
   return g.div(x, g.op('Max', [norm, g.constant(1e-12)], norm.shape));
 }
 
-/** LayerNorm within each head, then one affine map over D. */
+/** LayerNorm within each head, then one affine map over all. */
 function groupNorm(g: SegmentBuilder, c: Rwkv7Config, y: Value): Value {
   const ones = g.constant(new Float32Array(c.E).fill(1), [c.E]);
   const normed = g.op('LayerNormalization', [y, ones, null], y.shape, { axis: -1, epsilon: c.groupEps });
-  const flat = g.reshape(normed, 0, 0, c.dModel);
-  return g.add(g.mul(flat, g.weight('g_norm.weight', [c.dModel])), g.weight('g_norm.bias', [c.dModel]));
+  const flat = g.reshape(normed, 0, 0, c.A);
+  return g.add(g.mul(flat, g.weight('g_norm.weight', [c.A])), g.weight('g_norm.bias', [c.A]));
 }
 
 function channelMix(g: SegmentBuilder, c: Rwkv7Config, x: Value): Value {
@@ -130,11 +132,14 @@ export const rwkv7 = defineArchitecture<Rwkv7Config>({
   blockPrefix: (i) => `layers.${i}.`,
   config: (raw, tensors) => {
     const dModel = raw.size('hidden_size');
+    const A = raw.size('attention_hidden_size', dModel);
     const E = raw.size('head_dim', 64);
-    const H = raw.divides('head_dim', E, dModel);
+    const H = raw.divides('head_dim', E, A);
+    // the first layer has no v_lora, and a model of one layer none at all
     const width = (name: string) =>
-      tensors.shape(`model.layers.1.attn.${name}_lora.lora.0.weight`)?.[0] ??
-      tensors.shape(`model.layers.0.attn.${name}_lora.lora.0.weight`)?.[0];
+      ['model.layers.1.', 'model.layers.0.', 'layers.1.', 'layers.0.']
+        .map((layer) => tensors.shape(`${layer}attn.${name}_lora.lora.0.weight`)?.[0])
+        .find((size) => size !== undefined) ?? 1;
     const rank = (name: string, key: string) => raw.size(`${key}_low_rank_dim`, width(name));
     return {
       dModel,
@@ -143,7 +148,8 @@ export const rwkv7 = defineArchitecture<Rwkv7Config>({
       context: null,
       H,
       E,
-      dFf: raw.optional('intermediate_size') ?? raw.number('hidden_ratio', 4) * dModel,
+      A,
+      dFf: raw.size('intermediate_size', Math.round(raw.number('hidden_ratio', 4) * dModel)),
       eps: raw.number('norm_eps', 1e-5),
       groupEps: raw.optional('_group_norm_eps') ?? E * raw.number('norm_eps', 1e-5),
       rank: { w: rank('w', 'decay'), a: rank('a', 'a'), v: rank('v', 'v'), g: rank('g', 'gate') },
@@ -151,7 +157,7 @@ export const rwkv7 = defineArchitecture<Rwkv7Config>({
   },
   layer: (c) => ({ mixer: 'rwkv', attention: null, heads: c.H, headDim: c.E }),
   state: (c) => [matrixState('wkv', [c.H, c.E, c.E]), shiftState('att_shift', c.dModel), shiftState('ffn_shift', c.dModel)],
-  carries: (c) => ({ v_first: c.dModel }),
+  carries: (c) => ({ v_first: c.A }),
   embed: (g, c) => g.gather(g.weight('embeddings.weight', [c.vocab, c.dModel]), g.tokens), // [B,T,D]
   block: (g, c, x, i) => {
     const input = i === 0 && g.has('pre_norm.weight') ? layerNorm(g, x, 'pre_norm', c.eps) : x;

@@ -11,6 +11,8 @@ export interface CoreConfig {
   readonly vocab: number;
   /** Tokens it was trained for, null when nothing limits it. */
   readonly context: number | null;
+  /** Tokens it can be given at all: no positions are learned beyond, or others than those in use. Absent: any number. */
+  readonly limit?: number | null;
 }
 
 export interface LayerSpec {

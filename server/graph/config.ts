@@ -54,6 +54,11 @@ export class ConfigReader {
     return value;
   }
 
+  /** Refuses a config that asks for what is not built. */
+  refuse(key: string, value: unknown): void {
+    if (this.raw[key] === value) throw invalid(key, value, 'something else: Model Lab cannot run such a model yet');
+  }
+
   /** One of `allowed`. */
   word(keys: string | readonly string[], allowed: readonly string[], fallback?: string): string {
     const value = this.#first(keys, fallback);
@@ -82,7 +87,11 @@ export class ConfigReader {
     const isTable = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
     const parameters = this.value('rope_parameters');
     const nested = isTable(parameters) && kind !== null ? parameters[kind] : null;
-    const table = isTable(nested) ? nested : isTable(parameters) ? parameters : (this.value('rope_scaling') ?? {});
+    const table = isTable(nested)
+      ? nested
+      : isTable(parameters) && kind === null
+        ? parameters
+        : (this.value('rope_scaling') ?? {});
     if (!isTable(table)) throw invalid('rope_scaling', table, 'an object');
     const read = (key: string): number | null => {
       const value = table[key] ?? null;
@@ -94,7 +103,7 @@ export class ConfigReader {
     return {
       type: String(table.rope_type ?? table.type ?? 'default'),
       theta: read('rope_theta') ?? this.number('rope_theta', theta),
-      get: (key) => read(key) ?? (key === 'original_max_position_embeddings' ? this.optional(key) : null),
+      get: (key) => (key === 'original_max_position_embeddings' ? this.optional(key) : null) ?? read(key),
       context: this.optional('max_position_embeddings', 'n_positions'),
     };
   }

@@ -25,6 +25,13 @@ const outOfVocabulary = (id: number, vocab: number) =>
     hint: 'Check --ids, or whether the tokenizer belongs to this model.',
   });
 
+const tooLong = (limit: number) =>
+  new LabError({
+    code: 'CONTEXT_FULL',
+    message: `This model has positions for ${limit} tokens and no more.`,
+    hint: 'Shorten the prompt, or generate fewer tokens.',
+  });
+
 const empty = () => new LabError({ code: 'PROMPT_EMPTY', message: 'There is no token to run.', hint: 'Write a prompt.' });
 
 let runs = 0;
@@ -136,8 +143,9 @@ export class Run {
   }
 
   #check(ids: readonly number[]): void {
-    const { vocab } = this.model.bound.config;
+    const { vocab, limit } = this.model.bound.config;
     if (ids.length === 0) throw empty();
+    if (limit && this.ids.length + ids.length > limit) throw tooLong(limit);
     for (const id of ids) if (!Number.isInteger(id) || id < 0 || id >= vocab) throw outOfVocabulary(id, vocab);
   }
 

@@ -8,7 +8,7 @@ export const fixtures = path.resolve(import.meta.dirname, '../fixtures/oracles')
 
 /** Reference outputs that this project did not compute. */
 export async function readOracle(name: string): Promise<Map<string, Tensor>> {
-  const checkpoint = await openCheckpoint(path.join(fixtures, name, 'oracle.safetensors'));
+  const checkpoint = await openCheckpoint(path.resolve(fixtures, name, 'oracle.safetensors'));
   const entries = [...checkpoint.tensors.values()];
   return new Map(
     await Promise.all(entries.map(async (e) => [e.name, { shape: e.shape, data: await readTensor(checkpoint, e) }] as const)),

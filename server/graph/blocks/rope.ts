@@ -12,6 +12,8 @@ export interface Rope {
   readonly frequencies: Float32Array;
   /** YaRN's factor on cos and sin, 1 otherwise. */
   readonly amplitude: number;
+  /** Tokens up to which these frequencies hold: beyond, dynamic scaling would take others. null: any number. */
+  readonly limit: number | null;
 }
 
 /** `rope_parameters` (or `rope_scaling` + `rope_theta`) as read from a config. */
@@ -27,7 +29,7 @@ const unknownRope = (type: string) =>
   new LabError({
     code: 'ROPE_UNKNOWN',
     message: `RoPE scaling of type "${type}" is not known.`,
-    hint: 'Known: default, linear, llama3, yarn, dynamic (below the original context).',
+    hint: 'Known: default, linear, llama3, yarn, dynamic (within the trained context).',
   });
 
 const missing = (type: string, key: string) =>
@@ -45,16 +47,17 @@ export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'ha
     if (value === null) throw missing(p.type, key);
     return value;
   };
-  const plain = (frequencies: Float32Array): Rope => ({ style, dims, frequencies, amplitude: 1 });
+  const plain = (frequencies: Float32Array): Rope => ({ style, dims, frequencies, amplitude: 1, limit: null });
   switch (p.type) {
     case 'default':
     case 'mrope':
-    case 'dynamic':
       return plain(base);
+    case 'dynamic':
+      return { ...plain(base), limit: p.context };
     case 'linear':
       return plain(base.map((f) => f / need('factor')));
     case 'llama3':
-      return plain(llama3(base, need));
+      return plain(llama3(base, p, need));
     case 'yarn':
       return yarn(dims, base, p, need, style);
     default:
@@ -63,10 +66,9 @@ export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'ha
 }
 
 /** Llama 3.1: low frequencies are slowed by `factor`, high ones kept, those between blended. */
-function llama3(base: Float32Array, need: (key: string) => number): Float32Array {
-  const [factor, low, high, original] = ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'].map(
-    need,
-  ) as [number, number, number, number];
+function llama3(base: Float32Array, p: RopeParameters, need: (key: string) => number): Float32Array {
+  const [factor, low, high] = ['factor', 'low_freq_factor', 'high_freq_factor'].map(need) as [number, number, number];
+  const original = originalContext(p, need);
   return base.map((f) => {
     const wavelength = (2 * Math.PI) / f;
     if (wavelength < original / high) return f;
@@ -76,13 +78,16 @@ function llama3(base: Float32Array, need: (key: string) => number): Float32Array
   });
 }
 
+const originalContext = (p: RopeParameters, need: (key: string) => number): number =>
+  p.get('original_max_position_embeddings') ?? p.context ?? need('original_max_position_embeddings');
+
 /** YaRN (Peng et al. 2023): interpolate below β_slow turns of the original context, extrapolate above β_fast, ramp between. */
 function yarn(dims: number, base: Float32Array, p: RopeParameters, need: (key: string) => number, style: Rope['style']): Rope {
-  const factor = need('factor');
-  const original = p.get('original_max_position_embeddings') ?? p.context ?? need('original_max_position_embeddings');
+  const original = originalContext(p, need);
+  const factor = p.get('factor') ?? (p.context ?? need('factor')) / original;
   const pairOf = (turns: number) => (dims * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(p.theta));
   const truncate = p.get('truncate') !== 0;
-  const [fast, slow] = [pairOf(p.get('beta_fast') ?? 32), pairOf(p.get('beta_slow') ?? 1)];
+  const [fast, slow] = [pairOf(p.get('beta_fast') || 32), pairOf(p.get('beta_slow') || 1)];
   const low = Math.max(truncate ? Math.floor(fast) : fast, 0);
   const high = Math.min(truncate ? Math.ceil(slow) : slow, dims - 1);
   const frequencies = base.map((f, i) => {
@@ -92,7 +97,7 @@ function yarn(dims: number, base: Float32Array, p: RopeParameters, need: (key: s
   const mscale = (scale: number, m = 1) => (scale <= 1 ? 1 : 0.1 * m * Math.log(scale) + 1);
   const [m, mAll] = [p.get('mscale'), p.get('mscale_all_dim')];
   const amplitude = p.get('attention_factor') ?? (m && mAll ? mscale(factor, m) / mscale(factor, mAll) : mscale(factor));
-  return { style, dims, frequencies, amplitude };
+  return { style, dims, frequencies, amplitude, limit: null };
 }
 
 /** Turns x [B,H,T,E] by the positions of the new tokens. */

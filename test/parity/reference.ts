@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { openCheckpoint } from '../../server/formats/registry.js';
+import { Model } from '../../server/runtime/model.js';
+import { Run } from '../../server/runtime/run.js';
+import { argmax } from '../../server/runtime/sampler.js';
+import { LocalDevice } from '../../server/runtime/sessions.js';
+import type { Tensor } from '../../server/tensor/tensor.js';
+import { assertClose } from './oracle.js';
+
+type Oracle = ReadonlyMap<string, Tensor>;
+
+export interface Opened {
+  readonly device: LocalDevice;
+  readonly model: Model;
+  readonly run: Run;
+}
+
+/** A model in this thread with an empty run; `close` the device when done. */
+export async function open(file: string): Promise<Opened> {
+  const device = new LocalDevice();
+  const model = await Model.open(await openCheckpoint(path.resolve(file)), { device, threads: 1 });
+  return { device, model, run: await Run.create(model) };
+}
+
+export const idsOf = (oracle: Oracle, key = 'input_ids'): number[] => [...(oracle.get(key) as Tensor).data];
+
+export const probe = async (run: Run, name: string): Promise<Tensor> => (await run.probes([name])).get(name) as Tensor;
+
+/** [..., rows, cols] → [..., cols, rows]. */
+export function transposed({ shape, data }: Tensor): Tensor {
+  const [rows, cols] = shape.slice(-2) as [number, number];
+  const out = new Float32Array(data.length);
+  for (let m = 0; m < data.length; m += rows * cols)
+    for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[m + c * rows + r] = data[m + r * cols + c] as number;
+  return { shape: [...shape.slice(0, -2), cols, rows], data: out };
+}
+
+const stateNames: Record<string, string> = { recurrent_state: 'wkv', attention_shift: 'att_shift' };
+/** The reference's recurrent_state is [T,H,E_key,E_value]; ours is [T,H,E_value,E_key]. */
+const stateOf = (name: string, tensor: Tensor): Tensor => (name === 'recurrent_state' ? transposed(tensor) : tensor);
+
+/**
+ * Everything a reference says of a prefilled run, in graph order, so that the first failure is where the divergence begins.
+ * `hidden`: what its hidden.i is; transformers records Mamba's behind each block.
+ */
+export async function assertRun(run: Run, oracle: Oracle, hidden: 'resid_pre' | 'resid_post' = 'resid_pre'): Promise<void> {
+  const L = run.model.layers.length;
+  for (let i = 0; i < L; i++) {
+    const entering = oracle.get(`hidden.${i}`);
+    if (entering) assertClose(`hidden.${i}`, await probe(run, `blocks.${i}.${hidden}`), entering);
+    for (const [key, expected] of oracle) {
+      const [kind, layer, name = ''] = key.split('.');
+      if (Number(layer) !== i) continue;
+      if (kind === 'attn') assertClose(key, await probe(run, `blocks.${i}.attn.pattern`), expected);
+      if (kind === 'kv') assertClose(key, await probe(run, `blocks.${i}.state.${name}`), expected);
+      if (kind === 'statet')
+        assertClose(key, await probe(run, `blocks.${i}.state.${stateNames[name] ?? name}`), stateOf(name, expected));
+    }
+  }
+  const last = oracle.get(`hidden.${L}`);
+  if (last) assertClose(`hidden.${L}`, await probe(run, 'ln_final'), last);
+  assertClose('logits', await probe(run, 'logits'), oracle.get('logits') as Tensor);
+}
+
+/** The reference's greedy tokens, each decoded from the cache. */
+export async function assertDecode(run: Run, oracle: Oracle): Promise<void> {
+  const expected = oracle.get('decode.logits') as Tensor;
+  const V = expected.shape[1] as number;
+  let next = argmax(await run.logits({ from: run.ids.length - 1, to: run.ids.length }));
+  for (const [step, id] of idsOf(oracle, 'decode.ids').entries()) {
+    assert.equal(next, id, `greedy token ${step}`);
+    const logits = { shape: [V], data: await run.decode(id) };
+    assertClose(`decode.logits ${step}`, logits, { shape: [V], data: expected.data.slice(step * V, (step + 1) * V) });
+    next = argmax(logits.data);
+  }
+}
