@@ -22,8 +22,11 @@ export interface ActiveContext {
   readonly tokenizer: Tokenizer | null;
   /** Layer on screen; hovers that name none show this one. */
   readonly layer: number;
-  /** Reads a probe by its full name (`blocks.3.attn.pattern`) in the active run; null when there is none. */
-  readProbe(name: string): Promise<ProbeReading | null>;
+  /**
+   * Reads a probe or state by its full name (`blocks.3.attn.pattern`) in the active run; null when there is none. Aborted when the
+   * hover can wait no longer. What it throws is shown: PROBE_TOO_LARGE is better than a hover that computes for seconds.
+   */
+  readProbe(name: string, signal: AbortSignal): Promise<ProbeReading | null>;
 }
 
 export const NOTHING_ACTIVE: ActiveContext = {

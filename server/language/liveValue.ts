@@ -102,13 +102,17 @@ function fullName(name: string, layer: number, { model }: ActiveContext): string
 }
 
 async function probeLine(name: string, context: ActiveContext): Promise<string> {
+  const giveUp = new AbortController();
   const late = Symbol('late');
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<typeof late>((resolve) => {
-    timer = setTimeout(() => resolve(late), TIME_LIMIT_MS);
+    timer = setTimeout(() => {
+      resolve(late);
+      giveUp.abort();
+    }, TIME_LIMIT_MS);
   });
   try {
-    const reading = await Promise.race([context.readProbe(name), limit]);
+    const reading = await Promise.race([context.readProbe(name, giveUp.signal), limit]);
     if (reading === late) return `${codeSpan(name)}: not read, the model is busy`;
     if (reading === null) return `${codeSpan(name)}: not in this run`;
     const { shape, dtype, bytes, norm } = reading;

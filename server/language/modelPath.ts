@@ -20,7 +20,12 @@ export function hubCache(env: Readonly<Record<string, string | undefined>>): str
   );
 }
 
-export const folderOf = (uri: string): string | null => (uri.startsWith('file:') ? path.dirname(fileURLToPath(uri)) : null);
+/** Folder of a document on disk, or of the notebook that a cell belongs to; null for any other. */
+export function folderOf(uri: string): string | null {
+  const { protocol, pathname, host } = new URL(uri);
+  if ((protocol !== 'file:' && protocol !== 'vscode-notebook-cell:') || (protocol !== 'file:' && host !== '')) return null;
+  return path.dirname(fileURLToPath(`file://${host}${pathname}`));
+}
 
 const MODEL_FILE = /\.(?:safetensors|gguf|pth)$/i;
 

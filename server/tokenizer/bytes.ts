@@ -50,11 +50,10 @@ export function toByteAlphabet(source: Aligned): Aligned {
 }
 
 function alphabetText(bytes: Uint8Array): string {
+  const units = Uint16Array.from(bytes, (byte) => unitOfByte[byte] as number);
   const parts: string[] = [];
-  for (let from = 0; from < bytes.length; from += 8192) {
-    const units = Array.from(bytes.subarray(from, from + 8192), (byte) => unitOfByte[byte] as number);
-    parts.push(String.fromCharCode(...units));
-  }
+  // Arguments go over the stack, which is not endless.
+  for (let from = 0; from < units.length; from += 8192) parts.push(String.fromCharCode(...units.subarray(from, from + 8192)));
   return parts.join('');
 }
 

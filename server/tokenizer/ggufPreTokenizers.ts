@@ -82,3 +82,6 @@ const table: Readonly<Record<string, PreTokenizerOfGguf>> = {
 /** Undefined for a name this version does not know. */
 export const preTokenizerOfGguf = (name: string): PreTokenizerOfGguf | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
+
+/** Every name that is known. */
+export const ggufPreTokenizerNames: readonly string[] = Object.keys(table);

@@ -13,6 +13,17 @@ import { type AddedTokenJson, flatten, type TokenizerConfig, type TokenizerJson 
 const AT_ENDS = new Set(['Prepend', 'Strip']);
 const BYTE_TOKEN = /^<0x([0-9A-F]{2})>$/;
 
+/** Pre-tokens kept with their tokens, and the longest that is worth it. */
+const PIECES_REMEMBERED = 20_000;
+const LONGEST_REMEMBERED = 64;
+
+interface TokenOfPiece {
+  readonly id: number;
+  /** In UTF-16 units of the pre-token. */
+  readonly from: number;
+  readonly to: number;
+}
+
 /** How the surface of this tokenizer differs from its normalised text. */
 type Alphabet = 'bytes' | 'mark' | 'text';
 
@@ -35,6 +46,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #alphabet: Alphabet;
   readonly #spelling: Spelling;
   readonly #texts: string[] = [];
+  readonly #pieces = new Map<string, readonly TokenOfPiece[]>();
   /** Ids the post-processor puts before and after the text. */
   readonly #around: { readonly before: readonly number[]; readonly after: readonly number[] };
   readonly #decoding: { readonly by: 'bytes' | 'library'; readonly mark: string | null; readonly stripsSpace: boolean };
@@ -92,7 +104,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 
   #encodeText(text: Aligned, section_index: number, add: (id: number, start: number, end: number) => void): void {
-    const { pre_tokenizer, model } = this.#library;
+    const { pre_tokenizer } = this.#library;
     const surface =
       this.#alphabet === 'bytes'
         ? toByteAlphabet(text)
@@ -101,14 +113,27 @@ export class HuggingFaceTokenizer implements Tokenizer {
           : text;
     const pieces = pre_tokenizer === null ? [text.text] : pre_tokenizer.pre_tokenize(text.text, { section_index });
     for (const { text: piece, at, mark } of placePieces(surface.text, pieces)) {
-      const tokens = model._call([piece]);
-      const ranges = measureTokens(piece, tokens, this.#spelling);
-      tokens.forEach((token, index) => {
-        const id = model.tokens_to_ids.get(token) ?? model.unk_token_id;
-        const [from, to] = ranges[index] as readonly [number, number];
-        if (id !== undefined && id !== null) add(id, ...originalRange(surface, Math.max(at, at + from - mark), at + to - mark));
-      });
+      for (const { id, from, to } of this.#tokensOf(piece))
+        add(id, ...originalRange(surface, Math.max(at, at + from - mark), at + to - mark));
     }
+  }
+
+  /** The tokens of a pre-token, with their places in it. Words repeat, so they are remembered. */
+  #tokensOf(piece: string): readonly TokenOfPiece[] {
+    const known = this.#pieces.get(piece);
+    if (known) return known;
+    const { model } = this.#library;
+    const names = model._call([piece]);
+    const ranges = measureTokens(piece, names, this.#spelling);
+    const tokens = names.flatMap((name, index) => {
+      const id = model.tokens_to_ids.get(name) ?? model.unk_token_id;
+      const [from, to] = ranges[index] as readonly [number, number];
+      return id === undefined || id === null ? [] : [{ id, from, to }];
+    });
+    if (piece.length > LONGEST_REMEMBERED) return tokens;
+    if (this.#pieces.size >= PIECES_REMEMBERED) this.#pieces.clear();
+    this.#pieces.set(piece, tokens);
+    return tokens;
   }
 
   /** Runs the post-processor around a stand-in for the text. */

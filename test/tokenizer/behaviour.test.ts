@@ -135,10 +135,12 @@ test('sixty thousand tokens a second, at the very least', async () => {
   const tokenizer = await embedded();
   const words = read('../../media/models/tiny-llama/README.md');
   const text = words.repeat(Math.ceil(200_000 / words.length));
-  const started = performance.now();
+  // Time on the processor: the machine may be busy with other tests.
+  const started = process.cpuUsage();
   const tokens = tokenizer.encode(text).length;
-  const perSecond = (tokens / (performance.now() - started)) * 1000;
-  assert.ok(perSecond > 60_000, `${Math.round(perSecond)} tokens a second`);
+  const { user, system } = process.cpuUsage(started);
+  const perSecond = (tokens / (user + system)) * 1e6;
+  assert.ok(tokens > 60_000 && perSecond > 60_000, `${Math.round(perSecond)} tokens a second`);
 });
 
 test('chat templates', async () => {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gguf } from '@huggingface/gguf';
+import { ggufPreTokenizerNames, preTokenizerOfGguf } from '../../server/tokenizer/ggufPreTokenizers.js';
 import { createTokenizer } from '../../server/tokenizer/registry.js';
 import type { Piece, Tokenizer } from '../../server/tokenizer/tokenizer.js';
 
@@ -76,36 +77,50 @@ test('GGUF metadata: SentencePiece scores', async () => {
   compare(await createTokenizer({ kind: 'gguf', metadata: tokenizer ?? {} }), cases);
 });
 
+/** A byte-level fixture as a GGUF would hold it. */
+function asGguf({ tokenizer }: ReturnType<typeof fixture>, pre: string): Record<string, unknown> {
+  const { model, added_tokens } = tokenizer as unknown as ByteLevelJson;
+  const tokens = Object.entries(model.vocab)
+    .sort((a, b) => a[1] - b[1])
+    .map(([token]) => token);
+  const types = tokens.map(() => 1);
+  for (const { id, content, special } of added_tokens) {
+    tokens[id] = content;
+    types[id] = special ? 3 : 4;
+  }
+  return {
+    'tokenizer.ggml.model': 'gpt2',
+    'tokenizer.ggml.pre': pre,
+    'tokenizer.ggml.tokens': tokens,
+    'tokenizer.ggml.token_type': types,
+    'tokenizer.ggml.merges': model.merges.map((pair) => pair.join(' ')),
+  };
+}
+
 for (const [name, pre] of [
   ['per_digit', 'smollm'],
   ['byte_level', 'qwen2'],
 ] as const) {
   test(`GGUF metadata: byte-level BPE, pre-tokeniser ${pre}`, async () => {
-    const { tokenizer, cases } = fixture(name);
-    const { model, added_tokens } = tokenizer as unknown as ByteLevelJson;
-    const { vocab, merges } = model;
-    const tokens = Object.entries(vocab)
-      .sort((a, b) => a[1] - b[1])
-      .map(([token]) => token);
-    const types = tokens.map(() => 1);
-    for (const { id, content, special } of added_tokens) {
-      tokens[id] = content;
-      types[id] = special ? 3 : 4;
-    }
-    const metadata = {
-      'tokenizer.ggml.model': 'gpt2',
-      'tokenizer.ggml.pre': pre,
-      'tokenizer.ggml.tokens': tokens,
-      'tokenizer.ggml.token_type': types,
-      'tokenizer.ggml.merges': merges.map((pair) => pair.join(' ')),
-    };
+    const made = fixture(name);
     // GGUF has no lstrip, rstrip or single_word: the text that tests them is left out.
-    compare(
-      await createTokenizer({ kind: 'gguf', metadata }),
-      cases.filter(({ text }) => !text.includes('<L>')),
-    );
+    const cases = made.cases.filter(({ text }) => !text.includes('<L>'));
+    compare(await createTokenizer({ kind: 'gguf', metadata: asGguf(made, pre) }), cases);
   });
 }
+
+test('every pre-tokeniser of GGUF that is known splits any text and loses nothing', async () => {
+  const made = fixture('per_digit');
+  assert.ok(ggufPreTokenizerNames.length > 30);
+  for (const pre of ggufPreTokenizerNames) {
+    const tokenizer = await createTokenizer({ kind: 'gguf', metadata: asGguf(made, pre) });
+    for (const { text } of made.cases) {
+      const ids = tokenizer.encode(text).map((piece) => piece.id);
+      const composed = preTokenizerOfGguf(pre)?.composes === true ? text.normalize('NFC') : text;
+      assert.equal(tokenizer.decode(ids, { skipSpecial: false }), composed, pre);
+    }
+  }
+});
 
 test('RWKV World: 150 strings', async () => {
   compare(await createTokenizer({ kind: 'rwkv_world' }), fixture('rwkv_world').cases);

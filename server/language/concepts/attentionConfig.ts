@@ -127,7 +127,7 @@ export const attentionConfig: readonly Concept[] = [
     kind: 'config',
     names: ['query_pre_attn_scalar', 'attention_multiplier', 'attn_scale'],
     title: 'Scale of the scores',
-    what: 'Replaces the head width in the scale of q·k, so that the scale need not follow the head’s width.',
+    what: 'Replaces the head width in the scale of q·k, so that the scale need not follow the head’s width. (Granite’s `attention_multiplier` is the factor itself.)',
     formula: 'score = q·k / √query_pre_attn_scalar',
     paper: papers.gemma2,
     probes: ['attn.scores'],

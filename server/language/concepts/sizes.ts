@@ -94,7 +94,7 @@ export const sizes: readonly Concept[] = [
     kind: 'config',
     names: ['attention_bias', 'qkv_bias', 'use_qkv_bias', 'add_qkv_bias', 'bias', 'mlp_bias', 'use_bias'],
     title: 'Biases of the linear layers',
-    what: 'Whether the projections add a vector after the product. Llama has none; Qwen2 has them on q, k and v only, where a constant key component acts as a position-independent preference.',
+    what: 'Whether the projections add a vector after the product. Llama has none; Qwen2 has them on q, k and v only, GPT-2 on all.',
     formula: 'y = x Wᵀ + b',
     paper: papers.qwen2,
   },
