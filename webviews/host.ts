@@ -95,8 +95,19 @@ export function select(change: Partial<Selection>): void {
   const old = selection.value;
   if (next.run === old.run && next.token === old.token && next.layer === old.layer && next.head === old.head) return;
   selection.value = next;
-  void request('host/select', change).catch(() => undefined);
+  selecting++;
+  void request('host/select', change)
+    .catch(() => undefined)
+    .then(() => {
+      selecting--;
+      if (selecting === 0 && announced) selection.value = announced;
+      if (selecting === 0) announced = null;
+    });
 }
+
+/** Changes of ours that the extension has not answered yet: what it announces until then may be older than what is here. */
+let selecting = 0;
+let announced: Selection | null = null;
 
 /** Errors caught anywhere end up as data: what the error state of a view shows. */
 export const errorData = (error: unknown): LabErrorData =>
@@ -143,7 +154,8 @@ function receive(message: FromHost): void {
       for (const listener of listeners.get(message.event) ?? []) listener(message.payload as never);
       return;
     case 'selection':
-      selection.value = message.selection;
+      if (selecting > 0) announced = message.selection;
+      else selection.value = message.selection;
       return;
     case 'server':
       server.value = message.status;

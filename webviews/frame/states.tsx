@@ -87,15 +87,18 @@ export function Loaded<T>({ of, what, empty = null, children }: LoadedProps<T>):
       return <Failed error={of.error} retry={of.retry} />;
     case 'loading':
       if (of.previous === null) return <Loading what={what} progress={of.progress} cancel={of.cancel} />;
-      return (
-        <div class="stale" aria-busy="true">
-          {children(of.previous)}
-        </div>
-      );
+      return <Shown stale>{children(of.previous)}</Shown>;
     case 'ready':
-      return children(of.value);
+      return <Shown stale={false}>{children(of.value)}</Shown>;
   }
 }
+
+/** The same element before and after: a picture keeps its zoom, its table and the focus when its numbers change. */
+const Shown = ({ stale, children }: { readonly stale: boolean; readonly children: ComponentChildren }) => (
+  <div class={stale ? 'shown stale' : 'shown'} aria-busy={stale}>
+    {children}
+  </div>
+);
 
 /** The server is not there to ask. */
 export function ServerState() {

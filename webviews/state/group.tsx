@@ -81,10 +81,10 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
       <TokenStrip tokens={tokenInfos} label="Steps of the state" />
       <Loaded of={step} what={`State of layer ${layer.layer} at token ${token}`}>
         {(value) => (
-          <div class={value.token === token ? undefined : 'stale-picture'}>
+          <section aria-label="Update">
             <Equation step={value} shape={shape} against={other} />
             <p class="update">{value.update}</p>
-          </div>
+          </section>
         )}
       </Loaded>
       <Loaded of={series} what={`History of the state of layer ${layer.layer}`}>
