@@ -88,7 +88,8 @@ export class Lab {
         id,
         created,
         // a run that was stopped is restored as far as it had come
-        recipe: info.status === 'stopped' ? { ...info.recipe, maxTokens: info.tokens - info.promptTokens } : info.recipe,
+        recipe:
+          info.status === 'stopped' ? { ...info.recipe, maxTokens: Math.max(0, info.tokens - info.promptTokens) } : info.recipe,
       })),
       recent: this.#recent,
     };

@@ -55,12 +55,20 @@ export class LiveRun {
       error: this.#error?.toData() ?? null,
       promptTokens: this.#promptTokens,
       tokens: this.#tokens.length,
-      title: (this.recipe.prompt ?? `${this.recipe.ids?.length ?? 0} token ids`).replaceAll(/\s+/g, ' ').trim().slice(0, TITLE),
+      title: this.#title,
       prefillMs: this.#prefillMs,
       tokensPerSecond: this.#tokensPerSecond,
       loss: promptLoss(this.#tokens),
       memory: (this.#engine?.bytes ?? 0) + this.#stateBytes,
     };
+  }
+
+  /** The prompt's first words; those of a run of ids are decoded. */
+  get #title(): string {
+    const { prompt, ids } = this.recipe;
+    const start = ids?.slice(0, TITLE) ?? [];
+    const text = prompt ?? this.model.tokenizer?.decode(start) ?? `${ids?.length ?? 0} token ids`;
+    return text.replaceAll(/\s+/g, ' ').trim().slice(0, TITLE);
   }
 
   get detail(): RunDetail {
@@ -73,8 +81,10 @@ export class LiveRun {
     throw this.#error ?? notReady();
   }
 
+  /** Ends within one block; at once while it waits for another run. */
   stop(): void {
     this.#stop.abort();
+    if (this.#status === 'queued') this.#become('stopped');
   }
 
   /** Reads the prompt, then draws tokens until the end, a stop token, or stop(). Never rejects: the run tells its error. */
@@ -84,6 +94,7 @@ export class LiveRun {
   }
 
   async #execute(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
     try {
       const { ids, pieces } = this.#prompt();
       this.#promptTokens = ids.length;

@@ -128,6 +128,28 @@ test('prefill stops within one block', async () => {
   assert.ok(total >= 8 && steps.length < total / 2, `${steps.length} of ${total} steps`);
 });
 
+test('a run that waits for another of its model stops at once', async () => {
+  const sampling = { temperature: 1, topK: null, topP: null, seed: 8 };
+  const first = await it.ask('runs/start', recipe({ path: llama, maxTokens: 300, sampling }));
+  const second = await it.ask('runs/start', recipe({ path: llama, maxTokens: 300, sampling }));
+  await it.event((f) => f.event === 'runs/tokens' && f.payload.run === first.id);
+  assert.equal((await it.ask('runs/get', { run: second.id })).status, 'queued');
+  await it.ask('runs/stop', { run: second.id });
+  assert.equal((await it.ask('runs/get', { run: second.id })).status, 'stopped');
+  assert.equal((await it.ask('runs/get', { run: first.id })).status, 'decode');
+  await it.ask('runs/stop', { run: first.id });
+  await it.over(first);
+  assert.equal((await it.run({ path: llama })).status, 'done');
+  assert.equal((await it.ask('runs/get', { run: second.id })).tokens, 0);
+});
+
+test('a run of ids is listed by the text they stand for', async () => {
+  const { id: model } = await it.ask('models/open', { path: llama });
+  const { pieces } = await it.ask('tokens/encode', { model, text: 'Once upon a time', chat: false });
+  const prompt = pieces.map((piece) => piece.id);
+  assert.equal((await it.run({ path: llama, ids: prompt })).title, 'Once upon a time');
+});
+
 test('a run that fails says why, and the next one is not held up', async () => {
   const failed = await it.run({ path: llama, ids: [5, 99_999] });
   assert.equal(failed.status, 'failed');

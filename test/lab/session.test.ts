@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execSync } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -246,6 +247,23 @@ test('a command names everything that makes the numbers', async () => {
   await it.lab.dispose();
 });
 
+test('the copied command computes the same tokens and numbers without the lab', async () => {
+  const it = openLab();
+  const run = await it.run({ path: llama, maxTokens: 5, sampling: { temperature: 0.9, topK: 20, topP: 0.95, seed: 6 } });
+  const { command } = await it.ask('runs/command', { run: run.id, probes: ['blocks.2.attn.z'] });
+  const out = path.join(folder, 'copied.safetensors');
+  const root = path.resolve(import.meta.dirname, '../..');
+  const fromSource = command.replace(/^node \S+cli\.js/, 'node --import tsx server/cli.ts').replace('run.safetensors', out);
+  execSync(fromSource, { cwd: root });
+  const checkpoint = await openCheckpoint(out);
+  const read = async (name: string) => [...(await readTensor(checkpoint, checkpoint.tensors.get(name) as TensorEntry))];
+  const own = run.tokenInfos.map((t) => t.id);
+  assert.deepEqual([...(await read('input_ids')), ...(await read('generated'))], own);
+  const z = await it.ask('probe/read', { run: run.id, probe: 'blocks.2.attn.z' });
+  for (const [i, value] of (await read('blocks.2.attn.z')).entries()) assert.ok(Math.abs(value - (z.data[i] as number)) < 1e-5);
+  await it.lab.dispose();
+});
+
 test('the doctor uses what it checks, and says what to do where something is wrong', async () => {
   const it = openLab();
   const { checks } = await it.ask('lab/doctor', {});
@@ -263,12 +281,10 @@ test('the doctor uses what it checks, and says what to do where something is wro
   await it.lab.dispose();
 });
 
-test('a heavy probe is refused before it is computed', async () => {
+test('a probe that is too large for one message is refused', async () => {
   const it = openLab();
   const run = await it.run({ path: llama, ids: Array.from({ length: 2000 }, (_, i) => 10 + (i % 700)) });
-  const started = performance.now();
   await assert.rejects(it.ask('probe/read', { run: run.id, probe: 'blocks.0.attn.pattern' }), code('PROBE_TOO_LARGE'));
-  assert.ok(performance.now() - started < 10_000);
   const { shape } = await it.ask('probe/read', { run: run.id, probe: 'blocks.0.resid_pre' });
   assert.deepEqual(shape, [2000, 192]);
   await it.lab.dispose();
