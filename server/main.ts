@@ -17,9 +17,11 @@ const device = new WorkerDevice(new URL('./worker.js', import.meta.url));
 const lab = new Lab(device, parseOptions(process.argv.slice(2)), emitter(connection));
 const documents = new TextDocuments(TextDocument);
 let folders: readonly string[] = [];
+let followsFolders = false;
 
-connection.onInitialize(({ workspaceFolders }) => {
+connection.onInitialize(({ workspaceFolders, capabilities }) => {
   folders = paths(workspaceFolders ?? []);
+  followsFolders = capabilities.workspace?.workspaceFolders === true;
   return {
     capabilities: {
       textDocumentSync: TextDocumentSyncKind.Incremental,
@@ -29,9 +31,11 @@ connection.onInitialize(({ workspaceFolders }) => {
   };
 });
 connection.onInitialized(() => {
-  connection.workspace.onDidChangeWorkspaceFolders(async () => {
-    folders = paths((await connection.workspace.getWorkspaceFolders()) ?? []);
-  });
+  if (followsFolders) {
+    connection.workspace.onDidChangeWorkspaceFolders(async () => {
+      folders = paths((await connection.workspace.getWorkspaceFolders()) ?? []);
+    });
+  }
   void lab.start();
 });
 connection.onShutdown(() => lab.dispose());
