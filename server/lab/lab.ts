@@ -28,7 +28,8 @@ export class Lab {
   ) {
     const threads = options.threads ?? availableParallelism();
     this.#file = options.storage === null ? null : new SessionFile(options.storage);
-    this.models = new Models({ device, threads, memoryLimit: options.memoryLimit, emit });
+    const runsMemory = () => this.runs.list.reduce((sum, run) => sum + run.info.memory, 0);
+    this.models = new Models({ device, threads, memoryLimit: options.memoryLimit, runsMemory, emit });
     this.runs = new Runs(this.models, emit, () => void this.#save());
   }
 

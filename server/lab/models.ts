@@ -15,8 +15,10 @@ export interface LabModel extends OpenModel {
 export interface ModelsOptions {
   readonly device: Device;
   readonly threads: number;
-  /** Bytes for all models together; null: what is free now. */
+  /** Bytes for all models and runs together; null: what is free now. */
   readonly memoryLimit: number | null;
+  /** Bytes that runs hold now. */
+  readonly runsMemory: () => number;
   readonly emit: Emit;
 }
 
@@ -108,7 +110,7 @@ export class Models {
 
   async #load(path: string, signal: AbortSignal, onProgress: NonNullable<OpenOptions['onProgress']>): Promise<LabModel> {
     const { device, threads, memoryLimit } = this.options;
-    const used = this.list.reduce((sum, m) => sum + m.info.memory, 0);
+    const used = this.list.reduce((sum, m) => sum + m.info.memory, this.options.runsMemory());
     const opened = await openModel(path, {
       device,
       threads,

@@ -54,12 +54,23 @@ test('a model that does not fit is refused before it is loaded, with what it nee
   await it.lab.dispose();
 });
 
-test('the limit is for all models together', async () => {
-  const { memory } = await openLab().ask('models/open', { path: llama });
+test('the limit is for all models and their runs together', async () => {
+  const measured = openLab();
+  const { memory } = await measured.ask('models/open', { path: llama });
+  const other = await measured.ask('models/open', { path: embedded('tiny-mamba') });
+  await measured.lab.dispose();
   const it = openLab({ memoryLimit: Math.round(memory * 1.5) });
   await it.ask('models/open', { path: llama });
-  await assert.rejects(it.ask('models/open', { path: embedded('tiny-rwkv7') }), code('MODEL_TOO_LARGE'));
+  await assert.rejects(it.ask('models/open', { path: embedded('tiny-mamba') }), code('MODEL_TOO_LARGE'));
   await it.lab.dispose();
+
+  const both = openLab({ memoryLimit: memory + other.memory + (1 << 20) });
+  const run = await both.run({ path: llama, ids: Array.from({ length: 400 }, (_, i) => 10 + i) });
+  assert.ok(run.memory > 1 << 20);
+  await assert.rejects(both.ask('models/open', { path: embedded('tiny-mamba') }), code('MODEL_TOO_LARGE'));
+  await both.ask('runs/remove', { run: run.id });
+  assert.equal((await both.ask('models/open', { path: embedded('tiny-mamba') })).name, 'tiny-mamba');
+  await both.lab.dispose();
 });
 
 test('loading can be cancelled, leaves nothing behind, and can be asked for again at once', async () => {
