@@ -89,6 +89,10 @@ export function on<E extends EventName>(event: E, listener: (payload: Events[E])
   return () => set.delete(listener as (payload: never) => void);
 }
 
+/** Own changes that the extension has not answered yet, and the newest selection that it said meanwhile. */
+let selecting = 0;
+let announced: Selection | null = null;
+
 /** Changes the selection here at once and, through the extension, in every other view. */
 export function select(change: Partial<Selection>): void {
   const next = { ...selection.value, ...change };
@@ -100,14 +104,17 @@ export function select(change: Partial<Selection>): void {
     .catch(() => undefined)
     .then(() => {
       selecting--;
-      if (selecting === 0 && announced) selection.value = announced;
-      if (selecting === 0) announced = null;
+      if (selecting > 0 || announced === null) return;
+      selection.value = announced;
+      announced = null;
     });
 }
 
-/** Changes of ours that the extension has not answered yet: what it announces until then may be older than what is here. */
-let selecting = 0;
-let announced: Selection | null = null;
+/** The echo of an own change must not undo the next one: quick keys would be lost. The last word comes with the last answer. */
+function announce(said: Selection): void {
+  if (selecting > 0) announced = said;
+  else selection.value = said;
+}
 
 /** Errors caught anywhere end up as data: what the error state of a view shows. */
 export const errorData = (error: unknown): LabErrorData =>
@@ -155,7 +162,7 @@ function receive(message: FromHost): void {
       return;
     case 'selection':
       if (selecting > 0) announced = message.selection;
-      else selection.value = message.selection;
+      else announce(message.selection);
       return;
     case 'server':
       server.value = message.status;

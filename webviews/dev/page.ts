@@ -59,6 +59,8 @@ installFake(
 const entry = document.createElement('script');
 entry.type = 'module';
 entry.src = `${view}.js`;
+// The toolkit reads the theme when the page is loaded, which here may have been long ago.
+entry.onload = () => window.dispatchEvent(new Event('load'));
 document.body.append(entry);
 const style = document.createElement('link');
 style.rel = 'stylesheet';

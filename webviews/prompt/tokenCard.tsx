@@ -1,8 +1,10 @@
 import type { RefObject } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Alternative, RunDetail, TokenInfo } from '../../server/protocol/runs.js';
-import { shownToken } from '../frame/selection.js';
+import { hover, selection } from '../frame/selection.js';
 import { hex, percent, visibleText } from '../frame/tokenText.js';
 import { branch } from './session.js';
+import { boxOf } from './tokenBoxes.js';
 
 interface Props {
   readonly run: RunDetail;
@@ -10,10 +12,9 @@ interface Props {
   leave(): void;
 }
 
-/** The token under the pointer, or the selected one: what it is, how likely it was, and what else might have come. */
+/** The selected token: what it is, how likely it was, and what else might have come. */
 export function TokenCard({ run, list, leave }: Props) {
-  const index = shownToken.value;
-  const token = index === null ? undefined : run.tokenInfos[index];
+  const token = run.tokenInfos[selection.value.token ?? -1];
   if (!token)
     return (
       <p class="card-hint">
@@ -22,10 +23,7 @@ export function TokenCard({ run, list, leave }: Props) {
     );
   return (
     <section class="card" aria-label={`Token ${token.index}`}>
-      <header class="card-head">
-        <code class="card-text">{visibleText(token)}</code>
-        <span class="quiet">{`token ${token.index} · ${token.role}`}</span>
-      </header>
+      <CardHead token={token} />
       <Facts token={token} />
       {token.probability === null ? (
         <p class="quiet">The first token has no probability: nothing comes before it.</p>
@@ -35,6 +33,44 @@ export function TokenCard({ run, list, leave }: Props) {
     </section>
   );
 }
+
+/** The same of the token under the pointer, beside it. Screen readers hear the live region instead. */
+export function TokenHover({ run, flow }: { readonly run: RunDetail; readonly flow: RefObject<HTMLElement | null> }) {
+  const token = run.tokenInfos[hover.value ?? -1];
+  const card = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const box = token && boxOf(flow.current, token.index)?.getClientRects()[0];
+    if (!box || !card.current) return;
+    const { offsetWidth: width, offsetHeight: height } = card.current;
+    const below = box.bottom + 4;
+    const top = below + height <= innerHeight ? below : Math.max(2, box.top - height - 4);
+    card.current.style.top = `${top}px`;
+    card.current.style.left = `${Math.max(2, Math.min(box.left, document.documentElement.clientWidth - width - 2))}px`;
+  }, [token]);
+  if (!token || token.index === selection.value.token) return null;
+  return (
+    <div ref={card} class="hover-card" aria-hidden="true">
+      <CardHead token={token} />
+      <Facts token={token} />
+      {token.probability !== null && (
+        <div class="alternatives">
+          {rowsOf(token).map((row) => (
+            <div key={row.id} class={row.id === token.id ? 'alternative own' : 'alternative'}>
+              <Share row={row} token={token} />
+            </div>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}
+
+const CardHead = ({ token }: { readonly token: TokenInfo }) => (
+  <header class="card-head">
+    <code class="card-text">{visibleText(token)}</code>
+    <span class="quiet">{`token ${token.index} · ${token.role}`}</span>
+  </header>
+);
 
 function Facts({ token }: { readonly token: TokenInfo }) {
   const facts: (readonly [string, string])[] = [
@@ -66,12 +102,25 @@ interface AlternativesProps {
   choose(id: number): void;
 }
 
-/** Top of the distribution this token was drawn from; the token itself is added when it is not among them. */
-function Alternatives({ token, list, leave, choose }: AlternativesProps) {
-  const own: Alternative = { id: token.id, text: token.text, probability: token.probability ?? 0 };
+/** Top of the distribution a token was drawn from; the token itself is added when it is not among them. */
+function rowsOf(token: TokenInfo): readonly Alternative[] {
   const top = token.alternatives.slice(0, 8);
-  const rows = top.some(({ id }) => id === own.id) ? top : [...top, own];
-  const most = Math.max(...rows.map(({ probability }) => probability), Number.MIN_VALUE);
+  const own: Alternative = { id: token.id, text: token.text, probability: token.probability ?? 0 };
+  return top.some(({ id }) => id === own.id) ? top : [...top, own];
+}
+
+function Share({ row, token }: { readonly row: Alternative; readonly token: TokenInfo }) {
+  const most = Math.max(token.alternatives[0]?.probability ?? 0, token.probability ?? 0, Number.MIN_VALUE);
+  return (
+    <>
+      <code>{visibleText({ text: row.text, bytes: row.id === token.id ? token.bytes : [] })}</code>
+      <span class="share-bar" style={{ width: `${(100 * row.probability) / most}%` }} />
+      <span class="share">{percent(row.probability)}</span>
+    </>
+  );
+}
+
+function Alternatives({ token, list, leave, choose }: AlternativesProps) {
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape') leave();
     else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
@@ -84,7 +133,7 @@ function Alternatives({ token, list, leave, choose }: AlternativesProps) {
   };
   return (
     <ol class="alternatives" ref={list} onKeyDown={onKeyDown}>
-      {rows.map((row) => (
+      {rowsOf(token).map((row) => (
         <li key={row.id}>
           <button
             type="button"
@@ -93,9 +142,7 @@ function Alternatives({ token, list, leave, choose }: AlternativesProps) {
             title={row.id === token.id ? 'Generate again from here' : 'Branch: go on with this token instead'}
             onClick={() => choose(row.id)}
           >
-            <code>{visibleText({ text: row.text, bytes: row.id === token.id ? token.bytes : [] })}</code>
-            <span class="share-bar" style={{ width: `${(100 * row.probability) / most}%` }} />
-            <span class="share">{percent(row.probability)}</span>
+            <Share row={row} token={token} />
           </button>
         </li>
       ))}

@@ -16,7 +16,7 @@ import '../prompt/prompt.css';
 import { RunList } from '../prompt/runList.js';
 import { problem, promptText, refreshFound, run } from '../prompt/session.js';
 import { Counters, InspectorLinks, runProvenance } from '../prompt/summary.js';
-import { TokenCard } from '../prompt/tokenCard.js';
+import { TokenCard, TokenHover } from '../prompt/tokenCard.js';
 import { TokenFlow } from '../prompt/tokenFlow.js';
 
 /** Prompt & Tokens: the sidebar where everything starts. */
@@ -77,6 +77,7 @@ function Result({ run }: { readonly run: RunDetail }) {
             identity={null}
             command={{ run: run.id, probes: ['logits'] }}
           />
+          <TokenHover run={run} flow={flow} />
           <Live text={token ? spokenToken(token) : ''} />
         </>
       )}

@@ -45,7 +45,7 @@ uiTest('an alternative branches a run from the keyboard', { theme: 'light' }, as
   await view.locator('.alternative').first().press('ArrowDown');
   const chosen = await view.locator('.alternative:focus code').innerText();
   await view.locator('.alternative:focus').press('Enter');
-  await view.locator('.run.chosen .codicon-git-branch').waitFor();
+  await view.locator('.run.chosen .codicon-git-branch').waitFor({ state: 'attached' });
   await view.getByRole('button', { name: 'Run', exact: true }).waitFor();
   assert.equal(await view.locator(`[data-token="${at}"]`).innerText(), chosen);
   assert.notEqual(await tokenId(view, at), before);
