@@ -60,16 +60,24 @@ export class LocalDevice implements Device {
   async run(program: Program, options: RunOptions = {}): Promise<Record<string, HostTensor>> {
     const registers = new Map<string, HostTensor>();
     const returned: Record<string, HostTensor> = {};
+    // state changes when all steps are done: a cancelled program leaves every block where it was
+    const writes: (() => void)[] = [];
     for (const [index, step] of program.entries()) {
       if (program.length > 1) await yieldToEvents();
       if (options.signal?.aborted) throw cancelled();
-      await this.#step(step, registers, returned);
+      await this.#step(step, registers, returned, writes);
       options.onStep?.(index + 1, program.length);
     }
+    for (const write of writes) write();
     return returned;
   }
 
-  async #step(step: Step, registers: Map<string, HostTensor>, returned: Record<string, HostTensor>): Promise<void> {
+  async #step(
+    step: Step,
+    registers: Map<string, HostTensor>,
+    returned: Record<string, HostTensor>,
+    writes: (() => void)[],
+  ): Promise<void> {
     const session = this.#sessions.get(step.session);
     if (!session) throw failed('run', `session ${step.session} is closed`);
     const feeds: Record<string, Tensor> = {};
@@ -87,7 +95,10 @@ export class LocalDevice implements Device {
         for (const sink of sinks) {
           if (sink.kind === 'return') returned[sink.name] = tensor;
           else if (sink.kind === 'register') registers.set(sink.name, tensor);
-          else this.#state(sink.name).write(tensor);
+          else {
+            const cell = this.#state(sink.name);
+            writes.push(() => cell.write(tensor));
+          }
         }
       }
     } catch (error) {

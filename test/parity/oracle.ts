@@ -21,7 +21,7 @@ export function assertClose(what: string, actual: Tensor, expected: Tensor, tole
   let [worst, at] = [0, -1];
   for (const [i, b] of expected.data.entries()) {
     const a = actual.data[i] as number;
-    const error = Math.abs(a - b) / (1 + Math.abs(b));
+    const error = a === b ? 0 : Math.abs(a - b) / (1 + Math.abs(b)); // −∞ − −∞ is no number
     if (error > worst || Number.isNaN(error)) [worst, at] = [error, i];
     if (Number.isNaN(error)) break;
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { openCheckpoint } from '../../server/formats/registry.js';
-import { Model } from '../../server/runtime/model.js';
+import { Model, type ModelOptions } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { argmax } from '../../server/runtime/sampler.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
@@ -17,9 +17,9 @@ export interface Opened {
 }
 
 /** A model in this thread with an empty run; `close` the device when done. */
-export async function open(file: string): Promise<Opened> {
+export async function open(file: string, options: Partial<ModelOptions> = {}): Promise<Opened> {
   const device = new LocalDevice();
-  const model = await Model.open(await openCheckpoint(path.resolve(file)), { device, threads: 1 });
+  const model = await Model.open(await openCheckpoint(path.resolve(file)), { device, threads: 1, ...options });
   return { device, model, run: await Run.create(model) };
 }
 
@@ -36,9 +36,9 @@ export function transposed({ shape, data }: Tensor): Tensor {
   return { shape: [...shape.slice(0, -2), cols, rows], data: out };
 }
 
-const stateNames: Record<string, string> = { recurrent_state: 'wkv', attention_shift: 'att_shift' };
+export const stateNames: Record<string, string> = { recurrent_state: 'wkv', attention_shift: 'att_shift' };
 /** The reference's recurrent_state is [T,H,E_key,E_value]; ours is [T,H,E_value,E_key]. */
-const stateOf = (name: string, tensor: Tensor): Tensor => (name === 'recurrent_state' ? transposed(tensor) : tensor);
+export const stateOf = (name: string, tensor: Tensor): Tensor => (name === 'recurrent_state' ? transposed(tensor) : tensor);
 
 /**
  * Everything a reference says of a prefilled run, in graph order, so that the first failure is where the divergence begins.
