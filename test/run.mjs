@@ -26,7 +26,10 @@ const stages = {
       '--test-reporter=tap',
       `--test-reporter-destination=${report}`,
     ];
-    return tally(report, node(['--import', 'tsx', '--test', '--test-timeout=300000', ...reporters, ...files.sort()]));
+    return tally(
+      report,
+      node(['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=300000', ...reporters, ...files.sort()]),
+    );
   },
   host() {
     const ok = node(['--import', 'tsx', 'test/editor/hostTests.ts']);

@@ -17,6 +17,9 @@ export type Theme = keyof typeof THEMES;
 /** Native modules that the npm package of code-server comes without, and does without. */
 const NOISE = /bindings file|watchdog/;
 
+/** For what shows within a second on an idle machine. */
+const PATIENCE_MS = 60_000;
+
 /** Where screenshots go: $SHOTS, else an ignored folder. */
 export const shots = process.env.SHOTS ?? path.join(hostDir, 'shots');
 
@@ -69,6 +72,7 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
 async function openPage(browser: Browser, editor: Editor, options: WorkbenchOptions): Promise<Workbench> {
   const { folder = sample, theme = 'dark', width = 1440, height = 900 } = options;
   const page = await browser.newPage({ viewport: { width, height } });
+  page.setDefaultTimeout(PATIENCE_MS);
   await allowNamedFunctions(page);
   if (!editor.installed) await developmentHost(page, { authority: editor.authority, extension: linkedCheckout(editor) });
   await page.goto(workbenchUrl(editor, folder, options.open && path.join(folder, options.open)), { waitUntil: 'commit' });
@@ -160,7 +164,7 @@ export class Workbench {
   }
 
   /** The document of one of our webviews, by the name of its file in webviews/views, once it has drawn something. */
-  async webview(view: string, timeout = 30_000): Promise<Frame> {
+  async webview(view: string, timeout = PATIENCE_MS): Promise<Frame> {
     const deadline = Date.now() + timeout;
     while (Date.now() < deadline) {
       for (const frame of this.page.frames()) if ((await viewName(frame)) === view) return frame;
@@ -177,7 +181,7 @@ export class Workbench {
   }
 
   /** The notification that holds `text`, once it shows. Its buttons are `.monaco-button` inside. */
-  async toast(text: string | RegExp, timeout = 30_000): Promise<Locator> {
+  async toast(text: string | RegExp, timeout = PATIENCE_MS): Promise<Locator> {
     const toast = this.page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first();
     await toast.waitFor({ timeout });
     return toast;
@@ -232,7 +236,7 @@ export const spoken = async (view: Frame): Promise<string> =>
   (await view.locator('[aria-live], [role=status]').allInnerTexts()).join('\n');
 
 /** Waits until a live region of the view says something that matches. */
-export async function heard(view: Frame, pattern: RegExp, timeout = 30_000): Promise<string> {
+export async function heard(view: Frame, pattern: RegExp, timeout = PATIENCE_MS): Promise<string> {
   await view.locator('[aria-live], [role=status]', { hasText: pattern }).first().waitFor({ timeout, state: 'attached' });
   return spoken(view);
 }
