@@ -45,8 +45,19 @@ const stages = {
     const report = path.join(results, 'vsix.tap');
     const vsix = path.join(results, 'model-lab.vsix');
     if (!node(['test/editor/package.mjs', vsix])) return { ...NONE, failed: 1 };
-    const smoke = ['workbench', 'prompt'].map((name) => path.join(root, `test/editor/ui/${name}.test.ts`));
-    return tally(report, node(['--import', 'tsx', 'test/editor/uiTests.ts', '--vsix', vsix, '--results', report, ...smoke]));
+    return tally(
+      report,
+      node([
+        '--import',
+        'tsx',
+        'test/editor/uiTests.ts',
+        '--vsix',
+        vsix,
+        '--results',
+        report,
+        'test/editor/vsix/installed.test.ts',
+      ]),
+    );
   },
 };
 
