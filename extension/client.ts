@@ -27,6 +27,8 @@ export interface ServerProcess {
   readonly module: string;
   readonly execPath: string;
   readonly args: readonly string[];
+  /** Whether it opens the models and computes the runs of before again, and then says `restored`. */
+  readonly restores: boolean;
 }
 
 export interface ClientEvents {

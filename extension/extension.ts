@@ -90,6 +90,7 @@ function hostHandlers(lab: () => Lab): HostHandlers {
   return {
     'host/select': (change) => done(lab().selection.select(change)),
     'host/showInspector': ({ inspector }) => done(lab().panels.show(inspector)),
+    'host/runPath': ({ path }) => done(runPathCommand(lab(), path)),
     'host/pickModel': async () => {
       const chosen = await pickModel(lab(), 'Choose a model');
       return chosen === null ? null : { path: chosen };

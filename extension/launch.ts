@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { ServerProcess } from './client.js';
-import { chooseNode } from './node.js';
+import { chooseNode, type NodeChoice } from './node.js';
 import { hasInspectorTab } from './panels.js';
 
 const BYTES_PER_GB = 1e9;
@@ -14,22 +14,28 @@ export const SERVER_SETTINGS = ['modelLab.server.node', 'modelLab.server.threads
  */
 export function launcher(context: vscode.ExtensionContext): (again: boolean) => Promise<ServerProcess> {
   let warned = false;
+  let chosen: { readonly setting: string; readonly node: NodeChoice } | null = null;
+  const choose = async (setting: string): Promise<NodeChoice> => {
+    // What ran before is not asked for its version again: a restart after a crash is to be quick.
+    if (chosen?.setting !== setting) chosen = { setting, node: await chooseNode(setting) };
+    return chosen.node;
+  };
   return async (again) => {
     const settings = vscode.workspace.getConfiguration('modelLab');
-    const { execPath, warning } = await chooseNode(settings.get('server.node', ''));
+    const { execPath, warning } = await choose(settings.get('server.node', ''));
     if (warning && !warned) void vscode.window.showWarningMessage(warning);
     warned ||= warning !== null;
     const storage = context.storageUri ?? context.globalStorageUri;
     await vscode.workspace.fs.createDirectory(storage);
-    const restore = vscode.workspace.isTrusted && (again || hasInspectorTab());
+    const restores = vscode.workspace.isTrusted && (again || hasInspectorTab());
     const args = [
       ...['--storage', storage.fsPath],
       ...['--embedded', context.asAbsolutePath('media/models')],
       ...['--threads', String(settings.get('server.threads', 0))],
       ...['--memory', String(Math.round(settings.get('memory.limit', 0) * BYTES_PER_GB))],
-      ...(restore ? ['--restore'] : []),
+      ...(restores ? ['--restore'] : []),
     ];
-    return { module: context.asAbsolutePath('dist/server.js'), execPath, args };
+    return { module: context.asAbsolutePath('dist/server.js'), execPath, args, restores };
   };
 }
 

@@ -31,6 +31,7 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
   'host/select': (params): params is Partial<Selection> => isSelectionChange(params),
   'host/showInspector': (params): params is { inspector: InspectorId } =>
     isObject(params) && INSPECTORS.includes(params.inspector as InspectorId),
+  'host/runPath': (params): params is { path: string } => isObject(params) && typeof params.path === 'string',
   'host/pickModel': (params): params is null => params === null,
   'host/copyCommand': (params): params is { run: string; probes: string[] } =>
     isRun(params) &&

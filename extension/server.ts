@@ -52,6 +52,7 @@ export class Server implements vscode.Disposable {
   #child: ChildProcess | null = null;
   #status: ServerStatus = 'stopped';
   #failure: LabError | null = null;
+  #restoring = false;
   #forks = 0;
   #requests = 0;
 
@@ -73,6 +74,11 @@ export class Server implements vscode.Disposable {
   /** Why it is stopped, when nobody stopped it. */
   get failure(): LabError | null {
     return this.#failure;
+  }
+
+  /** True while runs of before may still come back. */
+  get restoring(): boolean {
+    return this.#restoring;
   }
 
   on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): vscode.Disposable {
@@ -166,6 +172,7 @@ export class Server implements vscode.Disposable {
     const { log, launch } = this.#options;
     const { createClient } = await import('./client.js');
     const process = await launch(this.#forks++ > 0);
+    this.#restoring = process.restores;
     let running = false;
     const client = createClient(process, log, {
       forked: (child) => {
@@ -186,6 +193,7 @@ export class Server implements vscode.Disposable {
   }
 
   #receive(fired: ServerEvent): void {
+    if (fired.event === 'restored') this.#restoring = false;
     if (fired.event === 'progress') this.#progress.get(fired.payload.token)?.(fired.payload);
     else this.#event.fire(fired);
   }

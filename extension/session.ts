@@ -30,7 +30,10 @@ export class Session implements vscode.Disposable {
     this.#subscriptions = [
       server.on('models/changed', ({ models }) => this.#update({ models })),
       server.on('runs/changed', ({ run }) => this.#update({ runs: new Map(this.#runs).set(run.id, run) })),
-      server.on('runs/removed', ({ run }) => this.#update({ runs: without(this.#runs, run) })),
+      server.on('runs/removed', ({ run }) => {
+        this.#update({ runs: without(this.#runs, run) });
+        this.#forgetRun();
+      }),
       server.on('restored', () => void this.#refresh()),
       server.onStatus((status) => {
         if (status === 'ready') void this.#refresh();
@@ -73,9 +76,16 @@ export class Session implements vscode.Disposable {
       const [models, runs] = await Promise.all([this.#server.request('models/list', {}), this.#server.request('runs/list', {})]);
       this.#told = '';
       this.#update({ models, runs: new Map(runs.map((run) => [run.id, run])) });
+      if (!this.#server.restoring) this.#forgetRun();
     } catch {
       // The server went away again; its next start refreshes.
     }
+  }
+
+  /** A selected run that is gone is none: its name may come to mean another one. */
+  #forgetRun(): void {
+    const { run } = this.#selection.value;
+    if (run !== null && !this.#runs.has(run)) this.#selection.select({ run: null });
   }
 
   #update(change: { models?: readonly ModelInfo[]; runs?: ReadonlyMap<RunId, RunInfo> }): void {

@@ -39,9 +39,7 @@ export async function stopRunCommand(lab: Lab, argument: unknown): Promise<void>
 }
 
 export async function removeRunCommand(lab: Lab, argument: unknown): Promise<void> {
-  const { id } = runOf(lab, argument);
-  await lab.server.request('runs/remove', { run: id });
-  if (lab.selection.value.run === id) lab.selection.select({ run: null });
+  await lab.server.request('runs/remove', { run: runOf(lab, argument).id });
 }
 
 export const exportRunCommand = (lab: Lab, argument: unknown): Promise<void> => exportRun(lab, runOf(lab, argument).id);
