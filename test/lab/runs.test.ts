@@ -116,7 +116,7 @@ test('a run stops within one token, keeps what it has, and can be looked at', as
   assert.equal(row.weights.data.length, stopped.tokens);
 });
 
-test('prefill stops within one block', async () => {
+test('prefill stops between two pieces of the model', async () => {
   const long = Array.from({ length: 2000 }, (_, i) => 10 + (i % 500));
   const started = await it.ask('runs/start', recipe({ path: llama, ids: long }));
   const first = await it.event((f) => f.event === 'progress' && f.payload.token === started.id);

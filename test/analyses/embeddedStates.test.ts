@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { series, step } from '../../server/analyses/state.js';
+import { openCheckpoint } from '../../server/formats/registry.js';
+import { ByteCache } from '../../server/lab/byteCache.js';
+import { createRunView } from '../../server/lab/runView.js';
+import { Model } from '../../server/runtime/model.js';
+import { Run } from '../../server/runtime/run.js';
+import { LocalDevice } from '../../server/runtime/sessions.js';
+import type { Tensor } from '../../server/tensor/tensor.js';
+import { readOracle } from '../parity/oracle.js';
+import { constructedRun, quiet } from './constructed.js';
+
+/** Trained states: their norms after every token are the reference's; effective ranks are numpy's (linalg.svd) of its last states. */
+const models = [
+  {
+    name: 'tiny-rwkv7',
+    state: 'wkv',
+    key: 'recurrent_state',
+    ranks: [
+      [0, [7.468371, 5.598856, 5.069698]],
+      [2, [5.238652, 5.053337, 4.606246]],
+      [4, [6.481365, 4.145585, 2.432194]],
+    ],
+  },
+  {
+    name: 'tiny-mamba',
+    state: 'ssm',
+    key: 'ssm',
+    ranks: [
+      [0, [1.430069, 1.539018, 1.614652, 1.612225, 1.678184, 1.478267]],
+      [3, [4.578519, 4.448603, 4.664358, 4.403702, 3.734866, 4.310663]],
+      [7, [3.000801, 2.338732, 2.149965, 2.881752, 2.483443, 2.45941]],
+    ],
+  },
+] as const;
+
+const near = (actual: number | undefined, expected: number, what: string, tolerance = 1e-4) =>
+  assert.ok(Math.abs((actual as number) - expected) <= tolerance * (1 + expected), `${what}: ${actual} instead of ${expected}`);
+
+let device: LocalDevice;
+before(() => {
+  device = new LocalDevice();
+});
+after(() => device.close());
+
+for (const { name, state, key, ranks } of models)
+  test(`norms and ranks of ${name}`, async () => {
+    const oracle = await readOracle(name);
+    const ids = [...(oracle.get('input_ids') as Tensor).data];
+    const folder = path.resolve(import.meta.dirname, '../../media/models', name);
+    const engine = await Run.create(await Model.open(await openCheckpoint(folder), { device, threads: 1 }));
+    await engine.prefill(ids);
+    const { id, recipe, model } = constructedRun(ids, [], {});
+    const view = createRunView({ id, recipe, model, engine }, new ByteCache(1 << 26));
+    for (const [layer, expected] of ranks) {
+      const norms = oracle.get(`statet_norm.${layer}.${key}`) as Tensor;
+      const [T, parts] = norms.shape as [number, number];
+      const each = parts / expected.length;
+      for (const [group, rank] of expected.entries()) {
+        const found = await series(view, { layer, state, group }, quiet);
+        for (let t = 0; t < T; t++) {
+          const squares = norms.data.slice(t * parts + group * each, t * parts + (group + 1) * each).map((n) => n * n);
+          near(found.norm.data[t], Math.sqrt(squares.reduce((a, b) => a + b, 0)), `${name} ${layer}.${group} norm at ${t}`);
+        }
+        near(found.rank.data[T - 1], rank, `${name} ${layer}.${group} rank`);
+        const { identity } = await step(view, { layer, state, group, token: T - 1, against: null }, quiet);
+        assert.ok(identity && identity.magnitude > 0 && identity.error <= 1e-5 * identity.magnitude);
+      }
+    }
+  });
