@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { LabError } from '../server/protocol/errors.js';
 import { registerCheckpointEditor } from './checkpointEditor.js';
+import { runPathCommand } from './commands/prompt.js';
 import { registerCommands } from './commands/register.js';
 import { copyCommand, exportRun } from './commands/runs.js';
 import { showError } from './errors.js';

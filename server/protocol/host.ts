@@ -20,6 +20,8 @@ export type ServerStatus = 'starting' | 'ready' | 'restarting' | 'stopped';
 export interface HostRequests {
   'host/select': { readonly params: Partial<Selection>; readonly result: null };
   'host/showInspector': { readonly params: { readonly inspector: InspectorId }; readonly result: null };
+  /** Opens the model and leaves the typing to the prompt box. */
+  'host/runPath': { readonly params: { readonly path: string }; readonly result: null };
   'host/pickModel': { readonly params: null; readonly result: { readonly path: string } | null };
   /** Copies the command line that computes the numbers of this view. */
   'host/copyCommand': { readonly params: { readonly run: RunId; readonly probes: readonly string[] }; readonly result: null };
