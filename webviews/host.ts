@@ -161,8 +161,7 @@ function receive(message: FromHost): void {
       for (const listener of listeners.get(message.event) ?? []) listener(message.payload as never);
       return;
     case 'selection':
-      if (selecting > 0) announced = message.selection;
-      else announce(message.selection);
+      announce(message.selection);
       return;
     case 'server':
       server.value = message.status;

@@ -22,7 +22,7 @@ uiTest('the attention map, its rows and its cells show the reference weights', {
   for (const bar of await bars.allInnerTexts()) {
     const [label = '', value = ''] = bar.split('\n');
     const key = Number.parseInt(label, 10);
-    assert.ok(Math.abs(Number(value) - weight(QUERY, key)) < 6e-4, `key ${key}: ${value}, reference ${weight(QUERY, key)}`);
+    assert.ok(Math.abs(numberOf(value) - weight(QUERY, key)) < 6e-4, `key ${key}: ${value}, reference ${weight(QUERY, key)}`);
   }
 
   const key = Number.parseInt(await bars.first().innerText(), 10);
@@ -31,7 +31,7 @@ uiTest('the attention map, its rows and its cells show the reference weights', {
     .locator('.formula tr', { has: view.locator('th', { hasText: 'softmax' }) })
     .locator('td')
     .first();
-  const shown = Number(await softmax.innerText());
+  const shown = numberOf(await softmax.innerText());
   assert.ok(Math.abs(shown - weight(QUERY, key)) < 6e-4 + 5e-3 * weight(QUERY, key), `${shown}, reference ${weight(QUERY, key)}`);
   await lab.screenshot('attention cell');
 
@@ -44,9 +44,8 @@ uiTest('the attention map, its rows and its cells show the reference weights', {
     for (const [i, text] of values.entries()) {
       const column = Number.parseInt(header[i + 1] ?? '', 10);
       if (Number.isNaN(query) || Number.isNaN(column) || column > query || !/^[\d.e−-]+$/.test(text)) continue;
-      const number = Number(text.replace('−', '-'));
       assert.ok(
-        Math.abs(number - weight(query, column)) < 1e-4,
+        Math.abs(numberOf(text) - weight(query, column)) < 1e-4,
         `${query},${column}: ${text}, reference ${weight(query, column)}`,
       );
       compared++;
@@ -80,6 +79,9 @@ uiTest('a model without attention says so and offers its state', {}, async (lab)
   await view.getByRole('button', { name: 'Show state' }).click();
   await lab.webview('state');
 });
+
+/** A number as views write it. */
+const numberOf = (text: string): number => Number(text.replaceAll('−', '-'));
 
 /** By keyboard alone: the token in the strip, then [ ] and { }. */
 async function walkTo(view: Frame): Promise<void> {
