@@ -142,7 +142,14 @@ on('models/loading', ({ path, done, total }) => {
   const now = loading.value;
   if (now?.path === path) loading.value = { ...now, progress: { done, total, what: 'Reading weights' } };
 });
-on('models/changed', () => void refreshFound());
+let openPaths: ReadonlySet<string> = new Set();
+on('models/changed', (event) => {
+  const opened = event.models.filter(({ path }) => !openPaths.has(path));
+  openPaths = new Set(event.models.map(({ path }) => path));
+  // One that a tree, a code lens or the checkpoint editor opened is the one to prompt next.
+  if (opened.length === 1 && opened[0] && loading.value === null) chosenPath.value = opened[0].path;
+  void refreshFound();
+});
 on('progress', ({ token, done, total, what }) => {
   if (token === running.value?.id) prefill.value = done < total ? { done, total, what } : null;
 });

@@ -40,7 +40,7 @@ function Inspected({ summary }: { readonly summary: CheckpointSummary }) {
   const run = async () => {
     problem.value = null;
     try {
-      await request('models/open', { path: summary.path });
+      await request('host/runPath', { path: summary.path });
     } catch (error) {
       problem.value = errorData(error);
     }
