@@ -50,21 +50,28 @@ export const overview: Analysis<'cache/overview'> = async (view) => {
   };
 };
 
-/** Keys or values of one layer as cached: [K, S, E]. */
-async function rowsOf(view: RunView, layer: number, names: readonly ('k' | 'v')[], signal: AbortSignal): Promise<Tensor[]> {
-  attentionOf(view, layer);
+/** Keys or values of one layer as cached after `tokens` tokens: [K, S, E]. The run may grow meanwhile. */
+async function rowsOf(
+  view: RunView,
+  layer: number,
+  names: readonly ('k' | 'v')[],
+  tokens: number,
+  signal: AbortSignal,
+): Promise<Tensor[]> {
   const full = names.map((name) => `blocks.${layer}.state.${name}`);
-  const probes = await view.probes(full, { signal });
+  const probes = await view.probes(full, { range: { from: 0, to: tokens }, signal });
   return full.map((name) => probes.get(name) as Tensor);
 }
 
 /** L2 norm per KV head and kept position. */
 export const map: Analysis<'cache/map'> = async (view, { layer, state }, { signal }) => {
   const started = performance.now();
-  const [rows] = (await rowsOf(view, layer, [state], signal)) as [Tensor];
+  attentionOf(view, layer);
+  const T = view.ids.length;
+  const [rows] = (await rowsOf(view, layer, [state], T, signal)) as [Tensor];
   const [K, S, E] = rows.shape as [number, number, number];
   return {
-    first: view.ids.length - S,
+    first: T - S,
     norms: { shape: [K, S], data: Float32Array.from({ length: K * S }, (_, i) => norm(rows.data.subarray(i * E, (i + 1) * E))) },
     provenance: provenance(view, `blocks.${layer}.state.${state}`, started),
   };
@@ -96,10 +103,11 @@ export const slice: Analysis<'cache/slice'> = async (view, { layer, kvHead, toke
   const started = performance.now();
   const { kvHeads, window, rope } = attentionOf(view, layer);
   checkIndex('KV head', kvHead, kvHeads);
-  checkIndex('token', token, view.ids.length);
-  const { first } = cacheLayer(layerOf(view, layer), view.ids.length);
+  const T = view.ids.length;
+  checkIndex('token', token, T);
+  const { first } = cacheLayer(layerOf(view, layer), T);
   if (token < first) throw evicted(token, first, window);
-  const [k, v] = (await rowsOf(view, layer, ['k', 'v'], signal)) as [Tensor, Tensor];
+  const [k, v] = (await rowsOf(view, layer, ['k', 'v'], T, signal)) as [Tensor, Tensor];
   const [, S, E] = k.shape as [number, number, number];
   const at = (kvHead * S + token - first) * E;
   return {

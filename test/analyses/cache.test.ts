@@ -34,6 +34,20 @@ test('norms per KV head and kept position', async () => {
     for (let t = 0; t < 5; t++) assert.ok(Math.abs((norms.data[h * 5 + t] as number) - Math.SQRT2 * (h + 1) * (t + 1)) < 1e-5);
 });
 
+test('a run that grows while its cache is read is shown as it was', async () => {
+  const growing = [...ids];
+  const view = constructedRun(growing, [sliding], { 'blocks.0.state.k': tensor([2, 2, 8], () => 1) });
+  const slow: typeof view = {
+    ...view,
+    probes: async (names, options) => {
+      assert.deepEqual(options?.range, { from: 0, to: 5 });
+      growing.push(6, 7);
+      return view.probes(names, options);
+    },
+  };
+  assert.equal((await map(slow, { layer: 0, state: 'k' }, quiet)).first, 3);
+});
+
 test('received attention is a mean over the queries that can see the position', async () => {
   const uniform = (q: number) => 1 / (q + 1);
   const view = constructedRun(ids, [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(5, uniform) });
