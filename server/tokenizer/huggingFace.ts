@@ -164,8 +164,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
 
   bytes(id: number): Uint8Array {
     const added = this.#added.get(id);
-    if (added) return added.special === true ? new Uint8Array() : utf8(added.content);
-    const token = this.#library.model.vocab[id];
+    if (added?.special === true) return new Uint8Array();
+    const token = added?.content ?? this.#library.model.vocab[id];
     if (token === undefined) return new Uint8Array();
     if (this.#alphabet === 'bytes') return bytesOfToken(token);
     const byte = BYTE_TOKEN.exec(token);
@@ -182,7 +182,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     if (known !== undefined) return known;
     const added = this.#added.get(id);
     if (!added && this.#library.model.vocab[id] === undefined) return `[${id}]`;
-    const text = added?.content ?? decodeUtf8([this.bytes(id)]);
+    const text = added?.special === true ? added.content : decodeUtf8([this.bytes(id)]);
     this.#texts[id] = text;
     return text;
   }

@@ -21,7 +21,8 @@ function widen(step: Step): Step {
   if (regex === null || step.invert === true) return step;
   switch (step.behavior) {
     case 'MergedWithPrevious':
-      return split(`(?:(?!${regex})[\\s\\S])*(?:${regex})`);
+      // Up to the pattern or the end: a search that fails at the end would start again at every character.
+      return split(`(?:(?!${regex})[\\s\\S])*(?:${regex}|(?![\\s\\S]))`);
     case 'MergedWithNext':
       return split(`(?:${regex})(?:(?!${regex})[\\s\\S])*`);
     case 'Contiguous':
@@ -64,17 +65,34 @@ function exact(step: Step): Step {
   }
 }
 
+/** A vocabulary with more tokens across words than this is not made of words. */
+const MAX_CROSSINGS = 64;
+
 /**
- * SentencePiece's BPE merges over the whole text. When no token holds a mark after another character, no merge can cross such
- * a place, so cutting there changes nothing, and a megabyte of text becomes words that the library caches.
+ * SentencePiece's BPE merges over the whole text. A merge makes a token, so none can cross the start of a word (a mark after
+ * another character) but where a token that does is spelled out: cutting everywhere else changes nothing, and a megabyte of text
+ * becomes words that are looked up.
  */
 function cutAtMarks(json: TokenizerJson): Step | null {
   if (json.model.type !== 'BPE' || !flatten(json.normalizer).some((step) => step.type === 'Replace' && step.content === '▁'))
     return null;
-  for (const token in json.model.vocab as Record<string, number>) if (/[^▁]▁/u.test(token)) return null;
-  return split('▁*[^▁]+|▁+');
+  const crossings: string[] = [];
+  for (const token in json.model.vocab as Record<string, number>) {
+    for (const { index } of token.matchAll(/(?<=[^▁])▁/gu)) {
+      crossings.push(`(?<=${escapeRegex(token.slice(0, index))})(?=${escapeRegex(token.slice(index))})▁+`);
+    }
+    if (crossings.length > MAX_CROSSINGS) return null;
+  }
+  return split(`▁*(?:${['[^▁]', ...crossings].join('|')})+|▁+`);
 }
 
+/** Gemma's file splits at spaces, after its normaliser has replaced all of them. */
+const isIdle = (step: Step): boolean =>
+  step.type === 'Split' && (step.pattern as { readonly String?: string } | undefined)?.String === ' ';
+
 /** The pre-tokeniser in terms that the library computes as Hugging Face's Rust library does. */
-export const exactPreTokenizer = (json: TokenizerJson): Step | null =>
-  json.pre_tokenizer === null ? cutAtMarks(json) : exact(json.pre_tokenizer);
+export function exactPreTokenizer(json: TokenizerJson): Step | null {
+  const step = json.pre_tokenizer;
+  if (step === null) return cutAtMarks(json);
+  return (isIdle(step) ? cutAtMarks(json) : null) ?? exact(step);
+}

@@ -175,6 +175,33 @@ const bpe = (model: object, rest: object = {}) => ({
   model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: [['a', 'b']], ...model },
   ...rest,
 });
+test('SentencePiece: a token that goes from one word into the next is found, though words are cut apart', async () => {
+  const merges = [
+    ['a', '▁'],
+    ['a▁', 'b'],
+    ['▁', 'c'],
+  ];
+  const vocab = { '▁': 0, a: 1, b: 2, c: 3, 'a▁': 4, 'a▁b': 5, '▁c': 6 };
+  const normalizer = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+  const pre_tokenizer = { type: 'Split', pattern: { String: ' ' }, behavior: 'MergedWithPrevious', invert: false };
+  for (const rest of [{ normalizer }, { normalizer, pre_tokenizer }]) {
+    const tokenizer = await hf(bpe({ vocab, merges }, rest));
+    const pieces = tokenizer.encode('a b a c b c');
+    assert.deepEqual(
+      pieces.map(({ id, start, end }) => [id, start, end]),
+      [
+        [5, 0, 3],
+        [0, 3, 4],
+        [4, 4, 6],
+        [3, 6, 7],
+        [0, 7, 8],
+        [2, 8, 9],
+        [6, 9, 11],
+      ],
+    );
+  }
+});
+
 const malformed: Readonly<Record<string, unknown>> = {
   'not JSON': '{"model":',
   'a list': [],
