@@ -142,7 +142,7 @@ function Picture({ name, picture, shape, colour, cursor, room, factor = false }:
 /** CSS pixels. */
 const TALLEST = 264;
 const LARGEST_CELL = 16;
-const SIGN = 26;
+const SIGN = 22;
 const NARROWEST = 96;
 
 /** Many channels of a few numbers lie across the page rather than down it. */

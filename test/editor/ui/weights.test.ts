@@ -3,7 +3,7 @@ import path from 'node:path';
 import { readTensor } from '../../../server/formats/read.js';
 import { openCheckpoint } from '../../../server/formats/registry.js';
 import { root } from '../codeServer.js';
-import { type Theme, uiTest } from '../ui.js';
+import { type Theme, tableCells, uiTest } from '../ui.js';
 import { promptModel } from './runs.js';
 
 const folder = path.join(root, 'media/models/tiny-rwkv7');
@@ -58,3 +58,31 @@ for (const [theme, width] of [
     await lab.screenshot(`weights declared ${theme}`);
   });
 }
+
+const mamba = path.join(root, 'media/models/tiny-mamba');
+
+uiTest(
+  'a weight file opens in the checkpoint editor and runs from there',
+  { folder: mamba, open: 'model.safetensors', width: 1300, height: 900 },
+  async (lab) => {
+    const view = await lab.webview('checkpoint', 60_000);
+    const checkpoint = await openCheckpoint(mamba);
+    await view.getByRole('tab', { name: `Tensors ${checkpoint.tensors.size}` }).waitFor({ timeout: 60_000 });
+    await view.locator('body').press('t');
+    const table = view.locator('.tensor-table table');
+    await table.getByRole('button', { name: 'Parameters' }).click();
+    const largest =
+      [...checkpoint.tensors.values()].map(({ shape }) => shape.reduce((a, b) => a * b, 1)).sort((a, b) => b - a)[0] ?? 0;
+    const [, first = []] = await tableCells(table).then((rows) => rows.filter((row) => row.length > 1));
+    assert.equal(first[3], largest.toLocaleString('en'));
+    await table.focus();
+    await table.press('ArrowDown');
+    await view.locator('.tensor-detail .heatmap-stage').waitFor({ timeout: 60_000 });
+    await lab.screenshot('checkpoint');
+
+    await view.getByRole('button', { name: 'Run in Model Lab' }).click();
+    const prompt = await lab.webview('prompt', 60_000);
+    await prompt.locator('.model-state', { hasText: 'loaded' }).waitFor({ timeout: 60_000 });
+    await lab.screenshot('checkpoint run');
+  },
+);
