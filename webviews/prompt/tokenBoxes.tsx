@@ -84,7 +84,7 @@ interface BoxesProps {
 }
 
 const Boxes = ({ tokens, colour, name, boundary }: BoxesProps) => (
-  <div class="token-block">
+  <div class="token-block" role="presentation">
     {tokens.map((token) => (
       <TokenBox key={token.index} token={token} colour={colour} name={name} first={token.index === boundary && boundary > 0} />
     ))}

@@ -12,6 +12,7 @@ import { RowDetails } from '../attention/rowDetails.js';
 import { ORDERS, type Order } from '../attention/thumbnails.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
+import { isOver } from '../frame/liveRuns.js';
 import { shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
 import { runSample } from '../frame/sample.js';
@@ -34,7 +35,7 @@ function Attention() {
         <Message title="Attention">
           <Empty
             text="Which tokens each head reads, for every token of a run. Prompt a model in the Prompt & Tokens view, or:"
-            action={{ label: 'Prompt the embedded model', run: runSample }}
+            action={{ label: 'Prompt the embedded model', run: () => runSample() }}
           />
         </Message>
       }
@@ -79,8 +80,12 @@ function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInf
         <Empty text="The run has no tokens yet." />
       </Message>
     );
-  return <Heads run={run} layers={layers} />;
+  return <Heads run={settled(run)} layers={layers} />;
 }
+
+/** While the model writes, its prompt is looked at: the picture would change with each token. */
+const settled = (run: RunDetail): RunDetail =>
+  isOver(run) ? run : { ...run, tokenInfos: run.tokenInfos.slice(0, run.promptTokens) };
 
 function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: readonly LayerSummary[] }) {
   const layer = layers.find(({ index }) => index === selection.value.layer) ?? layers[0];

@@ -19,6 +19,7 @@ uiTest('the attention map, its rows and its cells show the reference weights', {
 
   const bars = view.locator('.row-details .bar');
   await bars.first().waitFor();
+  await calm(view);
   for (const bar of await bars.allInnerTexts()) {
     const [label = '', value = ''] = bar.split('\n');
     const key = Number.parseInt(label, 10);
@@ -33,6 +34,7 @@ uiTest('the attention map, its rows and its cells show the reference weights', {
     .first();
   const shown = numberOf(await softmax.innerText());
   assert.ok(Math.abs(shown - weight(QUERY, key)) < 6e-4 + 5e-3 * weight(QUERY, key), `${shown}, reference ${weight(QUERY, key)}`);
+  await calm(view);
   await lab.screenshot('attention cell');
 
   await view.locator('.heatmap-stage').focus();
@@ -66,6 +68,7 @@ for (const [theme, width] of [
     const view = await lab.webview('attention');
     await walkTo(view);
     await view.locator('.row-details .bar').first().waitFor();
+    await calm(view);
     await lab.screenshot(`attention ${theme}`);
   });
 }
@@ -79,6 +82,12 @@ uiTest('a model without attention says so and offers its state', {}, async (lab)
   await view.getByRole('button', { name: 'Show state' }).click();
   await lab.webview('state');
 });
+
+/** Waits until nothing on screen belongs to an earlier selection. */
+async function calm(view: Frame): Promise<void> {
+  await view.page().waitForTimeout(100);
+  await view.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+}
 
 /** A number as views write it. */
 const numberOf = (text: string): number => Number(text.replaceAll('−', '-'));
