@@ -5,6 +5,7 @@ import type { SharedSelection } from '../selection.js';
 import { isRunning, type Session } from '../session.js';
 
 const ID = 'modelLab.runs';
+const LABEL = 24;
 
 export const isRunInfo = (node: unknown): node is RunInfo => typeof node === 'object' && node !== null && 'recipe' in node;
 
@@ -40,10 +41,10 @@ export class RunsTree implements vscode.TreeDataProvider<RunInfo>, vscode.Dispos
   }
 
   getTreeItem(run: RunInfo): vscode.TreeItem {
-    const item = new vscode.TreeItem(run.title === '' ? '(empty prompt)' : run.title);
+    const item = new vscode.TreeItem(run.title === '' ? '(empty prompt)' : shortened(run.title));
     const active = run.id === this.#selection.value.run;
     item.id = run.id;
-    item.description = [clock(run.created), run.modelName, formatCount(run.tokens, 'token'), status(run)]
+    item.description = [run.modelName, clock(run.created), formatCount(run.tokens, 'token'), status(run)]
       .filter(Boolean)
       .join(' · ');
     item.iconPath = icon(run, active);
@@ -64,6 +65,9 @@ export class RunsTree implements vscode.TreeDataProvider<RunInfo>, vscode.Dispos
     if (run && this.#view.visible) await this.#view.reveal(run, { select: true, focus: false }).then(undefined, () => undefined);
   }
 }
+
+/** Leaves room for the model, which is what tells runs of one prompt apart. */
+const shortened = (title: string) => (title.length > LABEL ? `${title.slice(0, LABEL)}…` : title);
 
 const clock = (time: number) => new Date(time).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
 
