@@ -16,8 +16,8 @@ export function activeContext(lab: Lab): ActiveContext {
     tensors: tensorSummaries(model.checkpoint),
     tokenizer: model.tokenizer,
     layer: active.layer,
-    readProbe: async (name) => {
-      const tensor = run && (await lab.runs.view(run.id).probes([name])).get(name);
+    readProbe: async (name, signal) => {
+      const tensor = run && (await lab.runs.view(run.id).probes([name], { signal })).get(name);
       if (!tensor) return null;
       return { shape: tensor.shape, dtype: 'F32', bytes: tensor.data.byteLength, norm: norm(tensor.data) };
     },

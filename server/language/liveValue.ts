@@ -1,7 +1,7 @@
 import type { TensorSummary } from '../protocol/models.js';
 import type { Concept } from './concept.js';
 import type { ActiveContext } from './context.js';
-import { bytesText, codeSpan, numberText, shapeText } from './markdown.js';
+import { bytesText, codeSpan, numberText, plain, shapeText } from './markdown.js';
 import type { NamedConcept } from './nameAt.js';
 
 /** A hover must not wait for a run: what takes longer than this is left out, and said to be. */
@@ -24,7 +24,7 @@ export async function liveValue(
   ];
   return lines.length === 0
     ? []
-    : [`**${model.name}** · ${model.family} · ${model.dtype}`, '', ...lines.map((line) => `- ${line}`)];
+    : [`**${plain(model.name)}** · ${model.family} · ${model.dtype}`, '', ...lines.map((line) => `- ${line}`)];
 }
 
 function layerIn(path: string): number | null {
@@ -38,7 +38,7 @@ function configLines(concept: Concept, path: string, { config }: ActiveContext):
   // The spelling under the cursor first: several keys share a concept.
   for (const name of [path, ...concept.names]) {
     const holder = tables.find((each) => name in (each as object)) as Record<string, unknown> | undefined;
-    if (holder && holder[name] !== null) return [`\`${name}\` = \`${abbreviated(holder[name])}\``];
+    if (holder && holder[name] !== null) return [`${codeSpan(name)} = ${codeSpan(abbreviated(holder[name]))}`];
   }
   return [];
 }
@@ -66,7 +66,7 @@ function tensorLines(concept: Concept, path: string, tensors: readonly TensorSum
 }
 
 const tensorText = ({ name, shape, dtype, bytes }: TensorSummary): string =>
-  `\`${name}\` ${shapeText(shape)} ${dtype}, ${bytesText(bytes)}`;
+  `${codeSpan(name)} ${shapeText(shape)} ${dtype}, ${bytesText(bytes)}`;
 
 function stateLines(concept: Concept, layer: number, { model, run }: ActiveContext): readonly string[] {
   const declared = model?.layers[layer]?.state ?? [];
@@ -118,7 +118,7 @@ async function probeLine(name: string, context: ActiveContext): Promise<string> 
     const { shape, dtype, bytes, norm } = reading;
     return `${codeSpan(name)} ${shapeText(shape)} ${dtype}, ${bytesText(bytes)}, norm ${numberText(norm)} in the active run`;
   } catch (error) {
-    return `${codeSpan(name)}: ${(error as Error).message}`;
+    return `${codeSpan(name)}: ${plain((error as Error).message)}`;
   } finally {
     clearTimeout(timer);
   }

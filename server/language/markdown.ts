@@ -17,20 +17,28 @@ export const numberText = (value: number): string =>
       ? value.toPrecision(4)
       : value.toExponential(2);
 
-/** Inline code whatever the text holds; line breaks and control characters made visible. */
+/** Inline code, whatever backticks the text holds: names and values come from files that nobody vouches for. */
 export function codeSpan(text: string): string {
+  const line = text.replace(/[\r\n]+/g, ' ');
+  const longest = Math.max(0, ...Array.from(line.matchAll(/`+/g), ([run]) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  const pad = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
+  return `${fence}${pad}${line}${pad}${fence}`;
+}
+
+/** A token as inline code, its spaces, line breaks and control characters made visible. */
+export function tokenSpan(text: string): string {
   const visible = text
     .replace(/\r/g, '␍')
     .replace(/\n/g, '⏎')
     .replace(/\t/g, '⇥')
     .replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
     .replaceAll(' ', '·');
-  if (visible === '') return '(empty)';
-  const longest = Math.max(0, ...Array.from(visible.matchAll(/`+/g), ([run]) => run.length));
-  const fence = '`'.repeat(longest + 1);
-  const pad = visible.startsWith('`') || visible.endsWith('`') ? ' ' : '';
-  return `${fence}${pad}${visible}${pad}${fence}`;
+  return visible === '' ? '(empty)' : codeSpan(visible);
 }
+
+/** Text that Markdown must not read. */
+export const plain = (text: string): string => text.replace(/[\\`*_{}[\]()<>#+!|~]/g, '\\$&').replace(/[\r\n]+/g, ' ');
 
 /** A cell of a table: pipes would end it, even in code. */
 export const cell = (text: string): string => text.replaceAll('|', '\\|');

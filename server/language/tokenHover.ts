@@ -3,7 +3,7 @@ import type { TextDocument } from 'vscode-languageserver-textdocument';
 import type { RunDetail, TokenInfo } from '../protocol/runs.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
 import type { ActiveContext } from './context.js';
-import { codeSpan, table } from './markdown.js';
+import { plain, table, tokenSpan } from './markdown.js';
 
 const LANGUAGES = new Set(['plaintext', 'markdown', 'prompt']);
 export const PROMPT_SCHEME = 'modellab-prompt';
@@ -33,7 +33,7 @@ export class TokenHover {
     const token = ran ?? this.#tokenAt(document, offset, context);
     if (!token) return null;
     const lines = [
-      `**Token** ${codeSpan(tokenizer.text(token.id))} · id ${token.id} · ${model.name}`,
+      `**Token** ${tokenSpan(tokenizer.text(token.id))} · id ${token.id} · ${plain(model.name)}`,
       '',
       `bytes ${bytesOf(token.id, context)}`,
     ];
@@ -111,7 +111,7 @@ function probabilities(info: TokenInfo): readonly string[] {
   const summary = `token ${info.index} of the active run: probability ${percent(probability)}, rank ${rank + 1}, surprisal ${surprisal.toFixed(2)} bits, entropy ${entropy.toFixed(2)} bits`;
   const rows = info.alternatives.slice(0, ALTERNATIVES).map(({ id, text, probability }, index) => {
     const bold = (cell: string) => (id === info.id ? `**${cell}**` : cell);
-    return [String(index + 1), codeSpan(text), String(id), bold(percent(probability))];
+    return [String(index + 1), tokenSpan(text), String(id), bold(percent(probability))];
   });
   return rows.length === 0 ? [summary] : [summary, '', table(['rank', 'token', 'id', 'probability'], rows)];
 }

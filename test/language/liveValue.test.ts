@@ -80,5 +80,13 @@ test('a probe that is slow is left out, and one that fails says why', async () =
   assert.match(await hoverText('attn_│weights', 'python', slow), /`blocks\.0\.attn\.pattern`: not read, the model is busy/);
   assert.ok(performance.now() - started < 1000);
   const failing: ActiveContext = { ...llama, readProbe: () => Promise.reject(new Error('The worker ended.')) };
-  assert.match(await hoverText('attn_│weights', 'python', failing), /The worker ended\./);
+  assert.match(await hoverText('attn_│weights', 'python', failing), /The worker ended/);
+});
+
+test('names and values from files cannot become links', async () => {
+  const config = { ...llama.config, rope_theta: '` [run](command:modelLab.runPath) `' };
+  const model = llama.model && { ...llama.model, name: '[x](command:modelLab.runPath)' };
+  const text = await hoverText('config.rope_│theta', 'python', { ...llama, model, config });
+  assert.ok(text.includes('`rope_theta` = ``"` [run](command:modelLab.runPath) `"``'), text);
+  assert.ok(text.includes('\\[x\\]\\(command:modelLab.runPath\\)'), text);
 });
