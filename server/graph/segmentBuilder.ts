@@ -105,8 +105,13 @@ export class SegmentBuilder extends Builder {
     let value = x;
     if (this.request.interventions.has(full)) {
       this.interventions.add(full);
-      const any = x.shape.map((_, axis): Dim => `${full}.${axis}`);
-      value = this.add(this.mul(x, this.input(`${full}.scale`, 'f32', any)), this.input(`${full}.shift`, 'f32', any));
+      const part = (name: string) =>
+        this.input(
+          name,
+          'f32',
+          x.shape.map((_, axis): Dim => `${name}.${axis}`),
+        ); // any sizes
+      value = this.add(this.mul(x, part(`${full}.scale`)), part(`${full}.shift`));
       value = { ...value, shape: x.shape };
     }
     if (this.request.probes.has(full)) this.output(full, value);

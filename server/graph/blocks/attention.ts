@@ -43,7 +43,11 @@ export function attend(g: SegmentBuilder, spec: AttentionSpec, qkv: { q: Value; 
   const T = g.tokenCount(q, 2);
   const scores = reshapeTo(g, g.concat([score(kPast), score(k)], -1), [0, H, T, -1], ['B', H, 'T', 'S']);
   const capped = spec.softcap === null ? scores : g.mul(g.tanh(g.div(scores, spec.softcap)), spec.softcap);
-  const masked = g.probe('attn.scores', g.add(capped, mask(g, spec.window, kPast, T))); // [B,H,T,S]
+  const hidden = mask(g, spec.window, kPast, T);
+  // an intervention acts before the mask: scaling −∞ by 0 would give NaN
+  const masked = g.touched('attn.scores')
+    ? g.add(g.probe('attn.scores', capped), hidden)
+    : g.probe('attn.scores', g.add(capped, hidden)); // [B,H,T,S]
   const pattern = g.probe('attn.pattern', g.softmax(masked)); // [B,H,T,S]
 
   const C = g.unsqueeze(g.size(kPast, 2), 0);

@@ -1,0 +1,93 @@
+import path from 'node:path';
+import type { TensorEntry } from '../../server/formats/checkpoint.js';
+import { readTensor } from '../../server/formats/read.js';
+import { openCheckpoint } from '../../server/formats/registry.js';
+import { emitOnnx } from '../../server/graph/emit.js';
+import { type Exact, exact, sizeOf } from '../../server/graph/exact/tensor.js';
+import { interpret } from '../../server/graph/interpreter.js';
+import type { Graph } from '../../server/graph/ir.js';
+import { type BoundArchitecture, buildSegment, type SegmentSpec } from '../../server/graph/segment.js';
+import { f32, type HostTensor, i64 } from '../../server/runtime/device.js';
+import { bindCheckpoint } from '../../server/runtime/model.js';
+import { LocalDevice } from '../../server/runtime/sessions.js';
+import { WeightStore } from '../../server/runtime/weights.js';
+import { fixtures } from '../parity/oracle.js';
+
+/** Uniform in ±`size`, the same on every machine. */
+export function noise(seed: number, shape: readonly number[], size = 1): Exact {
+  let state = seed * 2654435761 + 1;
+  const next = () => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9) | 0;
+    return ((state ^ (state >>> 13)) >>> 0) / 2 ** 32;
+  };
+  return { shape, data: Float64Array.from({ length: sizeOf(shape) }, () => Math.fround((2 * next() - 1) * size)) };
+}
+
+export interface Subject {
+  readonly bound: BoundArchitecture;
+  readonly weight: (tensor: string) => Exact;
+  readonly store: WeightStore;
+}
+
+/** A fixture, with its weights read into memory for the interpreter. */
+export async function subject(name: string): Promise<Subject> {
+  const checkpoint = await openCheckpoint(path.resolve(fixtures, name));
+  const read = async (e: TensorEntry) => [e.name, exact(e.shape, await readTensor(checkpoint, e))] as const;
+  const weights = new Map(await Promise.all([...checkpoint.tensors.values()].map(read)));
+  return {
+    bound: await bindCheckpoint(checkpoint),
+    weight: (tensor) => weights.get(tensor) as Exact,
+    store: await WeightStore.open(checkpoint),
+  };
+}
+
+export const whole = ({ bound }: Subject): SegmentSpec => ({ from: 0, to: bound.config.layers, embed: true, head: true });
+
+/** The whole model with every probe it declares as an output. */
+export function allProbes(s: Subject, interventions: readonly string[] = []): Graph {
+  const { declared } = buildSegment(s.bound, whole(s));
+  return buildSegment(s.bound, { ...whole(s), probes: new Set(declared), interventions: new Set(interventions) }).graph;
+}
+
+/** How an input of a segment is filled: T new tokens behind `past`, of which a kv state still has `kept` rows in arrays of C. */
+const sizes = { B: 1, T: 5, C: 4, past: 6, kept: 3 };
+
+/** Random inputs: tokens, states as a past would have left them, whatever `given` does not name. */
+export function inputsOf(s: Subject, graph: Graph, given: Readonly<Record<string, Exact>> = {}): Record<string, Exact> {
+  const vocab = s.bound.config.vocab;
+  return Object.fromEntries(
+    graph.inputs.map((value, seed) => {
+      const shape = value.shape.map((d) => (typeof d === 'number' ? d : d.startsWith('C') ? sizes.C : sizes[d as 'B' | 'T']));
+      const make = (): Exact => {
+        if (value.name === 'tokens')
+          return exact(
+            shape,
+            Array.from({ length: sizes.T }, (_, i) => (i * 7 + 3) % vocab),
+          );
+        if (value.name === 'past') return exact([1], [sizes.past]);
+        if (value.name.endsWith('.kept')) return exact([1], [sizes.kept]);
+        return noise(seed, shape);
+      };
+      return [value.name, given[value.name] ?? make()];
+    }),
+  );
+}
+
+/** The same graph in double precision and in ONNX Runtime, from the same inputs: [exact, single] by output. */
+export async function both(
+  s: Subject,
+  graph: Graph,
+  inputs: Readonly<Record<string, Exact>>,
+  prepack = true,
+): Promise<Map<string, readonly [Exact, HostTensor]>> {
+  const device = new LocalDevice();
+  const model = emitOnnx(graph, { place: s.store.place, weights: prepack ? 'prepack' : 'map' });
+  const session = await device.load(model, { folder: s.store.folder, threads: 1, prepack });
+  const host = (name: string, { shape, data }: Exact) =>
+    graph.inputs.find((v) => v.name === name)?.dtype === 'i64' ? i64(shape, [...data]) : f32(shape, Float32Array.from(data));
+  const feeds = Object.entries(inputs).map(([name, x]) => [name, { kind: 'tensor', tensor: host(name, x) }] as const);
+  const sinks = [...graph.outputs.keys()].map((name) => [name, [{ kind: 'return', name } as const]] as const);
+  const got = await device.run([{ session, feeds: Object.fromEntries(feeds), sinks: Object.fromEntries(sinks) }]);
+  await device.close();
+  return new Map([...interpret(graph, inputs, s.weight)].map(([name, x]) => [name, [x, got[name] as HostTensor]]));
+}
