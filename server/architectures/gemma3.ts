@@ -8,14 +8,14 @@ import type { Value } from '../graph/ir.js';
 import type { SegmentBuilder, TensorTable } from '../graph/segmentBuilder.js';
 import { embed, type LlamaConfig, llamaConfig, llamaParts, MLP, selfAttention, unembed } from './llama.js';
 
-interface Gemma3Config extends LlamaConfig {
+export interface GemmaConfig extends LlamaConfig {
   /** Gemma stores norm weights minus one; GGUF files have the one added. */
   readonly normOffset: number;
   readonly finalSoftcap: number | null;
 }
 
 /** Five sliding layers to one full one; each kind has its own RoPE base. */
-function config(raw: ConfigReader, tensors: TensorTable): Gemma3Config {
+function config(raw: ConfigReader, tensors: TensorTable): GemmaConfig {
   raw.refuse('use_bidirectional_attention', true);
   const core = llamaConfig(raw, tensors);
   const types = raw.perLayer('layer_types', core.layers);
@@ -35,21 +35,27 @@ function config(raw: ConfigReader, tensors: TensorTable): Gemma3Config {
   const sliding = { ...common, window, rope: rope(shared.headDim, local) };
   return {
     ...core,
-    act: raw.word(['hidden_activation', 'hidden_act'], ['gelu_pytorch_tanh', 'gelu', 'silu'], 'gelu_pytorch_tanh'),
+    ...gemmaDefaults(raw),
     attention: Array.from({ length: core.layers }, (_, i) => (slides(i) ? sliding : full)),
-    tied: raw.flag('tie_word_embeddings', true),
-    normOffset: raw.flag('_norm_offset_baked', false) ? 0 : 1,
     finalSoftcap: raw.optional('final_logit_softcapping'),
   };
 }
 
-function block(g: SegmentBuilder, c: Gemma3Config, x: Value, i: number): Value {
+/** Keys of both generations that Llama's config reads with another default. */
+export const gemmaDefaults = (raw: ConfigReader) => ({
+  act: raw.word(['hidden_activation', 'hidden_act'], ['gelu_pytorch_tanh', 'gelu', 'silu'], 'gelu_pytorch_tanh'),
+  tied: raw.flag('tie_word_embeddings', true),
+  normOffset: raw.flag('_norm_offset_baked', false) ? 0 : 1,
+});
+
+/** Norms before and behind both halves; `qkNorm` also over each head of q and k. */
+function block(g: SegmentBuilder, c: GemmaConfig, x: Value, i: number, qkNorm: boolean): Value {
   const norm = (y: Value, name: string) => rmsNorm(g, y, name, c.eps, c.normOffset);
   const attention = selfAttention(
     g,
     c.attention[i] as AttentionSpec,
     g.probe('ln1', norm(x, 'input_layernorm')),
-    (_, heads, name) => norm(heads, `self_attn.${name}`),
+    qkNorm ? (_, heads, name) => norm(heads, `self_attn.${name}`) : undefined,
   );
   const mid = g.probe('resid_mid', g.add(x, norm(attention, 'post_attention_layernorm')));
   const ln2 = g.probe('ln2', norm(mid, 'pre_feedforward_layernorm'));
@@ -57,20 +63,26 @@ function block(g: SegmentBuilder, c: Gemma3Config, x: Value, i: number): Value {
   return g.add(mid, norm(mlp, 'post_feedforward_layernorm')); // [B,T,D]
 }
 
+/** What Gemma 2 and 3 share: embeddings scaled by √D, one RoPE and window a kind of layer, tied logits. */
+export const gemmaParts = {
+  ...llamaParts,
+  state: (c: GemmaConfig, i: number) => attentionState(c.attention[i] as AttentionSpec),
+  embed: (g: SegmentBuilder, c: GemmaConfig): Value => g.mul(embed(g, c), Math.fround(Math.sqrt(c.dModel))),
+  block,
+  head: (g: SegmentBuilder, c: GemmaConfig, x: Value): Value => {
+    const logits = unembed(g, c, g.probe('ln_final', rmsNorm(g, x, 'norm', c.eps, c.normOffset)));
+    return c.finalSoftcap === null ? logits : g.mul(g.tanh(g.div(logits, c.finalSoftcap)), c.finalSoftcap);
+  },
+};
+
 /**
  * Gemma 3: Gemma Team 2025 (arXiv 2503.19786); official code google-deepmind/gemma. Norms on both sides of each half, q/k norms,
  * embeddings scaled by √D, sliding and full layers.
  */
-export const gemma3 = defineArchitecture<Gemma3Config>({
+export const gemma3 = defineArchitecture<GemmaConfig>({
   id: 'gemma3',
   names: ['gemma3_text', 'Gemma3ForCausalLM', 'Gemma3TextModel'],
-  ...llamaParts,
+  ...gemmaParts,
   config,
-  state: (c, i) => attentionState(c.attention[i] as AttentionSpec),
-  embed: (g, c) => g.mul(embed(g, c), Math.fround(Math.sqrt(c.dModel))),
-  block,
-  head: (g, c, x) => {
-    const logits = unembed(g, c, g.probe('ln_final', rmsNorm(g, x, 'norm', c.eps, c.normOffset)));
-    return c.finalSoftcap === null ? logits : g.mul(g.tanh(g.div(logits, c.finalSoftcap)), c.finalSoftcap);
-  },
+  block: (g, c, x, i) => gemmaParts.block(g, c, x, i, true),
 });

@@ -3,7 +3,7 @@ import { defineArchitecture } from '../graph/architecture.js';
 import { type AttentionSpec, attend, attentionState, splitHeads } from '../graph/blocks/attention.js';
 import { activation, activationNames, gatedMlp } from '../graph/blocks/mlp.js';
 import { rmsNorm } from '../graph/blocks/norm.js';
-import { rope } from '../graph/blocks/rope.js';
+import { type Rope, rope } from '../graph/blocks/rope.js';
 import type { ConfigReader } from '../graph/config.js';
 import type { Value } from '../graph/ir.js';
 import type { SegmentBuilder, TensorTable } from '../graph/segmentBuilder.js';
@@ -27,11 +27,12 @@ const rowsOf = (tensors: TensorTable, projection: string): number | undefined =>
     .map((prefix) => tensors.shape(`${prefix}layers.0.self_attn.${projection}.weight`)?.[0])
     .find((rows) => rows !== undefined);
 
-/** `windowed(i)`: the window of layers that slide. */
+/** `windowed(i)`: the window of layers that slide. `rotary`: how heads turn, and how much of them where the config does not say. */
 export function llamaConfig(
   raw: ConfigReader,
   tensors: TensorTable,
   windowed: (i: number) => number | null = () => null,
+  rotary: { readonly style: Rope['style']; readonly fraction: number } = { style: 'half', fraction: 1 },
 ): LlamaConfig {
   const dModel = raw.size(['hidden_size', 'n_embd']);
   const layers = raw.layers(['num_hidden_layers', 'n_layer']);
@@ -39,7 +40,9 @@ export function llamaConfig(
   const headDim = raw.size('head_dim', raw.divides('num_attention_heads', heads, rowsOf(tensors, 'q_proj') ?? dModel));
   const kvHeads = raw.size('num_key_value_heads', (rowsOf(tensors, 'k_proj') ?? heads * headDim) / headDim);
   raw.divides('num_key_value_heads', kvHeads, heads);
-  const rotary = rope(Math.floor(headDim * raw.number('partial_rotary_factor', 1)), raw.rope());
+  const parameters = raw.rope();
+  const fraction = parameters.get('partial_rotary_factor') ?? raw.number('partial_rotary_factor', rotary.fraction);
+  const turn = rope(Math.floor(headDim * fraction), parameters, rotary.style);
   const spec = (window: number | null): AttentionSpec => ({
     heads,
     kvHeads,
@@ -47,14 +50,14 @@ export function llamaConfig(
     scale: headDim ** -0.5,
     softcap: null,
     window,
-    rope: rotary,
+    rope: turn,
   });
   return {
     layers,
     dModel,
     vocab: raw.size('vocab_size'),
     context: raw.optional('max_position_embeddings'),
-    limit: rotary.limit,
+    limit: turn.limit,
     eps: raw.number('rms_norm_eps', 1e-6),
     dFf: raw.size('intermediate_size'),
     act: raw.word(['hidden_act', 'hidden_activation'], activationNames, 'silu'),
@@ -72,6 +75,20 @@ export function selfAttention(g: SegmentBuilder, spec: AttentionSpec, x: Value, 
   const k = norm(g, splitHeads(g, g.linear(x, 'self_attn.k_proj', K * E), K), 'k_norm'); // [B,K,T,E]
   const v = splitHeads(g, g.linear(x, 'self_attn.v_proj', K * E), K); // [B,K,T,E]
   return g.probe('attn.out', g.linear(attend(g, spec, { q, k, v }), 'self_attn.o_proj', x.shape.at(-1) as number)); // [B,T,D]
+}
+
+export const feedForward = (g: SegmentBuilder, c: LlamaConfig, x: Value): Value =>
+  g.within('', 'mlp.', () => gatedMlp(g, x, c.dFf, activation(c.act), MLP));
+
+/** x + attention(norm x), then x + mlp(norm x): what most descendants keep, whatever they put into the halves. */
+export function preNormBlock(
+  g: SegmentBuilder,
+  { eps }: Pick<LlamaConfig, 'eps'>,
+  x: Value,
+  halves: { readonly attention: (ln1: Value) => Value; readonly mlp: (ln2: Value) => Value },
+): Value {
+  const mid = g.probe('resid_mid', g.add(x, halves.attention(g.probe('ln1', rmsNorm(g, x, 'input_layernorm', eps)))));
+  return g.add(mid, halves.mlp(g.probe('ln2', rmsNorm(g, mid, 'post_attention_layernorm', eps)))); // [B,T,D]
 }
 
 export const layer = (c: LlamaConfig, i: number) => {
@@ -94,15 +111,11 @@ export const llamaParts = {
   layer,
   state: (c: LlamaConfig, i: number) => attentionState(c.attention[i] as AttentionSpec),
   embed,
-  block: (g: SegmentBuilder, c: LlamaConfig, x: Value, i: number, norm?: QkNorm): Value => {
-    const ln1 = g.probe('ln1', rmsNorm(g, x, 'input_layernorm', c.eps));
-    const mid = g.probe('resid_mid', g.add(x, selfAttention(g, c.attention[i] as AttentionSpec, ln1, norm)));
-    const ln2 = g.probe('ln2', rmsNorm(g, mid, 'post_attention_layernorm', c.eps));
-    return g.add(
-      mid,
-      g.within('', 'mlp.', () => gatedMlp(g, ln2, c.dFf, activation(c.act), MLP)),
-    ); // [B,T,D]
-  },
+  block: (g: SegmentBuilder, c: LlamaConfig, x: Value, i: number, norm?: QkNorm): Value =>
+    preNormBlock(g, c, x, {
+      attention: (ln1) => selfAttention(g, c.attention[i] as AttentionSpec, ln1, norm),
+      mlp: (ln2) => feedForward(g, c, ln2),
+    }),
   head: (g: SegmentBuilder, c: LlamaConfig, x: Value): Value => unembed(g, c, g.probe('ln_final', rmsNorm(g, x, 'norm', c.eps))),
 };
 

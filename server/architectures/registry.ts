@@ -3,17 +3,38 @@ import { ConfigReader } from '../graph/config.js';
 import type { BoundArchitecture } from '../graph/segment.js';
 import type { TensorTable } from '../graph/segmentBuilder.js';
 import { LabError } from '../protocol/errors.js';
+import { chatglm3 } from './chatglm3.js';
+import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
+import { glm } from './glm.js';
+import { glm4 } from './glm4.js';
 import { gpt2 } from './gpt2.js';
+import { gptNeox } from './gptNeox.js';
 import { llama } from './llama.js';
 import { mamba } from './mamba.js';
 import { mistral } from './mistral.js';
+import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 import { rwkv7 } from './rwkv7.js';
 
 /** One line a family. */
-export const architectures: readonly Architecture[] = [gpt2, llama, mistral, qwen2, qwen3, gemma3, mamba, rwkv7];
+export const architectures: readonly Architecture[] = [
+  gpt2,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma3,
+  gemma2,
+  gptNeox,
+  phi3,
+  glm,
+  glm4,
+  chatglm3,
+  mamba,
+  rwkv7,
+];
 
 const unsupported = (name: string) =>
   new LabError({

@@ -100,7 +100,14 @@ export class ConfigReader {
         throw invalid(`rope.${key}`, value, 'a number');
       return value;
     };
+    const list = (key: string): readonly number[] | null => {
+      const value = table[key] ?? null;
+      if (value !== null && !(Array.isArray(value) && value.every(Number.isFinite)))
+        throw invalid(`rope.${key}`, value, 'numbers');
+      return value;
+    };
     return {
+      list,
       type: String(table.rope_type ?? table.type ?? 'default'),
       theta: read('rope_theta') ?? this.number('rope_theta', theta),
       get: (key) => (key === 'original_max_position_embeddings' ? this.optional(key) : null) ?? read(key),

@@ -3,7 +3,22 @@ import { test } from 'node:test';
 import { fixtures, readOracle } from './oracle.js';
 import { assertDecode, assertRun, idsOf, open } from './reference.js';
 
-for (const family of ['gpt2', 'llama', 'llama_yarn', 'mistral', 'qwen2', 'qwen3', 'gemma3_text', 'mamba', 'rwkv7'])
+for (const family of [
+  'gpt2',
+  'llama',
+  'llama_yarn',
+  'mistral',
+  'qwen2',
+  'qwen3',
+  'gemma3_text',
+  'gemma2',
+  'gpt_neox',
+  'phi3',
+  'glm',
+  'glm4',
+  'mamba',
+  'rwkv7',
+])
   test(`${family} equals the reference`, async () => {
     const { device, model, run } = await open(path.join(fixtures, family));
     const oracle = await readOracle(family);

@@ -30,3 +30,16 @@ export function gatedMlp(g: SegmentBuilder, x: Value, size: number, act: Activat
   const post = g.probe('mlp.post', g.mul(act(g, pre), g.linear(x, names.up, size))); // [B,T,F]
   return g.probe('mlp.out', g.linear(post, names.down, x.shape.at(-1) as number)); // [B,T,D]
 }
+
+/** The same with gate and up stored as one matrix [2F, D], gate first. */
+export function fusedGatedMlp(
+  g: SegmentBuilder,
+  x: Value,
+  size: number,
+  act: Activation,
+  names: { readonly gateUp: string; readonly down: string },
+): Value {
+  const [gate, up] = g.split(g.linear(x, names.gateUp, 2 * size), -1, [size, size]) as [Value, Value]; // [B,T,F]
+  const post = g.probe('mlp.post', g.mul(act(g, g.probe('mlp.pre', gate)), up));
+  return g.probe('mlp.out', g.linear(post, names.down, x.shape.at(-1) as number)); // [B,T,D]
+}

@@ -21,6 +21,7 @@ export interface RopeParameters {
   readonly type: string;
   readonly theta: number;
   readonly get: (key: string) => number | null;
+  readonly list: (key: string) => readonly number[] | null;
   /** max_position_embeddings. */
   readonly context: number | null;
 }
@@ -29,7 +30,7 @@ const unknownRope = (type: string) =>
   new LabError({
     code: 'ROPE_UNKNOWN',
     message: `RoPE scaling of type "${type}" is not known.`,
-    hint: 'Known: default, linear, llama3, yarn, dynamic (within the trained context).',
+    hint: 'Known: default, linear, llama3, yarn, longrope and dynamic (within the trained context).',
   });
 
 const missing = (type: string, key: string) =>
@@ -58,6 +59,9 @@ export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'ha
       return plain(base.map((f) => f / need('factor')));
     case 'llama3':
       return plain(llama3(base, p, need));
+    case 'longrope':
+    case 'su':
+      return longRope(plain(base), p, need);
     case 'yarn':
       return yarn(dims, base, p, need, style);
     default:
@@ -80,6 +84,23 @@ function llama3(base: Float32Array, p: RopeParameters, need: (key: string) => nu
 
 const originalContext = (p: RopeParameters, need: (key: string) => number): number =>
   p.get('original_max_position_embeddings') ?? p.context ?? need('original_max_position_embeddings');
+
+/**
+ * LongRoPE (Ding et al. 2024): every pair has its own divisor, one set up to the original context and another beyond. The short set is in
+ * use here, and holds up to that context: beyond, all keys so far would have to turn by other angles.
+ */
+function longRope(plain: Rope, p: RopeParameters, need: (key: string) => number): Rope {
+  const original = originalContext(p, need);
+  const factor = p.get('factor') ?? (p.context ?? original) / original;
+  const short = p.list('short_factor');
+  if (short?.length !== plain.frequencies.length) throw missing(p.type, `short_factor, ${plain.frequencies.length} numbers`);
+  return {
+    ...plain,
+    frequencies: plain.frequencies.map((f, i) => f / (short[i] as number)),
+    amplitude: p.get('attention_factor') ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))),
+    limit: original,
+  };
+}
 
 /** YaRN (Peng et al. 2023): interpolate below β_slow turns of the original context, extrapolate above β_fast, ramp between. */
 function yarn(dims: number, base: Float32Array, p: RopeParameters, need: (key: string) => number, style: Rope['style']): Rope {
