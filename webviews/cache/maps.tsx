@@ -116,10 +116,11 @@ export function Received({ received, tokens, layer }: Shared & { readonly receiv
 
 /** Positions that get most, over all heads. */
 function Sinks({ received, tokens }: { readonly received: ReceivedAttention; readonly tokens: readonly TokenInfo[] }) {
-  const most = useMemo(() => strongest(received), [received]);
+  const followers = Math.min(FOLLOWERS, Math.floor(tokens.length / 2));
+  const most = useMemo(() => strongest(received, followers), [received, followers]);
   return (
     <p class="note">
-      Most over all heads:
+      Most over all heads, of those that {followers} or more tokens follow:
       {most.map(({ token, mean }) => (
         <button key={token} type="button" class="link" onClick={() => select({ token })}>
           {named(tokens, token)} {percent(mean)}
@@ -129,9 +130,12 @@ function Sinks({ received, tokens }: { readonly received: ReceivedAttention; rea
   );
 }
 
-function strongest({ received: { shape, data } }: ReceivedAttention) {
+/** A mean over fewer later tokens says little: the last but one token has a single reader. */
+const FOLLOWERS = 8;
+
+function strongest({ received: { shape, data } }: ReceivedAttention, followers: number) {
   const [heads = 0, count = 0] = shape;
-  const means = Array.from({ length: count }, (_, token) => {
+  const means = Array.from({ length: count - followers }, (_, token) => {
     let sum = 0;
     for (let head = 0; head < heads; head++) sum += data[head * count + token] ?? 0;
     return { token, mean: sum / heads };

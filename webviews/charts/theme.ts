@@ -31,7 +31,8 @@ export const ink = computed(() => {
     focus: colour('--vscode-focusBorder', dark ? '#0078d4' : '#005fb8'),
     series: [
       colour('--vscode-charts-blue', '#3794ff'),
-      colour('--vscode-charts-orange', '#d18616'),
+      // The editor's own orange is a highlight in some themes, too dark for a line.
+      dark ? '#e59a4a' : '#b85a00',
       colour('--vscode-charts-green', '#89d185'),
       colour('--vscode-charts-purple', '#b180d7'),
       colour('--vscode-charts-red', '#f14c4c'),
