@@ -13,7 +13,10 @@ import { WorkerDevice } from './runtime/workerDevice.js';
 /** The server process: one connection to the extension that forked it, models in a thread of their own. */
 endWithParent();
 const connection = parentConnection();
-const device = new WorkerDevice(new URL('./worker.js', import.meta.url));
+// A lab without its thread is of no use: it ends, and the extension starts it again with everything restored.
+const device = new WorkerDevice(new URL('./worker.js', import.meta.url), (error) => {
+  throw error;
+});
 const lab = new Lab(device, parseOptions(process.argv.slice(2)), emitter(connection));
 const documents = new TextDocuments(TextDocument);
 let folders: readonly string[] = [];

@@ -25,7 +25,7 @@ export interface ModelOptions {
   readonly threads: number;
   /** Refuse models that need more; default: the memory that is free now. */
   readonly memoryLimit?: number;
-  /** Blocks to a session of the generating chain, BLOCKS_PER_PIECE unless a measurement wants another number. */
+  /** Blocks to a session of the generating chain; by PIECE_PARAMETERS unless a measurement wants another number. */
   readonly blocksPerPiece?: number;
   /** Return the residual stream entering each block; false only to measure what that costs. */
   readonly capture?: boolean;
@@ -35,10 +35,11 @@ export interface ModelOptions {
 }
 
 /**
- * A run can be cancelled between pieces. One-block pieces make prefill 10–15 % slower (each session works in memory of its own, which is
- * cold in the cache); with five the cost is in the noise, and five blocks × 256 tokens are no more work than one block of a long prompt.
+ * A run can be cancelled between pieces. Small blocks share one up to this many parameters: a piece is never more work than one block of
+ * that size (60 ms for 256 tokens on two cores), and a larger block is a piece of its own. Sessions of single small blocks would cost
+ * 10–15 % of prefill, since each works in memory of its own that is cold in the cache.
  */
-const BLOCKS_PER_PIECE = 5;
+const PIECE_PARAMETERS = 16_000_000;
 
 /** Inspection sessions kept open, least recently used first out. */
 const INSPECTIONS = 32;
@@ -66,6 +67,17 @@ export async function bindCheckpoint(checkpoint: Checkpoint): Promise<BoundArchi
 
 export const parameterCount = (checkpoint: Checkpoint): number =>
   [...checkpoint.tensors.values()].reduce((sum, entry) => sum + sizeOf(entry.shape), 0);
+
+/** Parameters of the largest block. */
+function blockParameters(checkpoint: Checkpoint, { architecture, config, prefix }: BoundArchitecture): number {
+  const blocks = Array.from({ length: config.layers }, (_, i) => prefix + architecture.blockPrefix(i));
+  const counts = new Map(blocks.map((block) => [block, 0]));
+  for (const { name, shape } of checkpoint.tensors.values()) {
+    const block = blocks.find((b) => name.startsWith(b));
+    if (block !== undefined) counts.set(block, (counts.get(block) ?? 0) + sizeOf(shape));
+  }
+  return Math.max(1, ...counts.values());
+}
 
 /** Bytes the sessions of a model will hold: fp32 weights, packed once. */
 export const memoryNeeded = (checkpoint: Checkpoint): number => Math.ceil(parameterCount(checkpoint) * 4 * 1.15);
@@ -97,7 +109,7 @@ export class Model {
     const needed = memoryNeeded(checkpoint);
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
-    const size = options.blocksPerPiece ?? BLOCKS_PER_PIECE;
+    const size = options.blocksPerPiece ?? Math.max(1, Math.floor(PIECE_PARAMETERS / blockParameters(checkpoint, bound)));
     const groups = Array.from(
       { length: Math.ceil(layers / size) },
       (_, i) => [i * size, Math.min((i + 1) * size, layers)] as const,

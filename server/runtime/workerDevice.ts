@@ -40,8 +40,11 @@ export class WorkerDevice implements Device {
   readonly #pending = new Map<number, Pending>();
   #next = 1;
 
-  /** `script`: dist/worker.js, or its TypeScript source under a loader. */
-  constructor(script: URL | string) {
+  /** `script`: dist/worker.js, or its TypeScript source under a loader. `onLost`: the thread ended though nobody closed it. */
+  constructor(
+    script: URL | string,
+    private readonly onLost: (error: LabError) => void = () => undefined,
+  ) {
     this.#worker = new Worker(script);
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(lost(error.message)));
@@ -106,6 +109,7 @@ export class WorkerDevice implements Device {
   #fail(error: LabError): void {
     for (const pending of this.#pending.values()) pending.reject(error);
     this.#pending.clear();
+    this.onLost(error);
   }
 }
 
