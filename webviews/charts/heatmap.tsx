@@ -81,12 +81,16 @@ export function Heatmap(props: HeatmapProps) {
     cursor.value = cell;
     props.onHover?.(cell);
   };
+  // The table takes over the cursor when it takes the place of the picture.
+  const leave = () => {
+    if (!asTable.value) move(null);
+  };
   useGestures(stage, {
     movable,
     zoom,
     pan: map.pan,
     hover: (x, y) => move(map.at(x, y)),
-    leave: () => move(null),
+    leave,
     click: (x, y) => {
       const cell = map.at(x, y);
       if (cell) props.onSelect?.(cell);
@@ -126,7 +130,7 @@ export function Heatmap(props: HeatmapProps) {
         tabIndex={0}
         style={{ height: `${map.height}px` }}
         onKeyDown={onKeyDown}
-        onBlur={() => move(null)}
+        onBlur={leave}
       >
         <canvas ref={map.base} />
         <canvas ref={map.over} />
