@@ -167,6 +167,7 @@ function Twin({ cursor, asTable, ...props }: TwinProps) {
         cursor={cursor.value}
         onCursor={(cell) => {
           cursor.value = cell;
+          props.onHover?.(cell);
         }}
       />
     </div>
