@@ -52,6 +52,7 @@ export function createClient(server: ServerProcess, log: LogOutputChannel, { for
     documentSelector: LANGUAGES.flatMap((language) => [
       { scheme: 'file', language },
       { scheme: 'untitled', language },
+      { scheme: 'vscode-notebook-cell', language },
     ]),
     outputChannel: log,
     revealOutputChannelOn: RevealOutputChannelOn.Never,

@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '../formats/writeSafetensors.js';
 import type { RunRecipe } from '../protocol/runs.js';
 import type { RunView } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { LiveRun } from './liveRun.js';
+import { writeWhole } from './writeWhole.js';
 
 /** FILE.safetensors with logits, ids and the probes asked for; FILE.json with the recipe that computes them again. */
 export async function exportRun(
@@ -35,7 +35,7 @@ export async function exportRun(
     probes,
     command: command(recipe, probes),
   };
-  await writeFile(files[1] as string, `${JSON.stringify(about, null, 2)}\n`);
+  await writeWhole(files[1] as string, `${JSON.stringify(about, null, 2)}\n`);
   return files;
 }
 

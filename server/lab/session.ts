@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunId, RunRecipe } from '../protocol/runs.js';
+import { writeWhole } from './writeWhole.js';
 
 /** What a restart needs: which models were open, and the recipes of the runs. */
 export interface Session {
@@ -43,7 +44,6 @@ export class SessionFile {
     this.#waiting = null;
     const file = path.join(this.folder, FILE);
     await mkdir(this.folder, { recursive: true });
-    await writeFile(`${file}.new`, JSON.stringify(session));
-    await rename(`${file}.new`, file);
+    await writeWhole(file, JSON.stringify(session));
   }
 }
