@@ -10,10 +10,12 @@ import { type Order, overview, ranked, want } from './thumbnails.js';
 interface Props {
   readonly layers: readonly LayerSummary[];
   readonly order: Order;
+  /** Tokens of the run: those after the query are not drawn. */
+  readonly tokens: number;
 }
 
 /** Every head of the model at a glance: layers × heads, or one list by score. Heads that share keys and values stand together. */
-export function HeadGrid({ layers, order }: Props) {
+export function HeadGrid({ layers, order, tokens }: Props) {
   const known = overview.value;
   const missing = layers.filter(({ index }) => known.get(index)?.state !== 'ready').length;
   useEffect(() => {
@@ -24,7 +26,7 @@ export function HeadGrid({ layers, order }: Props) {
     return (
       <section class={most <= 8 ? 'heads few' : most <= 16 ? 'heads' : 'heads many'} aria-label="Heads by layer">
         {layers.map((layer) => (
-          <LayerRow key={layer.index} layer={layer} />
+          <LayerRow key={layer.index} layer={layer} tokens={tokens} />
         ))}
       </section>
     );
@@ -35,6 +37,7 @@ export function HeadGrid({ layers, order }: Props) {
         <Thumbnail
           key={`${layer}.${head}`}
           of={of}
+          tokens={tokens}
           layer={layer}
           head={head}
           caption={`${layer}.${head}`}
@@ -47,7 +50,7 @@ export function HeadGrid({ layers, order }: Props) {
 }
 
 /** Asks for its heads when it comes on screen. */
-function LayerRow({ layer }: { readonly layer: LayerSummary }) {
+function LayerRow({ layer, tokens }: { readonly layer: LayerSummary; readonly tokens: number }) {
   const { index, heads, kvHeads } = layer;
   const row = useRef<HTMLDivElement>(null);
   const state = overview.value.get(index);
@@ -73,10 +76,15 @@ function LayerRow({ layer }: { readonly layer: LayerSummary }) {
           title={shared > 1 ? `Key-value head ${group}` : undefined}
         >
           {Array.from({ length: shared }, (_, n) => (
-            <Thumbnail key={n} of={value} layer={index} head={group * shared + n} />
+            <Thumbnail key={n} tokens={tokens} of={value} layer={index} head={group * shared + n} />
           ))}
         </span>
       ))}
+      {state?.state === 'loading' && (
+        <span class="quiet" role="status">
+          computing
+        </span>
+      )}
       {state?.state === 'failed' && (
         <button type="button" class="link" title={`${state.error.message} ${state.error.hint}`} onClick={state.retry}>
           {state.error.code}: try again
@@ -89,15 +97,16 @@ function LayerRow({ layer }: { readonly layer: LayerSummary }) {
 interface ThumbnailProps {
   /** Null while it is computed. */
   readonly of: AttentionThumbnails | null;
+  readonly tokens: number;
   readonly layer: number;
   readonly head: number;
   readonly caption?: string;
   readonly note?: string;
 }
 
-function Thumbnail({ of, layer, head, caption, note }: ThumbnailProps) {
+function Thumbnail({ of, tokens, layer, head, caption, note }: ThumbnailProps) {
   const chosen = selection.value.layer === layer && selection.value.head === head;
-  const canvas = useCanvas((context, width, height) => of && drawThumbnail(context, of, head, width, height));
+  const canvas = useCanvas((context, width, height) => of && drawThumbnail(context, of, head, tokens, width, height));
   const scores = of?.scores[head];
   const said = scores
     ? `Head ${layer}.${head}: induction ${scores.induction.toFixed(2)}, previous token ${scores.previous.toFixed(2)}, first token ${scores.sink.toFixed(2)}, entropy ${scores.entropy.toFixed(1)} bits`
@@ -126,6 +135,7 @@ function drawThumbnail(
   context: CanvasRenderingContext2D,
   of: AttentionThumbnails,
   head: number,
+  tokens: number,
   width: number,
   height: number,
 ): void {
@@ -134,9 +144,10 @@ function drawThumbnail(
   const colours = table('sequential', ground.value);
   const pixels = new ImageData(size, size);
   const from = head * size * size;
+  const cellOf = (pixel: number) => Math.floor((pixel * Math.min(size, tokens)) / size);
   for (let i = 0; i < size * size; i++) {
     // Above the diagonal there is nothing.
-    if (i % size > Math.floor(i / size)) continue;
+    if (cellOf(i % size) > cellOf(Math.floor(i / size))) continue;
     const colour = 4 * Math.round(Math.sqrt((of.thumbnails.data[from + i] ?? 0) / 255) * 255);
     for (let channel = 0; channel < 4; channel++) pixels.data[4 * i + channel] = colours[colour + channel] ?? 0;
   }

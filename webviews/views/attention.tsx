@@ -1,15 +1,14 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
 import type { LayerSummary, ModelInfo } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import '../attention/attention.css';
-import { CellDetails } from '../attention/cellDetails.js';
+import { Details } from '../attention/details.js';
 import { HeadGrid } from '../attention/headGrid.js';
 import { HeadMap } from '../attention/headMap.js';
 import { HeadPicker } from '../attention/headPicker.js';
-import { RowDetails } from '../attention/rowDetails.js';
 import { ORDERS, type Order } from '../attention/thumbnails.js';
+import type { Cell } from '../charts/grid.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { isOver } from '../frame/liveRuns.js';
@@ -25,6 +24,13 @@ import { persisted, request } from '../host.js';
 const isOrder = (value: unknown): value is Order => ORDERS.some((order) => order.value === value);
 const order = persisted<Order>('order', 'layer', isOrder);
 const pool = persisted<'mean' | 'max'>('pool', 'max', (value) => value === 'mean' || value === 'max');
+
+const POOLS = [
+  { value: 'max', text: 'max' },
+  { value: 'mean', text: 'mean' },
+] as const;
+/** Milliseconds that the keys may pause before a row is asked for. */
+const SETTLE = 40;
 
 function Attention() {
   return (
@@ -93,101 +99,79 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
   const index = layer?.index ?? 0;
   const tokens = run.tokenInfos;
   const query = selection.value.token !== null && selection.value.token < tokens.length ? selection.value.token : null;
-  const key = useSignal<number | null>(null);
+  const chosen = useSignal<number | null>(null);
+  const key = query !== null && chosen.value !== null && chosen.value <= query ? chosen.value : null;
   const of = { run: run.id, layer: index, head };
-  const row = useRequest('attention/row', query === null ? null : { ...of, query }, 40);
-  const cell = useRequest(
-    'attention/cell',
-    query === null || key.value === null || key.value > query ? null : { ...of, query, key: key.value },
-    40,
-  );
-  useEffect(() => {
-    if (key.value !== null && (query === null || key.value > query)) key.value = null;
-  }, [query]);
-  const choose = (next: { readonly row: number; readonly col: number }) => {
-    select({ token: next.row, layer: index, head });
-    key.value = next.col;
+  const row = useRequest('attention/row', query === null ? null : { ...of, query }, SETTLE);
+  const cell = useRequest('attention/cell', query === null || key === null ? null : { ...of, query, key }, SETTLE);
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape') moveHead(event, layers, index, head);
+    else if (key !== null) chosen.value = null;
+    else select({ token: null });
+  };
+  const chooseCell = (at: Cell) => {
+    select({ token: at.row, layer: index, head });
+    chosen.value = at.col;
   };
   const written = query === null ? '' : ` at token ${query} “${tokens[query] ? visibleText(tokens[query]) : ''}”`;
-  const shownRow = shownValue(row);
-  const shownCell = shownValue(cell);
-  const probe = `blocks.${index}.attn.pattern`;
-  const picker = <HeadPicker layers={layers} layer={index} head={head} />;
   return (
     <Frame
       title={`What head ${index}.${head} of ${run.modelName} reads${written}`}
-      controls={
-        <>
-          {picker}
-          <Dropdown
-            label="Heads by"
-            labelled
-            value={order.value}
-            options={ORDERS}
-            onChange={(value) => {
-              order.value = value;
-            }}
-          />
-          <Dropdown
-            label="Pool"
-            labelled
-            value={pool.value}
-            options={[
-              { value: 'max', text: 'max' },
-              { value: 'mean', text: 'mean' },
-            ]}
-            onChange={(value) => {
-              pool.value = value;
-            }}
-          />
-        </>
-      }
-      provenance={shownCell?.provenance ?? shownRow?.provenance ?? null}
-      command={{ run: run.id, probes: [probe] }}
-      onKey={(event) => {
-        if (event.key === 'Escape') {
-          if (key.value !== null) key.value = null;
-          else select({ token: null });
-        } else moveHead(event, layers, index, head);
-      }}
+      controls={<Controls layers={layers} layer={index} head={head} />}
+      provenance={shownValue(cell)?.provenance ?? shownValue(row)?.provenance ?? null}
+      command={{ run: run.id, probes: [`blocks.${index}.attn.pattern`] }}
+      onKey={onKey}
     >
       <div class="attention">
-        <HeadGrid layers={layers} order={order.value} />
+        <HeadGrid layers={layers} order={order.value} tokens={tokens.length} />
         <HeadMap
           run={run}
           layer={index}
           head={head}
           pool={pool.value}
-          row={query === null ? null : shownRow}
-          selectedKey={key.value}
-          onCell={choose}
+          row={query === null ? null : shownValue(row)}
+          selectedKey={key}
+          onCell={chooseCell}
         />
-        <aside class="details">
-          {query === null ? (
-            <p class="quiet">Select a token in the strip, or a cell of the map, to see which tokens it reads and why.</p>
-          ) : (
-            <Loaded of={row} what={`Row ${query} of head ${index}.${head}`}>
-              {(value) => (
-                <RowDetails
-                  tokens={tokens}
-                  query={query}
-                  row={value}
-                  selectedKey={key.value}
-                  onKey={(chosen) => {
-                    key.value = chosen;
-                  }}
-                />
-              )}
-            </Loaded>
-          )}
-          {query !== null && key.value !== null && (
-            <Loaded of={cell} what={`The products of query ${query} and key ${key.value}`}>
-              {(value) => <CellDetails tokens={tokens} query={query} selectedKey={key.value ?? 0} cell={value} />}
-            </Loaded>
-          )}
-        </aside>
+        <Details
+          tokens={tokens}
+          name={`${index}.${head}`}
+          query={query}
+          selectedKey={key}
+          row={row}
+          cell={cell}
+          onKey={(next) => {
+            chosen.value = next;
+          }}
+        />
       </div>
     </Frame>
+  );
+}
+
+function Controls(props: { readonly layers: readonly LayerSummary[]; readonly layer: number; readonly head: number }) {
+  return (
+    <>
+      <HeadPicker {...props} />
+      <Dropdown
+        label="Heads by"
+        labelled
+        value={order.value}
+        options={ORDERS}
+        onChange={(value) => {
+          order.value = value;
+        }}
+      />
+      <Dropdown
+        label="Pool"
+        labelled
+        value={pool.value}
+        options={POOLS}
+        onChange={(value) => {
+          pool.value = value;
+        }}
+      />
+    </>
   );
 }
 
