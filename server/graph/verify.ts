@@ -82,7 +82,7 @@ const sign = (ops: string, signature: Signature) => {
   for (const op of ops.split(' ')) signatures.set(op, signature);
 };
 sign('Add Sub Mul Div Max Min Concat Identity', { inputs: [], rest: 'same', output: 'same' });
-sign('Less LessOrEqual Greater', { inputs: [], rest: 'same', output: 'bool' });
+sign('Less LessOrEqual Greater Equal', { inputs: [], rest: 'same', output: 'bool' });
 sign('And', { inputs: [], rest: 'bool', output: 'bool' });
 sign('Exp Log Sin Cos Tanh Sqrt Relu Sigmoid Softplus Gelu Softmax MatMul RMSNorm LayerNormalization', {
   inputs: [],
@@ -90,9 +90,14 @@ sign('Exp Log Sin Cos Tanh Sqrt Relu Sigmoid Softplus Gelu Softmax MatMul RMSNor
   output: 'f32',
 });
 sign('Transpose Neg', { inputs: ['same'], output: 'same' });
-sign('Reshape Unsqueeze Squeeze Slice Split Gather', { inputs: ['same'], rest: 'i64', output: 'same' });
+sign('Reshape Expand Unsqueeze Squeeze Slice Split Gather GatherElements Expand', {
+  inputs: ['same'],
+  rest: 'i64',
+  output: 'same',
+});
 sign('ReduceSum ReduceMean ReduceMax', { inputs: ['same'], rest: 'i64', output: 'same' });
 sign('Where', { inputs: ['bool'], rest: 'same', output: 'same' });
+sign('NonZero', { inputs: ['bool'], output: 'i64' });
 sign('Range', { inputs: [], rest: 'i64', output: 'i64' });
 
 function dtypeFault(node: Node): string | null {

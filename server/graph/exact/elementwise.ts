@@ -53,6 +53,7 @@ export const elementwise: Readonly<Record<string, Kernel>> = {
   Min: binary(Math.min),
   Less: binary((x, y) => Number(x < y)),
   LessOrEqual: binary((x, y) => Number(x <= y)),
+  Equal: binary((x, y) => Number(x === y)),
   Greater: binary((x, y) => Number(x > y)),
   And: binary((x, y) => Number(x !== 0 && y !== 0)),
   Where: where,
