@@ -40,8 +40,7 @@ export function HeadMap(props: Props) {
   return (
     <div class="map">
       <div class="map-strip" ref={strip}>
-        <Arcs row={row} query={selection.value.token} />
-        <TokenStrip tokens={tokens} label="Keys" colour="none" />
+        <TokenStrip tokens={tokens} label="Keys" colour="none" above={<Arcs row={row} query={selection.value.token} />} />
       </div>
       <Loaded of={map.whole} what={`Attention of head ${layer}.${head}`}>
         {() => <Picture {...props} map={map} />}

@@ -1,5 +1,15 @@
 import type { Signal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useWindowKeys } from './frame.js';
+
+/** `/` opens the search from anywhere in the view but a field. */
+export function useSearchKey(query: Signal<string | null>): void {
+  useWindowKeys((event) => {
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    query.value = '';
+  });
+}
 
 interface Props {
   /** Null closes the search. */

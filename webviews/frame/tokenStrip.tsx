@@ -1,11 +1,12 @@
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { TokenInfo } from '../../server/protocol/runs.js';
 import { axis, axisPixels, fitAll, reveal, tokenAt, tokensOnScreen, zoomBy } from './axis.js';
 import { movedToken, searchTokens } from './keys.js';
 import { hover, select, selection } from './selection.js';
 import { drawStrip, stripHeight } from './stripDrawing.js';
-import { TokenSearch } from './tokenSearch.js';
+import { TokenSearch, useSearchKey } from './tokenSearch.js';
 import { spokenToken, type TokenColour } from './tokenText.js';
 import { useCanvas } from './useCanvas.js';
 
@@ -18,6 +19,8 @@ export interface TokenStripProps {
   /** Shared selection by default. */
   readonly selected?: number | null;
   readonly onSelect?: (token: number) => void;
+  /** Drawn on the same axis right over the strip. */
+  readonly above?: ComponentChildren;
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -29,6 +32,7 @@ export function TokenStrip({
   colour = 'surprisal',
   selected = selection.value.token,
   onSelect = selectToken,
+  above = null,
 }: TokenStripProps) {
   const count = tokens.length;
   const at = axis.value;
@@ -52,6 +56,7 @@ export function TokenStrip({
     if (selected !== null && selected < count) reveal(selected, count);
   }, [selected, count, axisPixels.value === 0]);
 
+  useSearchKey(query);
   const go = (token: number) => {
     hover.value = null;
     onSelect(token);
@@ -61,7 +66,6 @@ export function TokenStrip({
     const page = Math.max(1, Math.floor(axisPixels.value / at.width) - 1);
     const moved = movedToken(event, tokens, selected ?? 0, page);
     if (moved !== null) go(moved);
-    else if (event.key === '/') query.value = '';
     else if (event.key === '+' || event.key === '=') zoomBy(1.5, axisPixels.value / 2, count);
     else if (event.key === '-') zoomBy(1 / 1.5, axisPixels.value / 2, count);
     else if (event.key === '0') fitAll(count);
@@ -75,6 +79,7 @@ export function TokenStrip({
   return (
     <div class="strip">
       {query.value !== null && <TokenSearch query={query} found={found} current={selected} go={go} />}
+      {above}
       <div
         class="strip-scroll"
         ref={scroller}

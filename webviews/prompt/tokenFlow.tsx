@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { movedToken, searchTokens } from '../frame/keys.js';
 import { hover, select, selection } from '../frame/selection.js';
-import { TokenSearch } from '../frame/tokenSearch.js';
+import { TokenSearch, useSearchKey } from '../frame/tokenSearch.js';
 import type { TokenColour } from '../frame/tokenText.js';
 import { branch } from './session.js';
 import { boxId, boxOf, tokenOf, useBoxes, useMark } from './tokenBoxes.js';
@@ -31,6 +31,7 @@ export function TokenFlow({ run, colour, onEnter }: Props) {
     if (selected !== null) boxOf(list.current, selected)?.scrollIntoView({ block: 'nearest' });
   }, [selected, run.id]);
 
+  useSearchKey(query);
   const go = (token: number) => {
     hover.value = null;
     select({ token });
@@ -40,7 +41,6 @@ export function TokenFlow({ run, colour, onEnter }: Props) {
     const current = tokens[from];
     const moved = verticalMove(event, list.current, from) ?? movedToken(event, tokens, from, 50);
     if (moved !== null) go(selected === null && event.key.startsWith('Arrow') ? 0 : moved);
-    else if (event.key === '/') query.value = '';
     else if (event.key === 'Enter' && event.altKey && current) void branch(run.id, from, current.id);
     else if (event.key === 'Enter' && selected !== null) onEnter();
     else if (event.key === 'Escape') select({ token: null });
