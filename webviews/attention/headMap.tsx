@@ -35,7 +35,7 @@ export function HeadMap(props: Props) {
   const count = tokens.length;
   const map = useMapTiles({ run: run.id, layer, head, count, pool });
   const strip = useRef<HTMLDivElement>(null);
-  useRoom(strip);
+  useRoom(strip, count);
   useFit(run.id, count);
   return (
     <div class="map">
@@ -62,8 +62,11 @@ function useFit(run: string, count: number): void {
   }, [run, count, pixels, room]);
 }
 
-/** Lower, the map cannot be read; the page scrolls instead. */
+/** Lower, a map cannot be read and the page scrolls instead; a short run has room for its labels. */
 const LEAST_HEIGHT = 340;
+const LABELLED = { tokens: 56, height: 12 } as const;
+const leastHeight = (count: number): number =>
+  count <= LABELLED.tokens ? Math.max(LEAST_HEIGHT, count * LABELLED.height) : LEAST_HEIGHT;
 
 function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & { readonly map: MapTiles }) {
   const tokens = run.tokenInfos;
@@ -126,11 +129,11 @@ function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & {
 }
 
 /** Follows the height that is left in the window below the strip. */
-function useRoom(strip: { readonly current: HTMLElement | null }): void {
+function useRoom(strip: { readonly current: HTMLElement | null }, count: number): void {
   useEffect(() => {
     const measure = () => {
       const { bottom, width } = strip.current?.getBoundingClientRect() ?? { bottom: 0, width: LEAST_HEIGHT };
-      rowRoom.value = Math.floor(Math.max(Math.min(LEAST_HEIGHT, width), innerHeight - bottom - scrollY - 92));
+      rowRoom.value = Math.floor(Math.max(Math.min(leastHeight(count), width), innerHeight - bottom - scrollY - 92));
     };
     const observer = new ResizeObserver(measure);
     if (strip.current) observer.observe(strip.current);
@@ -139,7 +142,7 @@ function useRoom(strip: { readonly current: HTMLElement | null }): void {
       observer.disconnect();
       removeEventListener('resize', measure);
     };
-  }, [strip]);
+  }, [strip, count]);
 }
 
 /** Says when a picture's cell stands for several weights. */

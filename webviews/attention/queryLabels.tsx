@@ -34,14 +34,16 @@ export function QueryLabels({ tokens, height, selected, hovered }: Props) {
       const y = Math.max(6, (row - first + 0.5) * size);
       const text = size >= TEXT_FROM ? visibleText(token) : marked ? `${row} ${visibleText(token)}` : String(row);
       if (marked) {
-        context.clearRect(0, y - 9, width, 18);
+        const tall = size >= TEXT_FROM ? size : 18;
+        context.clearRect(0, y - tall / 2, width, tall);
         context.fillStyle = row === selected ? ink.value.focus : ink.value.quiet;
         context.fillRect(width - 3, y - Math.max(size, 3) / 2, 3, Math.max(size, 3));
       }
       context.fillStyle = marked ? ink.value.text : ink.value.quiet;
       context.fillText(shortened(context, text, width - 8), width - 6, y);
     };
-    const near = (row: number) => [selected, hovered].some((marked) => marked !== null && Math.abs(marked - row) * size < 13);
+    const near = (row: number) =>
+      size < TEXT_FROM && [selected, hovered].some((marked) => marked !== null && Math.abs(marked - row) * size < 13);
     for (let row = Math.ceil(Math.floor(first) / every) * every; row < last; row += every) {
       if (!near(row)) draw(row, false);
     }
