@@ -63,8 +63,9 @@ const mamba = path.join(root, 'media/models/tiny-mamba');
 
 uiTest(
   'a weight file opens in the checkpoint editor and runs from there',
-  { folder: mamba, open: 'model.safetensors', width: 1300, height: 900 },
+  { folder: mamba, width: 1300, height: 900 },
   async (lab) => {
+    await lab.openFile('model.safetensors');
     const view = await lab.webview('checkpoint', 60_000);
     const checkpoint = await openCheckpoint(mamba);
     await view.getByRole('tab', { name: `Tensors ${checkpoint.tensors.size}` }).waitFor({ timeout: 60_000 });
