@@ -74,7 +74,8 @@ export function selfAttention(g: SegmentBuilder, spec: AttentionSpec, x: Value, 
   const q = norm(g, splitHeads(g, g.linear(x, 'self_attn.q_proj', H * E), H), 'q_norm'); // [B,H,T,E]
   const k = norm(g, splitHeads(g, g.linear(x, 'self_attn.k_proj', K * E), K), 'k_norm'); // [B,K,T,E]
   const v = splitHeads(g, g.linear(x, 'self_attn.v_proj', K * E), K); // [B,K,T,E]
-  return g.probe('attn.out', g.linear(attend(g, spec, { q, k, v }), 'self_attn.o_proj', x.shape.at(-1) as number)); // [B,T,D]
+  const heads = { q, k, v, ...(spec.sinks && { sinks: g.weight('self_attn.sinks', [H]) }) };
+  return g.probe('attn.out', g.linear(attend(g, spec, heads), 'self_attn.o_proj', x.shape.at(-1) as number)); // [B,T,D]
 }
 
 export const feedForward = (g: SegmentBuilder, c: LlamaConfig, x: Value): Value =>

@@ -10,12 +10,15 @@ import { glm } from './glm.js';
 import { glm4 } from './glm4.js';
 import { gpt2 } from './gpt2.js';
 import { gptNeox } from './gptNeox.js';
+import { gptOss } from './gptOss.js';
 import { llama } from './llama.js';
 import { mamba } from './mamba.js';
 import { mistral } from './mistral.js';
+import { mixtral } from './mixtral.js';
 import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
+import { qwen3Moe } from './qwen3Moe.js';
 import { rwkv7 } from './rwkv7.js';
 
 /** One line a family. */
@@ -32,6 +35,9 @@ export const architectures: readonly Architecture[] = [
   glm,
   glm4,
   chatglm3,
+  mixtral,
+  qwen3Moe,
+  gptOss,
   mamba,
   rwkv7,
 ];

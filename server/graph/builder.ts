@@ -72,9 +72,12 @@ export class Builder {
   sub = (a: Value, b: Operand) => this.#binary('Sub', a, b);
   mul = (a: Value, b: Operand) => this.#binary('Mul', a, b);
   div = (a: Value, b: Operand) => this.#binary('Div', a, b);
+  min = (a: Value, b: Operand) => this.#binary('Min', a, b);
+  max = (a: Value, b: Operand) => this.#binary('Max', a, b);
   less = (a: Value, b: Value) => this.#binary('Less', a, b, 'bool');
   lessOrEqual = (a: Value, b: Value) => this.#binary('LessOrEqual', a, b, 'bool');
   greater = (a: Value, b: Value) => this.#binary('Greater', a, b, 'bool');
+  equal = (a: Value, b: Value) => this.#binary('Equal', a, b, 'bool');
   and = (a: Value, b: Value) => this.#binary('And', a, b, 'bool');
 
   neg = (x: Value) => this.#unary('Neg', x);

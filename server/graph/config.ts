@@ -73,6 +73,13 @@ export class ConfigReader {
     return whole / part;
   }
 
+  /** A list of numbers, e.g. mlp_only_layers. */
+  numbers(key: string): readonly number[] | null {
+    const value = this.value(key);
+    if (value !== null && !(Array.isArray(value) && value.every(Number.isFinite))) throw invalid(key, value, 'a list of numbers');
+    return value;
+  }
+
   /** One string a layer, e.g. layer_types. */
   perLayer(key: string, layers: number): readonly string[] | null {
     const value = this.value(key);

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value } from './ir.js';
+import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
   AttributeProto_AttributeType,
   type AttributeProtoSchema,
@@ -23,6 +23,12 @@ export interface WeightPlace {
   readonly location: string;
   readonly offset: number;
   readonly bytes: number;
+}
+
+/** One index of the first axis. */
+function partOf({ shape, offset, bytes, ...rest }: WeightPlace, part: number): WeightPlace {
+  const size = bytes / (shape[0] as number);
+  return { ...rest, shape: shape.slice(1), offset: offset + part * size, bytes: size };
 }
 
 export interface EmitTarget {
@@ -75,7 +81,7 @@ class Emitter {
         dataType: ELEMENT[value.dtype],
         rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
       });
-    for (const { value, tensor } of this.graph.weights.values()) this.#weight(value, tensor);
+    for (const weight of this.graph.weights.values()) this.#weight(weight);
     for (const node of this.graph.nodes) this.#node(node);
     for (const [name, value] of this.graph.outputs) if (name !== value.name) this.emit('Identity', [value.name], [name]);
     return {
@@ -88,8 +94,9 @@ class Emitter {
   }
 
   /** Half-precision weights enter as they are in the file; ONNX Runtime folds the Cast, or it follows a Gather of a few rows. */
-  #weight(value: Value, tensor: string): void {
-    const { dtype, shape, location, offset, bytes } = this.target.place(tensor);
+  #weight({ value, tensor, part }: Weight): void {
+    const whole = this.target.place(tensor);
+    const { dtype, shape, location, offset, bytes } = part === undefined ? whole : partOf(whole, part);
     const stored = dtype === 'F32' ? value.name : `${value.name}.stored`;
     this.#initializers.push({
       name: stored,
@@ -102,8 +109,8 @@ class Emitter {
         { key: 'length', value: String(bytes) },
       ],
     });
-    const whole = this.graph.nodes.some((n) => n.op !== 'Gather' && n.inputs.some((i) => i?.name === value.name));
-    if (dtype !== 'F32' && whole) this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
+    const used = this.graph.nodes.some((n) => n.op !== 'Gather' && n.inputs.some((i) => i?.name === value.name));
+    if (dtype !== 'F32' && used) this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
   }
 
   #node(node: Node): void {

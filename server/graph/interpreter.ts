@@ -1,10 +1,11 @@
 import { elementwise } from './exact/elementwise.js';
 import { reductions } from './exact/reduce.js';
+import { selecting } from './exact/select.js';
 import { concat, shaping } from './exact/shape.js';
 import { type Exact, exact, type Kernel, sizeOf } from './exact/tensor.js';
 import type { Graph, Node, Value } from './ir.js';
 
-const kernels: Readonly<Record<string, Kernel>> = { ...elementwise, ...shaping, ...reductions };
+const kernels: Readonly<Record<string, Kernel>> = { ...elementwise, ...shaping, ...selecting, ...reductions };
 
 /** Everything known while a graph runs; a body sees what surrounds it. */
 class Scope {
@@ -53,7 +54,14 @@ export function interpret(
     if (!given) throw new RangeError(`input ${value.name} was not given`);
     scope.set(value, given);
   }
-  for (const { value, tensor } of graph.weights.values()) scope.set(value, weight(tensor));
+  for (const { value, tensor, part } of graph.weights.values()) {
+    const { shape, data } = weight(tensor);
+    const size = sizeOf(value.shape as readonly number[]);
+    scope.set(
+      value,
+      part === undefined ? { shape, data } : { shape: shape.slice(1), data: data.subarray(part * size, (part + 1) * size) },
+    );
+  }
   return execute(graph, scope);
 }
 

@@ -35,6 +35,8 @@ export interface Constant {
 export interface Weight {
   readonly value: Value;
   readonly tensor: string;
+  /** Only this index of the tensor's first axis: one expert of many stored in one tensor. */
+  readonly part?: number;
 }
 
 export interface Graph {

@@ -153,6 +153,17 @@ export class SegmentBuilder extends Builder {
     return stored.join() === shape.join() ? value : this.reshape(value, ...shape);
   }
 
+  /** Index `part` of the first axis of a tensor [n, …], which stays where it is in the file: [ … ]. */
+  weightPart(name: string, part: number, shape: readonly number[]): Value {
+    const full = this.#prefix + name;
+    const stored = this.tensors.shape(full);
+    if (stored === null) throw weightMissing([full]);
+    if (stored.join() !== shape.join()) throw weightShape(full, stored, shape);
+    const value = { name: `w.${full}[${part}]`, dtype: 'f32', shape: shape.slice(1) } as const;
+    this.graph.weights.set(value.name, { value, tensor: full, part });
+    return value;
+  }
+
   /** A tensor outside every prefix, e.g. lm_head beside `backbone.`; null when the checkpoint has none. */
   topWeight(names: readonly string[], shape: readonly number[]): Value | null {
     if (!names.some((name) => this.tensors.shape(name) !== null)) return null;
@@ -173,10 +184,10 @@ export class SegmentBuilder extends Builder {
 
   // state ────────────────────────────────────────────────────────────────────
 
-  /** Rows of a kv state before this call, [B,K,C,E], left-aligned; only the first `kept` are valid. */
+  /** Rows of a kv state before this call, [B,K,C,E] (or [B,C,E] when no heads are declared), left-aligned; only the first `kept` are valid. */
   kvPast(spec: StateSpec): Value {
-    const [heads, , size] = spec.shape as readonly [number, 'S', number];
-    return this.input(`${this.#scope}state.${spec.name}.past`, 'f32', ['B', heads, `C.${spec.keeps ?? 'all'}`, size]);
+    const shape = spec.shape.map((size) => (size === 'S' ? `C.${spec.keeps ?? 'all'}` : size));
+    return this.input(`${this.#scope}state.${spec.name}.past`, 'f32', ['B', ...shape]);
   }
 
   /** How many rows of this block's kv arrays are valid, i64 [1]. */
@@ -188,7 +199,7 @@ export class SegmentBuilder extends Builder {
     return this.input(`${this.#scope}state.${spec.name}.past`, 'f32', ['B', ...(spec.shape as number[])]);
   }
 
-  /** New rows [B,K,T,E] of a kv state, or the state after the last token [B, …] of any other. */
+  /** New rows [B,K,T,E] (or [B,T,E]) of a kv state, or the state after the last token [B, …] of any other. */
   stateNew(name: string, value: Value): void {
     this.output(`${this.#scope}state.${name}.new`, value);
   }

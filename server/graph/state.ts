@@ -1,10 +1,10 @@
 /** State a block declares. Cache, memory and state views derive from this; nothing downstream knows the family. */
 export interface StateSpec {
-  /** k, v, conv, ssm, wkv, att_shift, ffn_shift … */
+  /** k, v, c_kv, k_pe, conv, ssm, wkv, att_shift, ffn_shift … */
   readonly name: string;
   /** `kv` gains a row a token; `conv`, `matrix` and `shift` are replaced. */
   readonly kind: 'kv' | 'conv' | 'matrix' | 'shift';
-  /** Without batch: [K, 'S', E] for kv, fixed sizes otherwise. */
+  /** Without batch: [K, 'S', E] for kv, ['S', E] when all heads share the rows; fixed sizes otherwise. */
   readonly shape: readonly (number | 'S')[];
   /** kv: rows kept at most (sliding window − 1), null for all. */
   readonly keeps: number | null;
@@ -13,6 +13,12 @@ export interface StateSpec {
 /** Keys and values of K heads after RoPE. A sliding window of w tokens needs w − 1 old rows. */
 export const kvState = (kvHeads: number, headDim: number, window: number | null): StateSpec[] =>
   ['k', 'v'].map((name) => ({ name, kind: 'kv', shape: [kvHeads, 'S', headDim], keeps: window === null ? null : window - 1 }));
+
+/** What multi-head latent attention keeps instead of keys and values: the latent of rank R, and the part of the key that RoPE turns. */
+export const latentState = (rank: number, ropeDims: number): StateSpec[] => [
+  { name: 'c_kv', kind: 'kv', shape: ['S', rank], keeps: null },
+  { name: 'k_pe', kind: 'kv', shape: ['S', ropeDims], keeps: null },
+];
 
 /** The last `width` inputs of a causal convolution over `channels`. */
 export const convState = (channels: number, width: number): StateSpec => ({

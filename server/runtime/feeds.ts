@@ -8,7 +8,7 @@ export type InputRole =
   | { readonly role: 'resid' }
   | { readonly role: 'carry'; readonly carry: string }
   | { readonly role: 'state'; readonly block: number; readonly state: string }
-  | { readonly role: 'kept'; readonly block: number; readonly state: string }
+  | { readonly role: 'kept'; readonly block: number }
   | { readonly role: 'intervention'; readonly probe: string; readonly part: 'scale' | 'shift' };
 
 const STATE = /^blocks\.(\d+)\.state\.(\w+)\.past$/;
@@ -22,7 +22,7 @@ export function inputRole(name: string): InputRole {
   const state = STATE.exec(name);
   if (state) return { role: 'state', block: Number(state[1]), state: state[2] as string };
   const kept = KEPT.exec(name);
-  if (kept) return { role: 'kept', block: Number(kept[1]), state: 'k' };
+  if (kept) return { role: 'kept', block: Number(kept[1]) };
   const change = INTERVENTION.exec(name);
   if (change) return { role: 'intervention', probe: change[1] as string, part: change[2] as 'scale' | 'shift' };
   throw new RangeError(`segment input ${name} has no meaning`);

@@ -6,6 +6,7 @@ import { emitOnnx } from '../graph/emit.js';
 import { type Graph, prune } from '../graph/ir.js';
 import { type BoundArchitecture, buildSegment, listProbes, type SegmentSpec } from '../graph/segment.js';
 import type { TensorTable } from '../graph/segmentBuilder.js';
+import { assertSound } from '../graph/verify.js';
 import { cancelled, LabError } from '../protocol/errors.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { Device } from './device.js';
@@ -143,6 +144,11 @@ export class Model {
     return new Model(checkpoint, bound, options.device, weights, options.threads, pieces, options.capture ?? true);
   }
 
+  /** States of a block that gain a row a token: k and v, or the latent; they grow together. */
+  rowStates(block: number): readonly string[] {
+    return (this.layers[block]?.state ?? []).filter((state) => state.kind === 'kv').map((state) => state.name);
+  }
+
   get probes(): readonly string[] {
     this.#probes ??= listProbes(this.bound);
     return this.#probes;
@@ -192,6 +198,7 @@ async function compile(
 ): Promise<Piece> {
   const built = buildSegment(bound, spec).graph;
   const graph = only ? prune(built, [...only]) : built;
+  assertSound(graph);
   const model = emitOnnx(graph, { place: weights.place, weights: prepack ? 'prepack' : 'map' });
   return { session: await device.load(model, { folder: weights.folder, threads, prepack }), spec, graph };
 }

@@ -61,14 +61,15 @@ export async function recompute(
   if (!layer) await run.model.inspection({ from: 0, to: 1, embed: false, head: false, probes }); // says that it is unknown
   if (!run.model.capture) throw noCapture();
   const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes });
-  const rows = names.filter((name) => /\.state\.[kv]$/.test(name));
+  const kept = new Set(run.model.rowStates(block).map((state) => `blocks.${block}.state.${state}`));
+  const rows = names.filter((name) => kept.has(name));
   if (rows.length === 0) return execute(run, piece, startOf(run, layer as LayerView, range), range, block, signal);
   // kv rows: everything kept at the end of the range
   const keeps = (layer as LayerView).state.find((s) => s.kind === 'kv')?.keeps ?? range.to;
-  const kept = { from: Math.max(0, range.to - keeps), to: range.to };
+  const last = { from: Math.max(0, range.to - keeps), to: range.to };
   const others = names.filter((name) => !rows.includes(name));
   const kv = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes: new Set(rows) });
-  const result = new Map(await execute(run, kv, kept, kept, block, signal));
+  const result = new Map(await execute(run, kv, last, last, block, signal));
   if (others.length > 0) for (const [name, tensor] of await recompute(run, others, range, signal)) result.set(name, tensor);
   return result;
 }

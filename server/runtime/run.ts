@@ -162,7 +162,9 @@ export class Run {
         if (input.role === 'resid') return { kind: 'register', name: 'resid' };
         if (input.role === 'carry') return { kind: 'register', name: input.carry };
         if (input.role === 'intervention') throw new RangeError('the generating chain has no interventions');
-        return { kind: input.role === 'kept' ? 'rows' : 'state', name: this.stateName(input.block, input.state) };
+        if (input.role === 'kept')
+          return { kind: 'rows', name: this.stateName(input.block, this.model.rowStates(input.block)[0] as string) };
+        return { kind: 'state', name: this.stateName(input.block, input.state) };
       }),
       sinks: sinksOf(graph, (output) => {
         if (output.role === 'state') return [{ kind: 'state', name: this.stateName(output.block, output.state) }];

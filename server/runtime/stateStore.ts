@@ -36,8 +36,10 @@ class PlainCell implements StateCell {
   }
 }
 
-/** Rows [K,C,E] with the first `rows` valid; a sliding window keeps only the newest. */
+/** Rows [K,C,E] (or [C,E]: one head) with the first `rows` valid; a sliding window keeps only the newest. */
 class RowCell implements StateCell {
+  /** [K], or nothing when the rows have no heads. */
+  readonly #outer: readonly number[];
   readonly #heads: number;
   readonly #size: number;
   readonly #keeps: number;
@@ -46,18 +48,18 @@ class RowCell implements StateCell {
   #data: Float32Array;
 
   constructor(spec: StateSpec) {
-    const [heads, , size] = spec.shape as readonly [number, 'S', number];
-    this.#heads = heads;
-    this.#size = size;
+    this.#outer = spec.shape.slice(0, -2) as number[];
+    this.#heads = this.#outer[0] ?? 1;
+    this.#size = spec.shape.at(-1) as number;
     this.#keeps = spec.keeps ?? Number.POSITIVE_INFINITY;
-    this.#data = new Float32Array(heads * size);
+    this.#data = new Float32Array(this.#heads * this.#size);
   }
 
-  tensor = () => f32([1, this.#heads, this.#capacity, this.#size], this.#data);
+  tensor = () => f32([1, ...this.#outer, this.#capacity, this.#size], this.#data);
   rows = () => i64([1], [this.#rows]);
 
   write(value: HostTensor): void {
-    const added = value.dims[2] as number;
+    const added = value.dims.at(-2) as number;
     const rows = Math.min(this.#rows + added, this.#keeps);
     const fresh = Math.min(added, rows);
     const old = rows - fresh;
@@ -91,7 +93,7 @@ class RowCell implements StateCell {
       const from = h * this.#capacity * E;
       out.set(this.#data.subarray(from, from + S * E), h * S * E);
     }
-    return f32([K, S, E], out);
+    return f32([...this.#outer, S, E], out);
   }
 
   get bytes(): number {

@@ -16,6 +16,9 @@ for (const family of [
   'phi3',
   'glm',
   'glm4',
+  'mixtral',
+  'qwen3_moe',
+  'gpt_oss',
   'mamba',
   'rwkv7',
 ])
