@@ -135,12 +135,12 @@ export const rwkv7 = defineArchitecture<Rwkv7Config>({
     const A = raw.size('attention_hidden_size', dModel);
     const E = raw.size('head_dim', 64);
     const H = raw.divides('head_dim', E, A);
-    // the first layer has no v_lora, and a model of one layer none at all
-    const width = (name: string) =>
+    const rowsOf = (name: string) =>
       ['model.layers.1.', 'model.layers.0.', 'layers.1.', 'layers.0.']
-        .map((layer) => tensors.shape(`${layer}attn.${name}_lora.lora.0.weight`)?.[0])
-        .find((size) => size !== undefined) ?? 1;
-    const rank = (name: string, key: string) => raw.size(`${key}_low_rank_dim`, width(name));
+        .map((layer) => tensors.shape(`${layer}${name}.weight`)?.[0])
+        .find((rows) => rows !== undefined);
+    // the first layer has no v_lora, and a model of one layer none at all
+    const rank = (name: string, key: string) => raw.size(`${key}_low_rank_dim`, rowsOf(`attn.${name}_lora.lora.0`) ?? 1);
     return {
       dModel,
       layers: raw.layers('num_hidden_layers'),
@@ -149,7 +149,7 @@ export const rwkv7 = defineArchitecture<Rwkv7Config>({
       H,
       E,
       A,
-      dFf: raw.size('intermediate_size', Math.round(raw.number('hidden_ratio', 4) * dModel)),
+      dFf: raw.size('intermediate_size', rowsOf('ffn.key') ?? 4 * dModel),
       eps: raw.number('norm_eps', 1e-5),
       groupEps: raw.optional('_group_norm_eps') ?? E * raw.number('norm_eps', 1e-5),
       rank: { w: rank('w', 'decay'), a: rank('a', 'a'), v: rank('v', 'v'), g: rank('g', 'gate') },
