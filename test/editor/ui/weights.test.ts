@@ -71,7 +71,7 @@ uiTest(
     await view.getByRole('tab', { name: `Tensors ${checkpoint.tensors.size}` }).waitFor({ timeout: 60_000 });
     await view.locator('body').press('t');
     const table = view.locator('.tensor-table table');
-    await table.getByRole('button', { name: 'Parameters' }).click();
+    await table.getByRole('button', { name: 'Size' }).click();
     const largest =
       [...checkpoint.tensors.values()].map(({ shape }) => shape.reduce((a, b) => a * b, 1)).sort((a, b) => b - a)[0] ?? 0;
     const [, first = []] = await tableCells(table).then((rows) => rows.filter((row) => row.length > 1));
@@ -83,7 +83,7 @@ uiTest(
 
     await view.getByRole('button', { name: 'Run in Model Lab' }).click();
     const prompt = await lab.webview('prompt', 60_000);
-    await prompt.locator('.model-state', { hasText: 'loaded' }).waitFor({ timeout: 60_000 });
+    await prompt.locator('.model-state', { hasText: /^\s*loaded/ }).waitFor({ timeout: 60_000 });
     await lab.screenshot('checkpoint run');
   },
 );
