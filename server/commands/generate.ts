@@ -1,9 +1,9 @@
+import { continuation } from '../continuation.js';
 import { openModel, requireTokenizer } from '../open.js';
+import { promptIds } from '../prompt.js';
 import { Run } from '../runtime/run.js';
 import { StreamDecoder } from '../tokenizer/streamDecoder.js';
-import { continuation } from '../continuation.js';
 import { openDevice } from './device.js';
-import { promptIds } from '../prompt.js';
 import { type Arguments, count, required, sampling, threads } from './usage.js';
 
 /** Streams the continuation of a prompt to stdout, sampled as generation_config.json says unless told otherwise. */

@@ -1,13 +1,13 @@
+import { continuation } from '../continuation.js';
 import { writeSafetensors } from '../formats/writeSafetensors.js';
 import { openModel, requireTokenizer } from '../open.js';
+import { promptIds } from '../prompt.js';
 import { LabError } from '../protocol/errors.js';
 import type { Model } from '../runtime/model.js';
 import { Run } from '../runtime/run.js';
 import type { TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { continuation } from '../continuation.js';
 import { openDevice } from './device.js';
-import { promptIds } from '../prompt.js';
 import { type Arguments, count, greedy, required, sampling, threads, tokenIds } from './usage.js';
 
 const promptOrIds = () =>
