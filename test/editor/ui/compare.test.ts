@@ -15,7 +15,8 @@ uiTest('one prompt on all embedded models, with the losses of the references', {
     const column = view.locator('.column', { has: view.locator('h2', { hasText: model }) });
     await column.locator('.by-generated').nth(7).waitFor({ timeout: 60_000 });
     const oracle = oracles[n];
-    if (!oracle || oracle.prompt !== first.prompt) continue;
+    assert.ok(oracle);
+    assert.equal(oracle.prompt, first.prompt, 'the references share their prompt');
     const bytes = oracle.ids.slice(1).reduce((sum, id) => sum + oracle.bytes(id), 0);
     const expected = surprisals(oracle).reduce((sum, bits) => sum + bits, 0) / bytes;
     const shown = Number.parseFloat(await column.locator('.figure dd').first().innerText());
