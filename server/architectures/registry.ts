@@ -4,6 +4,8 @@ import type { BoundArchitecture } from '../graph/segment.js';
 import type { TensorTable } from '../graph/segmentBuilder.js';
 import { LabError } from '../protocol/errors.js';
 import { chatglm3 } from './chatglm3.js';
+import { deepseekV2 } from './deepseekV2.js';
+import { deepseekV3 } from './deepseekV3.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
 import { glm } from './glm.js';
@@ -38,6 +40,8 @@ export const architectures: readonly Architecture[] = [
   mixtral,
   qwen3Moe,
   gptOss,
+  deepseekV2,
+  deepseekV3,
   mamba,
   rwkv7,
 ];

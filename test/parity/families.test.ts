@@ -19,6 +19,8 @@ for (const family of [
   'mixtral',
   'qwen3_moe',
   'gpt_oss',
+  'deepseek_v2',
+  'deepseek_v3',
   'mamba',
   'rwkv7',
 ])

@@ -40,6 +40,12 @@ export const stateNames: Record<string, string> = { recurrent_state: 'wkv', atte
 /** The reference's recurrent_state is [T,H,E_key,E_value]; ours is [T,H,E_value,E_key]. */
 export const stateOf = (name: string, tensor: Tensor): Tensor => (name === 'recurrent_state' ? transposed(tensor) : tensor);
 
+/** Rows of a cache beside the reference's, whose k and v of a latent attention are the latent and the rotary key, as one head. */
+async function rowsAs(run: Run, block: number, name: string, expected: Tensor): Promise<[Tensor, Tensor]> {
+  const rows = await probe(run, `blocks.${block}.state.${run.model.rowStates(block)[name === 'k' ? 0 : 1]}`);
+  return [rows, rows.shape.length === 2 ? { ...expected, shape: expected.shape.slice(1) } : expected];
+}
+
 /**
  * Everything a reference says of a prefilled run, in graph order, so that the first failure is where the divergence begins.
  * `hidden`: what its hidden.i is; transformers records Mamba's behind each block.
@@ -53,7 +59,7 @@ export async function assertRun(run: Run, oracle: Oracle, hidden: 'resid_pre' | 
       const [kind, layer, name = ''] = key.split('.');
       if (Number(layer) !== i) continue;
       if (kind === 'attn') assertClose(key, await probe(run, `blocks.${i}.attn.pattern`), expected);
-      if (kind === 'kv') assertClose(key, await probe(run, `blocks.${i}.state.${name}`), expected);
+      if (kind === 'kv') assertClose(key, ...(await rowsAs(run, i, name, expected)));
       if (kind === 'statet')
         assertClose(key, await probe(run, `blocks.${i}.state.${stateNames[name] ?? name}`), stateOf(name, expected));
     }

@@ -24,11 +24,18 @@ export interface MlpNames {
   readonly down: string;
 }
 
-/** down(act(gate x) ⊙ up x). Shazeer 2020. */
-export function gatedMlp(g: SegmentBuilder, x: Value, size: number, act: Activation, names: MlpNames): Value {
+/** down(act(gate x) ⊙ up x), probed as `out`. Shazeer 2020. */
+export function gatedMlp(
+  g: SegmentBuilder,
+  x: Value,
+  size: number,
+  act: Activation,
+  names: MlpNames,
+  out: 'mlp.out' | 'mlp.shared' = 'mlp.out',
+): Value {
   const pre = g.probe('mlp.pre', g.linear(x, names.gate, size)); // [B,T,F]
   const post = g.probe('mlp.post', g.mul(act(g, pre), g.linear(x, names.up, size))); // [B,T,F]
-  return g.probe('mlp.out', g.linear(post, names.down, x.shape.at(-1) as number)); // [B,T,D]
+  return g.probe(out, g.linear(post, names.down, x.shape.at(-1) as number)); // [B,T,D]
 }
 
 /** The same with gate and up stored as one matrix [2F, D], gate first. */
