@@ -90,7 +90,7 @@ sign('Exp Log Sin Cos Tanh Sqrt Relu Sigmoid Softplus Gelu Softmax MatMul RMSNor
   output: 'f32',
 });
 sign('Transpose Neg', { inputs: ['same'], output: 'same' });
-sign('Reshape Expand Unsqueeze Squeeze Slice Split Gather GatherElements Expand', {
+sign('Reshape Expand Unsqueeze Squeeze Slice Split Gather GatherElements', {
   inputs: ['same'],
   rest: 'i64',
   output: 'same',
@@ -108,6 +108,7 @@ function dtypeFault(node: Node): string | null {
   const told = `${node.op} of ${given.join(', ')} gives ${made.join(', ')}`;
   if (node.op === 'Cast') return made[0] === node.attributes.to ? null : told;
   if (node.op === 'Shape') return made[0] === 'i64' ? null : told;
+  if (node.op === 'TopK') return given[1] !== 'i64' || differs([given[0] ?? null, 'i64'], made) ? told : null;
   if (node.op === 'Scan') {
     const body = node.attributes.body as Graph;
     const fits = body.inputs.length === given.length && body.outputs.size === made.length;

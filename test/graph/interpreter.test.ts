@@ -6,25 +6,7 @@ import { interpret } from '../../server/graph/interpreter.js';
 import { prune } from '../../server/graph/ir.js';
 import type { HostTensor } from '../../server/runtime/device.js';
 import { assertClose } from '../parity/oracle.js';
-import { allProbes, both, inputsOf, noise, type Subject, subject } from './segments.js';
-
-const more = '../oracles_more';
-const families = [
-  'gpt2',
-  'llama',
-  'llama_yarn',
-  'mistral',
-  'qwen2',
-  'qwen3',
-  'gemma3_text',
-  'mamba',
-  'rwkv7',
-  `${more}/gemma3_old`,
-  `${more}/gpt2_bare`,
-  `${more}/llama_linear`,
-  `${more}/mamba_small`,
-  `${more}/rwkv7_wide`,
-];
+import { allProbes, both, families, inputsOf, noise, type Subject, subject } from './segments.js';
 
 /** Every output, in graph order. Single precision accumulates about 1e-6 a block. */
 function assertBoth(results: ReadonlyMap<string, readonly [Exact, HostTensor]>, tolerance = 1e-5): void {

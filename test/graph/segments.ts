@@ -1,4 +1,6 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { architectures } from '../../server/architectures/registry.js';
 import type { TensorEntry } from '../../server/formats/checkpoint.js';
 import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
@@ -12,6 +14,19 @@ import { bindCheckpoint } from '../../server/runtime/model.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { WeightStore } from '../../server/runtime/weights.js';
 import { fixtures } from '../parity/oracle.js';
+
+/** Every fixture of a family that can run, by its path below the oracles. */
+export const families: readonly string[] = ['.', '../oracles_more'].flatMap((folder) =>
+  readdirSync(path.join(fixtures, folder))
+    .map((name) => path.join(folder, name))
+    .filter((name) => isFamily(path.join(fixtures, name, 'config.json'))),
+);
+
+function isFamily(file: string): boolean {
+  if (!existsSync(file)) return false;
+  const { model_type } = JSON.parse(readFileSync(file, 'utf8'));
+  return architectures.some(({ names }) => names.includes(model_type));
+}
 
 /** Uniform in ±`size`, the same on every machine. */
 export function noise(seed: number, shape: readonly number[], size = 1): Exact {

@@ -1,4 +1,4 @@
-import { around, broadcastIndex, type Exact, type Kernel, sizeOf } from './tensor.js';
+import { around, broadcastIndex, broadcastShape, broadcastShape, type Exact, type Kernel } from './tensor.js';
 
 /** Operators whose result depends on which values are where. */
 
@@ -38,12 +38,11 @@ const nonZero: Kernel = ([x]) => {
   return [{ shape: [1, found.length], data: found }];
 };
 
+/** Both ways: a 1 in the wanted size leaves what is there. */
 const expand: Kernel = (inputs) => {
   const [x, size] = inputs as readonly [Exact, Exact];
-  const shape = [...size.data];
-  return [
-    { shape, data: Float64Array.from(broadcastIndex(x.shape, shape), (i) => x.data[i] as number).subarray(0, sizeOf(shape)) },
-  ];
+  const shape = broadcastShape(x.shape, [...size.data]);
+  return [{ shape, data: Float64Array.from(broadcastIndex(x.shape, shape), (i) => x.data[i] as number) }];
 };
 
 export const selecting: Readonly<Record<string, Kernel>> = {

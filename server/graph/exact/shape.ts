@@ -1,4 +1,4 @@
-import { around, axisOf, broadcastIndex, broadcastShape, type Exact, type Kernel, sizeOf } from './tensor.js';
+import { around, axisOf, type Exact, type Kernel, sizeOf } from './tensor.js';
 
 /** Elements from…to−1 of the axis. */
 function cut(x: Exact, axis: number, from: number, to: number): Exact {
@@ -89,12 +89,6 @@ const withAxes = (f: (shape: readonly number[], axes: readonly number[]) => read
   };
 };
 
-const expand: Kernel = (inputs) => {
-  const [x, to] = inputs as readonly [Exact, Exact];
-  const shape = broadcastShape(x.shape, [...to.data]);
-  return [{ shape, data: Float64Array.from(broadcastIndex(x.shape, shape), (i) => x.data[i] as number) }];
-};
-
 export const shaping: Readonly<Record<string, Kernel>> = {
   Reshape: ([x, to]) => [reshape(x as Exact, [...(to as Exact).data])],
   Transpose: ([x], { perm }) => [transpose(x as Exact, perm as readonly number[])],
@@ -106,7 +100,6 @@ export const shaping: Readonly<Record<string, Kernel>> = {
   Slice: slice,
   Split: split,
   Gather: gather,
-  Expand: expand,
   Shape: ([x]) => [{ shape: [(x as Exact).shape.length], data: Float64Array.from((x as Exact).shape) }],
   Range: (inputs) => {
     const [start, limit, delta] = (inputs as Exact[]).map((t) => t.data[0] as number) as [number, number, number];
