@@ -1,8 +1,9 @@
 /**
- * GGML's types: blocks of 32 values here, the others in ggmlSuper.ts. Layouts from ggml-common.h, arithmetic from ggml-quants.c
+ * GGML's types: blocks of 32 values here, the others in ggmlSuper.ts and ggmlGridBlocks.ts. Layouts from ggml-common.h, arithmetic from ggml-quants.c
  * (d, m are fp16). Products of a fp16 scale and a small integer are exact in double, so rounding once to fp32 gives ggml's bits.
  */
 import type { Dtype } from './dtypes.js';
+import { iq1m, iq1s, iq2s, iq2xs, iq2xxs, iq3s, iq3xxs } from './ggmlGridBlocks.js';
 import { type Block, iq4nl, iq4xs, mxfp4, nvfp4, q2k, q3k, q4k, q5k, q6k, tq1, tq2 } from './ggmlSuper.js';
 import { code16, halfToFloat } from './half.js';
 
@@ -125,14 +126,14 @@ export const ggmlBlocks: readonly (readonly [string, Dtype])[] = [
   ['TQ2_0', blocks(256, 66, tq2)],
   ['MXFP4', blocks(32, 17, mxfp4)],
   ['NVFP4', blocks(64, 36, nvfp4)],
-  // Listed with their sizes only: activations' formats, and types whose values come from big code books.
+  ['IQ2_XXS', blocks(256, 66, iq2xxs)],
+  ['IQ2_XS', blocks(256, 74, iq2xs)],
+  ['IQ3_XXS', blocks(256, 98, iq3xxs)],
+  ['IQ1_S', blocks(256, 50, iq1s)],
+  ['IQ3_S', blocks(256, 110, iq3s)],
+  ['IQ2_S', blocks(256, 82, iq2s)],
+  ['IQ1_M', blocks(256, 56, iq1m)],
+  // Formats of activations, which no file holds as weights: listed with their sizes only.
   ['Q8_1', blocks(32, 40, null)],
   ['Q8_K', blocks(256, 292, null)],
-  ['IQ2_XXS', blocks(256, 66, null)],
-  ['IQ2_XS', blocks(256, 74, null)],
-  ['IQ3_XXS', blocks(256, 98, null)],
-  ['IQ1_S', blocks(256, 50, null)],
-  ['IQ3_S', blocks(256, 110, null)],
-  ['IQ2_S', blocks(256, 82, null)],
-  ['IQ1_M', blocks(256, 56, null)],
 ];
