@@ -1,4 +1,4 @@
-import { around, broadcastIndex, broadcastShape, broadcastShape, type Exact, type Kernel } from './tensor.js';
+import { around, broadcastIndex, broadcastShape, type Exact, type Kernel } from './tensor.js';
 
 /** Operators whose result depends on which values are where. */
 
