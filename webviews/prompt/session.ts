@@ -1,4 +1,4 @@
-import { batch, computed, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import type { LabErrorData } from '../../server/protocol/errors.js';
 import type { ModelEntry, ModelInfo } from '../../server/protocol/models.js';
 import type { RunInfo } from '../../server/protocol/runs.js';
@@ -143,13 +143,13 @@ on('models/loading', ({ path, done, total }) => {
   if (now?.path === path) loading.value = { ...now, progress: { done, total, what: 'Reading weights' } };
 });
 let openPaths: ReadonlySet<string> = new Set();
-on('models/changed', (event) => {
-  const opened = event.models.filter(({ path }) => !openPaths.has(path));
-  openPaths = new Set(event.models.map(({ path }) => path));
-  // One that a tree, a code lens or the checkpoint editor opened is the one to prompt next.
-  if (opened.length === 1 && opened[0] && loading.value === null) chosenPath.value = opened[0].path;
-  void refreshFound();
+effect(() => {
+  const opened = models.value.filter(({ path }) => !openPaths.has(path));
+  openPaths = new Set(models.value.map(({ path }) => path));
+  // One that a tree, a code lens or the checkpoint editor opened, also before this view was there, is the one to prompt next.
+  if (opened.length === 1 && opened[0] && loading.peek() === null) chosenPath.value = opened[0].path;
 });
+on('models/changed', () => void refreshFound());
 on('progress', ({ token, done, total, what }) => {
   if (token === running.value?.id) prefill.value = done < total ? { done, total, what } : null;
 });
