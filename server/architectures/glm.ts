@@ -9,7 +9,7 @@ import { FUSED_MLP } from './phi3.js';
 
 /** The first half of each head turns, in neighbouring pairs. */
 export const glmConfig = (raw: ConfigReader, tensors: TensorTable): LlamaConfig =>
-  llamaConfig(raw, tensors, () => null, { style: 'interleaved', fraction: 0.5 });
+  llamaConfig(raw, tensors, () => null, { style: 'interleaved', fraction: 0.5, eps: 1.5625e-7 });
 
 export const glmMlp = (g: SegmentBuilder, c: LlamaConfig, x: Value): Value =>
   g.within('', 'mlp.', () => fusedGatedMlp(g, x, c.dFf, activation(c.act), FUSED_MLP));

@@ -48,7 +48,7 @@ export const gptOss = defineArchitecture<GptOssConfig>({
     const types = raw.perLayer('layer_types', raw.layers('num_hidden_layers'));
     const window = raw.number('sliding_window', 128);
     const slides = (i: number) => (types ? types[i] === 'sliding_attention' : i % 2 === 0);
-    const core = llamaConfig(raw, tensors, (i) => (slides(i) ? window : null));
+    const core = llamaConfig(raw, tensors, (i) => (slides(i) ? window : null), { theta: 150_000, eps: 1e-5 });
     return {
       ...core,
       attention: core.attention.map((spec) => ({ ...spec, sinks: true })),

@@ -27,12 +27,21 @@ const rowsOf = (tensors: TensorTable, projection: string): number | undefined =>
     .map((prefix) => tensors.shape(`${prefix}layers.0.self_attn.${projection}.weight`)?.[0])
     .find((rows) => rows !== undefined);
 
-/** `windowed(i)`: the window of layers that slide. `rotary`: how heads turn, and how much of them where the config does not say. */
+/** What a family's configs mean when they leave a key out, and how its RoPE pairs dimensions. */
+interface LlamaDefaults {
+  readonly style?: Rope['style'];
+  /** Of each head that turns. */
+  readonly fraction?: number;
+  readonly theta?: number;
+  readonly eps?: number;
+}
+
+/** `windowed(i)`: the window of layers that slide. */
 export function llamaConfig(
   raw: ConfigReader,
   tensors: TensorTable,
   windowed: (i: number) => number | null = () => null,
-  rotary: { readonly style: Rope['style']; readonly fraction: number } = { style: 'half', fraction: 1 },
+  { style = 'half', fraction = 1, theta, eps = 1e-6 }: LlamaDefaults = {},
 ): LlamaConfig {
   const dModel = raw.size(['hidden_size', 'n_embd']);
   const layers = raw.layers(['num_hidden_layers', 'n_layer']);
@@ -40,9 +49,9 @@ export function llamaConfig(
   const headDim = raw.size('head_dim', raw.divides('num_attention_heads', heads, rowsOf(tensors, 'q_proj') ?? dModel));
   const kvHeads = raw.size('num_key_value_heads', (rowsOf(tensors, 'k_proj') ?? heads * headDim) / headDim);
   raw.divides('num_key_value_heads', kvHeads, heads);
-  const parameters = raw.rope();
-  const fraction = parameters.get('partial_rotary_factor') ?? raw.number('partial_rotary_factor', rotary.fraction);
-  const turn = rope(Math.floor(headDim * fraction), parameters, rotary.style);
+  const parameters = raw.rope(theta);
+  const turning = parameters.get('partial_rotary_factor') ?? raw.number('partial_rotary_factor', fraction);
+  const turn = rope(Math.floor(headDim * turning), parameters, style);
   const spec = (window: number | null): AttentionSpec => ({
     heads,
     kvHeads,
@@ -58,7 +67,7 @@ export function llamaConfig(
     vocab: raw.size('vocab_size'),
     context: raw.optional('max_position_embeddings'),
     limit: turn.limit,
-    eps: raw.number('rms_norm_eps', 1e-6),
+    eps: raw.number('rms_norm_eps', eps),
     dFf: raw.size('intermediate_size'),
     act: raw.word(['hidden_act', 'hidden_activation'], activationNames, 'silu'),
     tied: raw.flag('tie_word_embeddings', false),

@@ -38,7 +38,7 @@ export const mixtral = defineArchitecture<MixtralConfig>({
   config: (raw, tensors) => {
     const window = raw.optional('sliding_window');
     return {
-      ...llamaConfig(raw, tensors, () => window),
+      ...llamaConfig(raw, tensors, () => window, { theta: 1e6, eps: 1e-5 }),
       experts: raw.size('num_local_experts', 8),
       perToken: raw.size('num_experts_per_tok', 2),
     };

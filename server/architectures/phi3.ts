@@ -29,7 +29,7 @@ export const phi3 = defineArchitecture<LlamaConfig>({
   ...llamaParts,
   config: (raw, tensors) => {
     const window = raw.optional('sliding_window');
-    return llamaConfig(raw, tensors, () => window);
+    return llamaConfig(raw, tensors, () => window, { eps: 1e-5 });
   },
   block: (g, c, x, i) =>
     preNormBlock(g, c, x, {
