@@ -68,6 +68,8 @@ test('numbers are short and never lie about what is not one', () => {
   assert.equal(compact(Number.NaN), 'NaN');
   assert.equal(compact(-Infinity), '−∞');
   assert.equal(exact(0.1234567), '0.123457');
+  assert.equal(exact(-0.0000491234567), '−4.91235e−5');
+  assert.equal(exact(1e-12), '1e−12');
   assert.equal(bytes(999), '999 B');
   assert.equal(bytes(999_999), '1 MB');
   assert.equal(bytes(1536), '1.54 kB');

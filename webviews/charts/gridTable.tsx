@@ -22,7 +22,7 @@ export interface GridTableProps {
 
 /** CSS pixels. */
 const ROW = 20;
-const COLUMN = 92;
+const COLUMN = 100;
 const HEADER = 96;
 
 /** The numbers behind a picture as a real table of any size: only what is on screen is in the page. */

@@ -10,7 +10,9 @@ export function compact(value: number): string {
 /** Six significant digits: where one looks a number up. */
 export function exact(value: number): string {
   if (!Number.isFinite(value)) return compact(value);
-  return minus(String(Number(value.toPrecision(6))).replace('e+', 'e'));
+  const rounded = Number(value.toPrecision(6));
+  const small = rounded !== 0 && Math.abs(rounded) < 1e-3;
+  return minus((small ? rounded.toExponential() : String(rounded)).replace('e+', 'e'));
 }
 
 /** A hyphen is not a minus sign, and is cut from its number at line ends. */

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { RefObject } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 
 /** CSS pixels. */
 export interface Scrolled {
@@ -13,7 +13,8 @@ export interface Scrolled {
 /** What of a scrolling element is on screen: tables draw only that. */
 export function useScroll(ref: RefObject<HTMLElement | null>): Scrolled {
   const at = useSignal<Scrolled>({ left: 0, top: 0, width: 0, height: 0 });
-  useEffect(() => {
+  // Before the first paint, or a table would show its first few cells for a moment.
+  useLayoutEffect(() => {
     const element = ref.current;
     if (!element) return;
     const read = () => {
