@@ -63,7 +63,8 @@ export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'ha
     case 'su':
       return longRope(plain(base), p, need);
     case 'yarn':
-      return yarn(dims, base, p, need, style);
+      // Phi-3 once called LongRoPE so
+      return p.list('short_factor') ? longRope(plain(base), p, need) : yarn(dims, base, p, need, style);
     default:
       throw unknownRope(p.type);
   }
