@@ -6,6 +6,7 @@ import { LabError } from '../protocol/errors.js';
 import { chatglm3 } from './chatglm3.js';
 import { deepseekV2 } from './deepseekV2.js';
 import { deepseekV3 } from './deepseekV3.js';
+import { falconMamba } from './falconMamba.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
 import { glm } from './glm.js';
@@ -43,6 +44,7 @@ export const architectures: readonly Architecture[] = [
   deepseekV2,
   deepseekV3,
   mamba,
+  falconMamba,
   rwkv7,
 ];
 

@@ -8,6 +8,12 @@ export function rmsNorm(g: SegmentBuilder, x: Value, name: string, eps: number, 
   return g.op('RMSNorm', [x, offset === 0 ? weight : g.add(weight, offset)], x.shape, { eps });
 }
 
+/** x / √(mean(x²) + ε) without a weight. */
+export function plainRmsNorm(g: SegmentBuilder, x: Value, eps: number): Value {
+  const size = x.shape.at(-1) as number;
+  return g.op('RMSNorm', [x, g.constant(new Float32Array(size).fill(1), [size])], x.shape, { eps });
+}
+
 /** (x − mean) / √(var + ε) · w + b over the last axis. Ba et al. 2016. */
 export function layerNorm(g: SegmentBuilder, x: Value, name: string, eps: number): Value {
   const size = x.shape.at(-1) as number;
