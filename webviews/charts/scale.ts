@@ -1,3 +1,4 @@
+import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from 'd3-scale';
 import { type Ground, NOT_FINITE, TABLE_SIZE, type Table, table } from './palette.js';
 
 /** sequential: magnitudes ≥ 0. diverging: signed values around a neutral 0. */
@@ -93,29 +94,28 @@ export function colourScale(
 
 type Axis = Pick<ColourScale, 'position' | 'value'>;
 
-const clamp = (x: number): number => Math.min(1, Math.max(0, x));
-
-/** NaN − NaN stays NaN; infinities must not be clamped into the table. */
-const finite = (value: number, position: number): number => (Number.isFinite(value) ? clamp(position) : Number.NaN);
-
-const linearAxis = (lo: number, hi: number): Axis => ({
-  position: (value) => finite(value, (value - lo) / (hi - lo)),
-  value: (position) => lo + position * (hi - lo),
-});
-
-function logAxis(lo: number, hi: number): Axis {
-  const [from, to] = [Math.log(lo), Math.log(hi)];
+/** Clamped to 0…1; infinities must not be clamped into the table. */
+function axis(scale: ScaleContinuousNumeric<number, number>, lo: number, hi: number): Axis {
+  const clamped = scale.domain([lo, hi]).range([0, 1]).clamp(true);
   return {
-    position: (value) => finite(value, value <= lo ? 0 : (Math.log(value) - from) / (to - from)),
-    value: (position) => Math.exp(from + position * (to - from)),
+    position: (value) => (Number.isFinite(value) ? clamped(value) : Number.NaN),
+    value: (position) => clamped.invert(position),
   };
+}
+
+const linearAxis = (lo: number, hi: number): Axis => axis(scaleLinear(), lo, hi);
+
+/** What is not positive lies at the bottom. */
+function logAxis(lo: number, hi: number): Axis {
+  const { position, value } = axis(scaleLog(), lo, hi);
+  return { position: (x) => position(x <= lo ? lo : x), value };
 }
 
 /** log of |value| on each side, linear (neutral) below `floor`. */
 function signedLogAxis(floor: number, hi: number): Axis {
   const side = logAxis(floor, hi);
   return {
-    position: (value) => finite(value, 0.5 + 0.5 * Math.sign(value) * side.position(Math.abs(value))),
+    position: (value) => 0.5 + 0.5 * Math.sign(value) * side.position(Math.abs(value)),
     value: (position) => (position === 0.5 ? 0 : Math.sign(position - 0.5) * side.value(Math.abs(2 * position - 1))),
   };
 }

@@ -1,3 +1,4 @@
+import { scaleLinear, scaleLog } from 'd3-scale';
 import type { SharedColumns } from './heatmap.js';
 import type { Line, SeriesProps } from './series.js';
 import { ink } from './theme.js';
@@ -35,10 +36,7 @@ export function drawSeries(context: Context, width: number, height: number, prop
   };
   if (hovered !== null) band(hovered, ink.value.text, 0.18);
   if (selected !== null) band(selected, ink.value.focus, 0.45);
-  const level = log
-    ? (value: number) => Math.log(value / ends[0]) / Math.log(ends[1] / ends[0])
-    : (value: number) => (value - ends[0]) / (ends[1] - ends[0]);
-  const y = (value: number) => height - MARGIN - level(value) * (height - 2 * MARGIN);
+  const y = (log ? scaleLog() : scaleLinear()).domain(ends).range([height - MARGIN, MARGIN]);
   lines.forEach((line, index) => {
     context.strokeStyle = ink.value.series[index % ink.value.series.length] ?? ink.value.text;
     context.fillStyle = context.strokeStyle;
