@@ -23,9 +23,9 @@ async function main(argv: readonly string[]): Promise<void> {
     process.stdout.write(usage);
     return;
   }
-  const [path, ...more] = positionals;
-  if (path === undefined || more.length > 0) throw badUsage(`${name} takes one PATH`);
-  await command({ ...values, path });
+  const named = name === 'tokenize' && values.tokenizer !== undefined;
+  if (positionals.length !== (named ? 0 : 1)) throw badUsage(`${name} takes one PATH${named ? ' or --tokenizer' : ''}`);
+  await command({ ...values, path: positionals[0] ?? '' });
 }
 
 function parse(args: readonly string[]) {

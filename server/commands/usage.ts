@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { LabError } from '../protocol/errors.js';
 import type { Sampling } from '../protocol/models.js';
+import { tokenizerNames } from '../tokenizer/named.js';
 
 export const usage = `Model Lab: the engine without an editor. PATH is a Hugging Face folder or a file.
 
   inspect  PATH [--tokens T]                      headers, architecture, tensors, declared state and its bytes at T, probes
-  tokenize PATH --text TEXT                       ids and pieces with UTF-16 offsets
+  tokenize (PATH | --tokenizer NAME) --text TEXT  ids and pieces with UTF-16 offsets
+                                                  NAME: ${tokenizerNames.join(' ')}
   run      PATH (--prompt TEXT | --ids 1,2,3) [--probe NAME]… [--generate N] [--all] --out FILE.safetensors
                                                   logits [T,V] and probes of the prompt (--all: of the generated tokens too)
   generate PATH --prompt TEXT --max N [--chat]    streams text
@@ -17,6 +19,7 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
 export const options = {
   help: { type: 'boolean' },
   text: { type: 'string' },
+  tokenizer: { type: 'string' },
   prompt: { type: 'string' },
   ids: { type: 'string' },
   probe: { type: 'string', multiple: true },

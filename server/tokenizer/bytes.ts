@@ -49,6 +49,22 @@ export function toByteAlphabet(source: Aligned): Aligned {
   return { text: alphabetText(bytes), starts, ends };
 }
 
+/** For each of the `length` UTF-8 bytes of a text, the UTF-16 range of its character. */
+export function charactersOf(text: string, length: number) {
+  const starts = new Int32Array(length);
+  const ends = new Int32Array(length);
+  for (let i = 0, at = 0; i < text.length; ) {
+    const codePoint = text.codePointAt(i) as number;
+    const next = i + (codePoint > 0xffff ? 2 : 1);
+    const stop = at + utf8Length(codePoint);
+    starts.fill(i, at, stop);
+    ends.fill(next, at, stop);
+    at = stop;
+    i = next;
+  }
+  return { starts, ends };
+}
+
 function alphabetText(bytes: Uint8Array): string {
   const units = Uint16Array.from(bytes, (byte) => unitOfByte[byte] as number);
   const parts: string[] = [];

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
-import { decodeUtf8, utf8, utf8Length } from './bytes.js';
+import { charactersOf, decodeUtf8, utf8 } from './bytes.js';
 import { tokenizerInvalid } from './errors.js';
 import type { Piece, Tokenizer } from './tokenizer.js';
 import { Trie } from './trie.js';
@@ -87,22 +87,6 @@ export class RwkvWorldTokenizer implements Tokenizer {
     this.#texts[id] = text;
     return text;
   }
-}
-
-/** For each UTF-8 byte, the UTF-16 range of its character. */
-function charactersOf(text: string, length: number) {
-  const starts = new Int32Array(length);
-  const ends = new Int32Array(length);
-  for (let i = 0, at = 0; i < text.length; ) {
-    const codePoint = text.codePointAt(i) as number;
-    const next = i + (codePoint > 0xffff ? 2 : 1);
-    const stop = at + utf8Length(codePoint);
-    starts.fill(i, at, stop);
-    ends.fill(next, at, stop);
-    at = stop;
-    i = next;
-  }
-  return { starts, ends };
 }
 
 /** media/ lies beside dist/ when bundled, two folders up in the sources. */

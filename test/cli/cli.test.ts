@@ -55,6 +55,21 @@ test('tokenize gives ids and offsets in UTF-16 units', () => {
   assert.equal(said.pieces.at(-1).end, text.length);
 });
 
+test('tokenize --tokenizer needs no model', () => {
+  const said = JSON.parse(ok('tokenize', '--tokenizer', 'cl100k_base', '--text', 'Hello 東京'));
+  // As tiktoken 0.14.0 encodes it: the second and third token share a character.
+  assert.deepEqual(said.ids, [9906, 61696, 109, 47653]);
+  assert.deepEqual(
+    said.pieces.map((p: { start: number; end: number }) => [p.start, p.end]),
+    [
+      [0, 5],
+      [5, 7],
+      [6, 7],
+      [7, 8],
+    ],
+  );
+});
+
 for (const name of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
   test(`run: logits, hidden states and greedy ids of ${name} equal the reference`, async () => {
     const oracle = await readOracle(name);
@@ -134,6 +149,9 @@ const refused: readonly (readonly [args: readonly string[], code: string])[] = [
   [['run', 'package.json', '--ids', '1', '--out', 'OUT'], 'FORMAT_UNKNOWN'],
   [['generate', path.join(models, 'tiny-llama'), '--prompt', 'hi', '--max', '2', '--chat'], 'CHAT_TEMPLATE'],
   [['generate', path.join(models, 'tiny-llama'), '--prompt', 'hi'], 'USAGE'],
+  [['tokenize', '--tokenizer', 'cl100k', '--text', 'hi'], 'TOKENIZER_UNKNOWN'],
+  [['tokenize', path.join(models, 'tiny-llama'), '--tokenizer', 'gpt2', '--text', 'hi'], 'USAGE'],
+  [['tokenize', '--text', 'hi'], 'USAGE'],
   [['nothing'], 'USAGE'],
 ];
 

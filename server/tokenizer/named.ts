@@ -1,0 +1,54 @@
+import { tokenizerUnknown } from './errors.js';
+import { llama3Vocabulary, sentencePieceVocabulary } from './llama.js';
+import { type Encoding, OpenAiTokenizer } from './openAi.js';
+import { rwkvWorld } from './rwkvWorld.js';
+import type { Tokenizer } from './tokenizer.js';
+
+/** OpenAI's first vocabularies, with the special token that all of them have. */
+async function early(vocabulary: Promise<{ readonly default: Encoding['ranks'] }>): Promise<Tokenizer> {
+  const { R50K_TOKEN_SPLIT_REGEX: split } = await import('gpt-tokenizer/encodingParams/constants');
+  return new OpenAiTokenizer({ ranks: (await vocabulary).default, split, special: { '<|endoftext|>': 50256 } });
+}
+
+async function cl100k(): Promise<Tokenizer> {
+  const { CL100K_TOKEN_SPLIT_REGEX: split } = await import('gpt-tokenizer/encodingParams/constants');
+  const { default: ranks } = await import('gpt-tokenizer/bpeRanks/cl100k_base');
+  const [prefix, middle, suffix] = ['<|fim_prefix|>', '<|fim_middle|>', '<|fim_suffix|>'] as const;
+  const special = { '<|endoftext|>': 100257, [prefix]: 100258, [middle]: 100259, [suffix]: 100260, '<|endofprompt|>': 100276 };
+  return new OpenAiTokenizer({ ranks, split, special });
+}
+
+async function o200k(): Promise<Tokenizer> {
+  const { O200K_TOKEN_SPLIT_REGEX: split } = await import('gpt-tokenizer/encodingParams/constants');
+  const { default: ranks } = await import('gpt-tokenizer/bpeRanks/o200k_base');
+  return new OpenAiTokenizer({ ranks, split, special: { '<|endoftext|>': 199999, '<|endofprompt|>': 200018 } });
+}
+
+/** Vocabularies that come with the lab. Each lies in a file of its own, which is loaded when it is first asked for. */
+const tokenizers: Readonly<Record<string, () => Promise<Tokenizer>>> = {
+  gpt2: () => early(import('gpt-tokenizer/bpeRanks/r50k_base')),
+  r50k_base: () => early(import('gpt-tokenizer/bpeRanks/r50k_base')),
+  p50k_base: () => early(import('gpt-tokenizer/bpeRanks/p50k_base')),
+  cl100k_base: cl100k,
+  o200k_base: o200k,
+  rwkv_world: rwkvWorld,
+  llama2: async () => sentencePieceVocabulary((await import('llama-tokenizer-js')).default),
+  llama3: async () => llama3Vocabulary((await import('llama3-tokenizer-js')).default),
+  mistral: async () => sentencePieceVocabulary((await import('mistral-tokenizer-js')).default),
+};
+
+export const tokenizerNames: readonly string[] = Object.keys(tokenizers);
+
+const open = new Map<string, Promise<Tokenizer>>();
+
+/**
+ * A tokenizer by its name alone, shared by all who ask for it.
+ * @throws TOKENIZER_UNKNOWN
+ */
+export function namedTokenizer(name: string): Promise<Tokenizer> {
+  const create = Object.hasOwn(tokenizers, name) ? tokenizers[name] : undefined;
+  if (create === undefined) return Promise.reject(tokenizerUnknown(name, tokenizerNames));
+  const tokenizer = open.get(name) ?? create();
+  open.set(name, tokenizer);
+  return tokenizer;
+}
