@@ -69,7 +69,7 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'attention/row': head.extend({ query: index }),
   'attention/cell': head.extend({ query: index, key: index }),
   'cache/overview': run,
-  'cache/map': layer.extend({ state: z.enum(['k', 'v']) }),
+  'cache/map': layer.extend({ state: z.string() }),
   'cache/received': layer,
   'cache/slice': layer.extend({ kvHead: index, token: index }),
   'state/overview': run,

@@ -42,6 +42,8 @@ export const cell: Analysis<'attention/cell'> = async (view, { layer, head, quer
   const q = vectorOf(ofQuery.get(probe('rot_q')) as Tensor, head);
   const k = vectorOf(ofKey.get(probe('rot_k')) as Tensor, kvHead);
   const [plainQ, plainK] = [ofQuery.get(probe('q')) as Tensor, ofKey.get(probe('k')) as Tensor];
+  const scores = vectorOf(ofQuery.get(probe('scores')) as Tensor, head);
+  const weights = vectorOf(ofQuery.get(probe('pattern')) as Tensor, head);
   const product = dot(q, k);
   const scaled = product * spec.scale;
   return {
@@ -54,11 +56,17 @@ export const cell: Analysis<'attention/cell'> = async (view, { layer, head, quer
     softcap: spec.softcap,
     mask: maskOf(spec, query, key),
     score: spec.softcap === null ? scaled : spec.softcap * Math.tanh(scaled / spec.softcap),
-    logSumExp: logSumExp(vectorOf(ofQuery.get(probe('scores')) as Tensor, head)),
-    weight: key > query ? 0 : (vectorOf(ofQuery.get(probe('pattern')) as Tensor, head)[key] as number),
+    logSumExp: spec.sinks ? withSink(scores, weights) : logSumExp(scores),
+    weight: key > query ? 0 : (weights[key] as number),
     provenance: provenance(view, probe('pattern'), started),
   };
 };
+
+/** log Σ exp over the keys and the sink: score − log weight, the same for every key and most exact for the heaviest. */
+function withSink(scores: Float32Array, weights: Float32Array): number {
+  const top = weights.indexOf(weights.reduce((most, weight) => Math.max(most, weight), 0));
+  return (scores[top] as number) - Math.log(weights[top] as number);
+}
 
 function maskOf({ window }: AttentionSpec, query: number, key: number): AttentionCell['mask'] {
   if (key > query) return 'causal';

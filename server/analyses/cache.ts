@@ -1,5 +1,6 @@
 import { LabError } from '../protocol/errors.js';
 import type { CacheLayer } from '../protocol/inspect.js';
+import type { StateSummary } from '../protocol/models.js';
 import type { LayerView, RunView } from '../runtime/view.js';
 import { norm } from '../tensor/reduce.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -14,7 +15,21 @@ const evicted = (token: number, first: number, window: number | null) =>
     hint: `Select a token from ${first} on, or a layer without a window.`,
   });
 
+const unknownRows = (layer: LayerView, name: string) =>
+  new LabError({
+    code: 'STATE_UNKNOWN',
+    message: `The cache of layer ${layer.index} has no "${name}".`,
+    hint: `It has ${kvStates(layer)
+      .map((state) => state.name)
+      .join(', ')}.`,
+  });
+
 const kvStates = (layer: LayerView) => layer.state.filter((state) => state.kind === 'kv');
+
+/** [K, S, E], or [S, E] where all heads read the same rows. */
+const headsOf = (state: StateSummary | undefined): number => (state?.shape.length === 3 ? (state.shape[0] as number) : 1);
+
+const braces = (names: readonly string[]): string => `{${names.join()}}`;
 
 function cacheLayer(layer: LayerView, tokens: number): CacheLayer {
   const states = kvStates(layer);
@@ -23,8 +38,9 @@ function cacheLayer(layer: LayerView, tokens: number): CacheLayer {
   return {
     layer: layer.index,
     heads: layer.heads,
-    kvHeads: layer.kvHeads,
+    kvHeads: headsOf(states[0]),
     headDim: layer.headDim,
+    rows: states.map(({ name, shape }) => ({ name, size: shape.at(-1) as number })),
     kept,
     first: tokens - kept,
     window: layer.window,
@@ -40,33 +56,39 @@ export const overview: Analysis<'cache/overview'> = async (view) => {
   const caching = view.layers.filter((layer) => kvStates(layer).length > 0);
   const layers = caching.map((layer) => cacheLayer(layer, T));
   const allocated = await Promise.all(caching.map((layer) => view.allocatedBytes(layer.index)));
+  const names = new Set(layers.flatMap(({ rows }) => rows.map(({ name }) => name)));
   const grows = (layer: CacheLayer) => layer.window === null || layer.kept < layer.window - 1;
   return {
     layers,
     bytes: layers.reduce((sum, layer) => sum + layer.bytes, 0),
     bytesPerToken: layers.filter(grows).reduce((sum, layer) => sum + layer.bytesPerToken, 0),
     capacityBytes: allocated.reduce((sum, bytes) => sum + bytes, 0),
-    provenance: provenance(view, 'blocks.*.state.{k,v}', started),
+    provenance: provenance(view, `blocks.*.state.${braces([...names])}`, started),
   };
 };
 
-/** Keys or values of one layer as cached after `tokens` tokens: [K, S, E]. The run may grow meanwhile. */
+/** Rows of one layer as cached after `tokens` tokens, each [K, S, E]. The run may grow meanwhile. */
 async function rowsOf(
   view: RunView,
   layer: number,
-  names: readonly ('k' | 'v')[],
+  names: readonly string[],
   tokens: number,
   signal: AbortSignal,
 ): Promise<Tensor[]> {
   const full = names.map((name) => `blocks.${layer}.state.${name}`);
   const probes = await view.probes(full, { range: { from: 0, to: tokens }, signal });
-  return full.map((name) => probes.get(name) as Tensor);
+  return full.map((name) => {
+    const { shape, data } = probes.get(name) as Tensor;
+    return { shape: shape.length === 2 ? [1, ...shape] : shape, data };
+  });
 }
 
 /** L2 norm per KV head and kept position. */
 export const map: Analysis<'cache/map'> = async (view, { layer, state }, { signal }) => {
   const started = performance.now();
   attentionOf(view, layer);
+  const found = layerOf(view, layer);
+  if (!kvStates(found).some(({ name }) => name === state)) throw unknownRows(found, state);
   const T = view.ids.length;
   const [rows] = (await rowsOf(view, layer, [state], T, signal)) as [Tensor];
   const [K, S, E] = rows.shape as [number, number, number];
@@ -98,25 +120,28 @@ export const received: Analysis<'cache/received'> = async (view, { layer }, cont
   };
 };
 
-/** The key and value that one position keeps for one KV head. */
+/** States whose rows RoPE has turned. */
+const TURNED = new Set(['k', 'k_pe']);
+
+/** What one position keeps for one KV head: its key and value, or its latent and rotary key. */
 export const slice: Analysis<'cache/slice'> = async (view, { layer, kvHead, token }, { signal }) => {
   const started = performance.now();
-  const { kvHeads, window, rope } = attentionOf(view, layer);
-  checkIndex('KV head', kvHead, kvHeads);
+  const { window, rope } = attentionOf(view, layer);
   const T = view.ids.length;
+  const { first, kvHeads, rows } = cacheLayer(layerOf(view, layer), T);
+  checkIndex('KV head', kvHead, kvHeads);
   checkIndex('token', token, T);
-  const { first } = cacheLayer(layerOf(view, layer), T);
   if (token < first) throw evicted(token, first, window);
-  const [k, v] = (await rowsOf(view, layer, ['k', 'v'], T, signal)) as [Tensor, Tensor];
-  const [, S, E] = k.shape as [number, number, number];
-  const at = (kvHead * S + token - first) * E;
+  const names = rows.map(({ name }) => name);
+  const turn = rope && { style: rope.style, frequencies: { shape: [rope.frequencies.length], data: rope.frequencies.slice() } };
+  const cached = await rowsOf(view, layer, names, T, signal);
   return {
-    k: { shape: [E], data: k.data.slice(at, at + E) },
-    v: { shape: [E], data: v.data.slice(at, at + E) },
-    rope: rope && {
-      style: rope.style,
-      frequencies: { shape: [rope.frequencies.length], data: rope.frequencies.slice() },
-    },
-    provenance: provenance(view, `blocks.${layer}.state.{k,v}`, started),
+    rows: cached.map(({ shape, data }, i) => {
+      const [, S, E] = shape as [number, number, number];
+      const at = (kvHead * S + token - first) * E;
+      const name = names[i] as string;
+      return { name, values: { shape: [E], data: data.slice(at, at + E) }, rope: TURNED.has(name) ? turn : null };
+    }),
+    provenance: provenance(view, `blocks.${layer}.state.${braces(names)}`, started),
   };
 };

@@ -79,8 +79,11 @@ export interface AttentionCell {
 export interface CacheLayer {
   readonly layer: number;
   readonly heads: number;
+  /** Heads of the cached rows: 1 when all query heads read the same latent. */
   readonly kvHeads: number;
   readonly headDim: number;
+  /** What a position keeps for each of these heads: k and v, or the latent c_kv and the rotary key k_pe. */
+  readonly rows: readonly { readonly name: string; readonly size: number }[];
   /** Positions kept now, and the first token they belong to. */
   readonly kept: number;
   readonly first: number;
@@ -111,12 +114,17 @@ export interface ReceivedAttention {
   readonly provenance: Provenance;
 }
 
-export interface CacheSlice {
-  /** [E], after RoPE. */
-  readonly k: WireTensor;
-  readonly v: WireTensor;
-  /** Pairs of dimensions that RoPE rotates together and their angle per token (radians); null without RoPE. */
+export interface CachedRow {
+  readonly name: string;
+  /** [size], after RoPE. */
+  readonly values: WireTensor;
+  /** Pairs of dimensions that RoPE rotated together and their angle per token (radians); null for what it left alone. */
   readonly rope: { readonly style: 'half' | 'interleaved'; readonly frequencies: WireTensor } | null;
+}
+
+export interface CacheSlice {
+  /** In the order of `CacheLayer.rows`. */
+  readonly rows: readonly CachedRow[];
   readonly provenance: Provenance;
 }
 

@@ -68,7 +68,7 @@ export interface Requests {
   'attention/cell': Of<LayerOfRun & { readonly head: number; readonly query: number; readonly key: number }, AttentionCell>;
 
   'cache/overview': Of<{ readonly run: RunId }, CacheOverview>;
-  'cache/map': Of<LayerOfRun & { readonly state: 'k' | 'v' }, CacheMap>;
+  'cache/map': Of<LayerOfRun & { readonly state: string }, CacheMap>;
   'cache/received': Of<LayerOfRun, ReceivedAttention>;
   'cache/slice': Of<LayerOfRun & { readonly kvHead: number; readonly token: number }, CacheSlice>;
 

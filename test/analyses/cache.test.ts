@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { map, overview, received, slice } from '../../server/analyses/cache.js';
 import { LabError } from '../../server/protocol/errors.js';
+import type { CachedRow } from '../../server/protocol/inspect.js';
 import { attentionLayer, constructedRun, pattern, quiet, tensor } from './constructed.js';
 
 const ids = [1, 2, 3, 4, 5];
@@ -64,10 +65,10 @@ test('received attention is a mean over the queries that can see the position', 
 test('a slice is what the cache holds for a token, and says so when it holds nothing', async () => {
   const rows = (sign: number) => tensor([2, 2, 8], (h, t, e) => sign * (100 * h + 10 * t + e));
   const view = constructedRun(ids, [full, sliding], { 'blocks.1.state.k': rows(1), 'blocks.1.state.v': rows(-1) });
-  const { k, v, rope } = await slice(view, { layer: 1, kvHead: 1, token: 4 }, quiet);
-  assert.deepEqual([...k.data], [110, 111, 112, 113, 114, 115, 116, 117]);
-  assert.deepEqual([...v.data].slice(0, 2), [-110, -111]);
-  assert.equal(rope, null);
+  const [k, v] = (await slice(view, { layer: 1, kvHead: 1, token: 4 }, quiet)).rows as [CachedRow, CachedRow];
+  assert.deepEqual([k.name, ...k.values.data], ['k', 110, 111, 112, 113, 114, 115, 116, 117]);
+  assert.deepEqual([v.name, ...v.values.data.slice(0, 2)], ['v', -110, -111]);
+  assert.equal(k.rope, null);
   await assert.rejects(
     slice(view, { layer: 1, kvHead: 1, token: 2 }, quiet),
     (error) => error instanceof LabError && error.code === 'CACHE_EVICTED' && /begins at token 3/.test(error.message),

@@ -9,6 +9,7 @@ import * as state from '../../server/analyses/state.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { ByteCache } from '../../server/lab/byteCache.js';
 import { createRunView } from '../../server/lab/runView.js';
+import type { WireTensor } from '../../server/protocol/tensors.js';
 import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
@@ -51,7 +52,19 @@ const at = (tensor: Tensor | undefined, ...index: number[]): number => {
   return data[index.reduce((flat, i, axis) => flat * (shape[axis] as number) + i, 0)] as number;
 };
 
-for (const family of ['llama', 'gpt2', 'mistral', 'gemma3_text', 'llama_yarn', 'qwen3'])
+for (const family of [
+  'llama',
+  'gpt2',
+  'mistral',
+  'gemma3_text',
+  'llama_yarn',
+  'qwen3',
+  'gemma2',
+  'glm',
+  'gpt_oss',
+  'deepseek_v2',
+  'deepseek_v3',
+])
   test(`attention pictures of ${family}`, async () => {
     const { view, oracle, T } = await opened(family);
     for (const { index: layer, attention } of view.layers) {
@@ -120,24 +133,26 @@ async function checkCell(
   if (query === key && spec?.rope?.amplitude === 1) near(found.content as number, found.dot, what);
 }
 
-for (const family of ['llama', 'gpt2', 'mistral', 'gemma3_text'])
+for (const family of ['llama', 'gpt2', 'mistral', 'gemma3_text', 'deepseek_v3'])
   test(`cache pictures of ${family}`, async () => {
     const { view, oracle, T } = await opened(family);
     const { layers, capacityBytes, bytes } = await cache.overview(view, {}, quiet);
     assert.ok(capacityBytes >= bytes);
-    for (const { layer, first, kept, kvHeads, headDim, bytes: size } of layers) {
+    for (const { layer, first, kept, kvHeads, rows, bytes: size } of layers) {
       const k = oracle.get(`kv.${layer}.k`) as Tensor;
       const v = oracle.get(`kv.${layer}.v`) as Tensor;
-      assert.deepEqual([...k.shape], [kvHeads, kept, headDim]);
+      assert.deepEqual(
+        [k.shape, v.shape],
+        rows.map((row) => [kvHeads, kept, row.size]),
+      );
       assert.equal(first, T - kept);
       assert.equal(size, 4 * (k.data.length + v.data.length));
-      const { norms } = await cache.map(view, { layer, state: 'k' }, quiet);
-      const { k: slice, v: value } = await cache.slice(view, { layer, kvHead: kvHeads - 1, token: T - 3 }, quiet);
-      for (let e = 0; e < headDim; e++) {
-        near(slice.data[e], at(k, kvHeads - 1, kept - 3, e), `k ${layer} ${e}`);
-        near(value.data[e], at(v, kvHeads - 1, kept - 3, e), `v ${layer} ${e}`);
-      }
-      near(at(norms, kvHeads - 1, kept - 3), Math.hypot(...slice.data), `norm ${layer}`);
+      const { norms } = await cache.map(view, { layer, state: (rows[0] as { name: string }).name }, quiet);
+      const slice = await cache.slice(view, { layer, kvHead: kvHeads - 1, token: T - 3 }, quiet);
+      const [key, value] = slice.rows.map((row) => row.values) as [WireTensor, WireTensor];
+      for (const [e, x] of key.data.entries()) near(x, at(k, kvHeads - 1, kept - 3, e), `k ${layer} ${e}`);
+      for (const [e, x] of value.data.entries()) near(x, at(v, kvHeads - 1, kept - 3, e), `v ${layer} ${e}`);
+      near(at(norms, kvHeads - 1, kept - 3), Math.hypot(...key.data), `norm ${layer}`);
     }
   });
 

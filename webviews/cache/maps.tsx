@@ -10,6 +10,7 @@ import { useColour } from '../charts/useColour.js';
 import { reveal } from '../frame/axis.js';
 import { hover, select, selection } from '../frame/selection.js';
 import { percent, visibleText } from '../frame/tokenText.js';
+import { rowNames } from './rowNames.js';
 import { useTokenCursor } from './tokenCursor.js';
 
 interface Shared {
@@ -23,10 +24,10 @@ const named = (tokens: readonly TokenInfo[], index: number): string => {
 };
 
 /** Norm of what each KV head keeps for each position, in line with the strip. */
-export function NormMap({ map, state, tokens, layer }: Shared & { readonly map: CacheMap; readonly state: 'k' | 'v' }) {
+export function NormMap({ map, state, tokens, layer }: Shared & { readonly map: CacheMap; readonly state: string }) {
   const { first, norms } = map;
   const [rows = 0, cols = 0] = norms.shape;
-  const letter = state.toUpperCase();
+  const letter = rowNames(state).short;
   const readers = layer.heads / layer.kvHeads;
   const kvHead = Math.min(rows - 1, Math.floor(selection.value.head / readers));
   const colour = useColour([norms.data], { kind: 'sequential' });

@@ -1,4 +1,4 @@
-import type { CacheSlice } from '../../server/protocol/inspect.js';
+import type { CachedRow } from '../../server/protocol/inspect.js';
 
 /** Which dimensions RoPE turns together, and how fast. */
 export interface Rotation {
@@ -8,7 +8,7 @@ export interface Rotation {
   frequency(dimension: number): number;
 }
 
-export function rotation({ style, frequencies }: NonNullable<CacheSlice['rope']>): Rotation {
+export function rotation({ style, frequencies }: NonNullable<CachedRow['rope']>): Rotation {
   const pairs = frequencies.data.length;
   const pairOf = (dimension: number) => (style === 'half' ? dimension % pairs : dimension >> 1);
   const rotated = (dimension: number) => dimension < 2 * pairs;

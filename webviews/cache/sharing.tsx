@@ -6,12 +6,14 @@ export interface SharingProps {
   onKvHead(kvHead: number): void;
 }
 
-export const sharing = ({ heads, kvHeads }: CacheLayer): string =>
-  heads === kvHeads
-    ? `${heads} ${heads === 1 ? 'head' : 'heads'}, each with its own K and V`
-    : kvHeads === 1
-      ? `1 KV head shared by all ${heads} query heads`
-      : `${kvHeads} KV heads shared by ${heads} query heads, ${heads / kvHeads} each`;
+export const sharing = ({ heads, kvHeads, rows }: CacheLayer): string =>
+  rows.some(({ name }) => name === 'c_kv')
+    ? `One latent, read by all ${heads} query heads: their keys and values are linear in it and are never kept`
+    : heads === kvHeads
+      ? `${heads} ${heads === 1 ? 'head' : 'heads'}, each with its own K and V`
+      : kvHeads === 1
+        ? `1 KV head shared by all ${heads} query heads`
+        : `${kvHeads} KV heads shared by ${heads} query heads, ${heads / kvHeads} each`;
 
 /** Which query heads read which cached head: one box a KV head, its readers inside. */
 export function Sharing({ layer, kvHead, onKvHead }: SharingProps) {

@@ -19,8 +19,20 @@ export function cacheOverview({ tokens, layers, heads, kvHeads, headDim }: Cache
   const list = Array.from({ length: layers }, (_, layer) => {
     const window = windowOf(layer);
     const kept = window === null ? tokens : Math.min(tokens, window - 1);
+    const rows = ['k', 'v'].map((name) => ({ name, size: headDim }));
     const bytesPerToken = 2 * kvHeads * headDim * 4;
-    return { layer, heads, kvHeads, headDim, kept, first: tokens - kept, window, bytes: kept * bytesPerToken, bytesPerToken };
+    return {
+      layer,
+      heads,
+      kvHeads,
+      headDim,
+      rows,
+      kept,
+      first: tokens - kept,
+      window,
+      bytes: kept * bytesPerToken,
+      bytesPerToken,
+    };
   });
   const bytes = list.reduce((sum, layer) => sum + layer.bytes, 0);
   const bytesPerToken = list.reduce((sum, layer) => sum + layer.bytesPerToken, 0);
@@ -55,9 +67,14 @@ export function cacheSlice({ layer, kvHead, token }: Params<'cache/slice'>, { he
     Float32Array.from({ length: headDim }, (_, i) => 3 * (noise(layer, kvHead, token, which, i) - 0.5) ** 3 * 8);
   const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) => 10_000 ** ((-2 * i) / headDim));
   return {
-    k: { shape: [headDim], data: vector(1) },
-    v: { shape: [headDim], data: vector(2) },
-    rope: { style: 'half', frequencies: { shape: [headDim / 2], data: frequencies } },
+    rows: [
+      {
+        name: 'k',
+        values: { shape: [headDim], data: vector(1) },
+        rope: { style: 'half', frequencies: { shape: [headDim / 2], data: frequencies } },
+      },
+      { name: 'v', values: { shape: [headDim], data: vector(2) }, rope: null },
+    ],
     provenance: provenance(`blocks.${layer}.state.k`),
   };
 }

@@ -4,6 +4,7 @@ import '../cache/cache.css';
 import '../charts/inspector.css';
 import { NormMap, Received } from '../cache/maps.js';
 import { Budget, BytesByLayer, kept } from '../cache/overview.js';
+import { rowNames } from '../cache/rowNames.js';
 import { Sharing, sharing } from '../cache/sharing.js';
 import { Slice } from '../cache/slice.js';
 import { Dropdown } from '../controls/controls.js';
@@ -16,8 +17,8 @@ import { TokenStrip } from '../frame/tokenStrip.js';
 import { useRequest } from '../frame/useRequest.js';
 import { persisted, request } from '../host.js';
 
-const isState = (value: unknown): value is 'k' | 'v' => value === 'k' || value === 'v';
-const shownState = persisted<'k' | 'v'>('state', 'k', isState);
+const isState = (value: unknown): value is string => typeof value === 'string';
+const shownState = persisted<string>('state', 'k', isState);
 
 /** What the KV cache keeps: how much, of which positions, and what is read again. */
 function Cache() {
@@ -69,7 +70,8 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
   const { layers } = overview;
   const layer = nearest(layers, selection.value.layer);
   const at = layer && { run: run.id, layer: layer.layer };
-  const state = shownState.value;
+  const names = layer?.rows.map(({ name }) => name) ?? [];
+  const state = names.find((name) => name === shownState.value) ?? names[0] ?? 'k';
   const kvHead = layer ? Math.min(layer.kvHeads - 1, Math.floor(selection.value.head / (layer.heads / layer.kvHeads))) : 0;
   const token = Math.min(run.tokens - 1, selection.value.token ?? run.tokens - 1);
   const isKept = layer !== undefined && token >= layer.first && token < layer.first + layer.kept;
@@ -89,14 +91,14 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
     else if (event.key === ']') step(1);
     else if (event.key === '{') toKvHead(kvHead - 1);
     else if (event.key === '}') toKvHead(kvHead + 1);
-    else if (event.key === 'k' || event.key === 'v') shownState.value = event.key;
+    else if (event.key === 'k' || event.key === 'v') shownState.value = names[event.key === 'k' ? 0 : 1] ?? state;
   };
   return (
     <Frame
       title={`What layer ${layer.layer} of ${run.modelName} keeps after ${run.tokens} ${run.tokens === 1 ? 'token' : 'tokens'}`}
-      controls={<Controls layers={layers} layer={layer} />}
+      controls={<Controls layers={layers} layer={layer} state={state} />}
       provenance={shownValue(map)?.provenance ?? overview.provenance}
-      command={{ run: run.id, probes: [`blocks.${layer.layer}.state.k`, `blocks.${layer.layer}.state.v`] }}
+      command={{ run: run.id, probes: names.map((name) => `blocks.${layer.layer}.state.${name}`) }}
       onKey={onKey}
     >
       <Budget overview={overview} tokens={run.tokens} />
@@ -113,7 +115,7 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
         </aside>
         <div class="cache-main">
           <TokenStrip tokens={run.tokenInfos} label="Positions in the cache" />
-          <Loaded of={map} what={`Norms of ${state.toUpperCase()} in layer ${layer.layer}`}>
+          <Loaded of={map} what={`Norms of ${rowNames(state).long} in layer ${layer.layer}`}>
             {(value) => <NormMap map={value} state={state} tokens={run.tokenInfos} layer={layer} />}
           </Loaded>
           <Loaded of={received} what={`Attention received in layer ${layer.layer}`}>
@@ -123,11 +125,11 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
             Slice: token {token}, KV head {kvHead}
           </h2>
           {isKept ? (
-            <Loaded of={slice} what={`Key and value of token ${token}`}>
+            <Loaded of={slice} what={`What token ${token} keeps`}>
               {(value) => <Slice slice={value} kvHead={kvHead} token={token} />}
             </Loaded>
           ) : (
-            <p class="note">Token {token} left the window of this layer: its key and value are gone.</p>
+            <p class="note">Token {token} left the window of this layer: what it kept is gone.</p>
           )}
         </div>
       </div>
@@ -135,7 +137,13 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
   );
 }
 
-function Controls({ layers, layer }: { readonly layers: readonly CacheLayer[]; readonly layer: CacheLayer }) {
+interface ControlsProps {
+  readonly layers: readonly CacheLayer[];
+  readonly layer: CacheLayer;
+  readonly state: string;
+}
+
+function Controls({ layers, layer, state }: ControlsProps) {
   return (
     <>
       <Dropdown
@@ -151,11 +159,8 @@ function Controls({ layers, layer }: { readonly layers: readonly CacheLayer[]; r
       <Dropdown
         label="Map"
         labelled
-        value={shownState.value}
-        options={[
-          { value: 'k', text: 'keys' },
-          { value: 'v', text: 'values' },
-        ]}
+        value={state}
+        options={layer.rows.map(({ name }) => ({ value: name, text: rowNames(name).long }))}
         onChange={(value) => {
           shownState.value = value;
         }}
