@@ -4,7 +4,7 @@ import { mean, norm } from '../tensor/reduce.js';
 import { effectiveRank } from '../tensor/spectrum.js';
 import type { Analysis } from './analysis.js';
 import { breathe } from './breathe.js';
-import { type Mixer, type Place, type Stretch, take } from './mixers/mixer.js';
+import { type Change, type Mixer, type Place, type Stretch, take } from './mixers/mixer.js';
 import { type StateLayout, stateLayouts, stateSubject } from './stateLayout.js';
 import { readStretch, stretchOf } from './stretch.js';
 import { checkIndex, provenance } from './subject.js';
@@ -84,7 +84,7 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
     token,
     before: wire(before),
     after: wire(after),
-    ...(mixer ? updateOf(mixer, stretch, place, { before, after }) : plainUpdate(layout.kind)),
+    ...(mixer ? updateOf(mixer, stretch, place, { before, after }) : plainUpdate(layout)),
     diff: other && wire(after.map((value, i) => value - (other[i] as number))),
     norm: norm(after),
     rank: effectiveRank(after, rows, cols),
@@ -94,33 +94,38 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
 
 type Update = Pick<StateStep, 'decay' | 'removal' | 'write' | 'horizon' | 'horizonOf' | 'update' | 'identity'>;
 
-function updateOf(
-  mixer: Mixer,
-  stretch: Stretch,
-  place: Place,
-  { before, after }: { readonly before: Float32Array; readonly after: Float32Array },
-): Update {
+function updateOf(mixer: Mixer, stretch: Stretch, place: Place, change: Change): Update {
   const wire = (data: Float32Array): WireTensor => ({ shape: [place.rows, place.cols], data });
   const decay = mixer.decay(stretch, place);
   return {
     decay: wire(decay),
-    removal: mixer.removal && wire(mixer.removal(stretch, place, before)),
+    removal: mixer.removal && wire(mixer.removal(stretch, place, change.before)),
     write: wire(mixer.write(stretch, place)),
     horizon: horizonOf(decay, mixer, place),
     horizonOf: mixer.decays,
     update: mixer.update,
-    identity: { formula: mixer.formula, ...compare(mixer.identity(stretch, place, after)) },
+    identity: mixer.identity && {
+      formula: mixer.identity.formula,
+      ...compare(mixer.identity.sides(stretch, place, change)),
+    },
   };
 }
 
-/** A window or a shift is replaced, not updated. */
-const plainUpdate = (kind: StateLayout['kind']): Update => ({
+/** Of states that are not decayed and written to. */
+const plainUpdates: Readonly<Record<string, string>> = {
+  conv: 'window_t = (window_{t−1} without its oldest, x_t)',
+  max: 'max_t = max(max_{t−1} − e^w, k_t)',
+  m: 'm_t = max(log f_t + m_{t−1}, i_t)',
+};
+
+/** A window or a shift is replaced, not updated; a running maximum only keeps other states in range. */
+const plainUpdate = ({ name }: StateLayout): Update => ({
   decay: null,
   removal: null,
   write: null,
   horizon: null,
   horizonOf: 'row',
-  update: kind === 'conv' ? 'window_t = (window_{t−1} without its oldest, x_t)' : 'state_t = x_t',
+  update: plainUpdates[name] ?? 'state_t = x_t',
   identity: null,
 });
 
@@ -140,7 +145,7 @@ function horizonOf(decay: Float32Array, { decays }: Mixer, { rows, cols }: Place
 function compare({
   left,
   right,
-}: ReturnType<Mixer['identity']>): Pick<NonNullable<StateStep['identity']>, 'error' | 'magnitude'> {
+}: ReturnType<NonNullable<Mixer['identity']>['sides']>): Pick<NonNullable<StateStep['identity']>, 'error' | 'magnitude'> {
   let [error, magnitude] = [0, 0];
   for (const [i, value] of left.entries()) {
     const difference = Math.abs(value - (right[i] as number));

@@ -16,14 +16,18 @@ const noState = (layer: LayerView, name: string) =>
   new LabError({
     code: 'STATE_UNKNOWN',
     message: `Layer ${layer.index} has no recurrent state "${name}".`,
-    hint: layer.mixer === 'attention' ? 'Show KV Cache shows what it keeps.' : `It has ${recurrent(layer).join(', ')}.`,
+    hint: recurrent(layer).length === 0 ? 'Show KV Cache shows what it keeps.' : `It has ${recurrent(layer).join(', ')}.`,
   });
 
 const recurrent = (layer: LayerView) => layer.state.filter((state) => state.kind !== 'kv').map((state) => state.name);
 
 const channelGroups = { groupName: 'channel group', rowName: 'channel' } as const;
 
-function layoutOf(state: StateSummary, mixer: Mixer): StateLayout {
+/** How this state is updated; null for windows, shifts, and states that only keep others in range. */
+const mixerOf = (layer: LayerView, state: string): Mixer | null =>
+  layer.mixer === 'attention' ? null : (mixers[layer.mixer].find((mixer) => mixer.state === state) ?? null);
+
+function layoutOf(layer: LayerView, state: StateSummary): StateLayout {
   const shape = state.shape as readonly number[];
   const [first = 1, ...rest] = shape;
   const shared = { name: state.name, bytes: state.bytesFixed };
@@ -38,7 +42,7 @@ function layoutOf(state: StateSummary, mixer: Mixer): StateLayout {
       rowName: 'row',
       colName: 'channel',
     };
-  const { rowName, colName } = mixer;
+  const { rowName, colName } = mixerOf(layer, state.name) ?? { rowName: 'head', colName: 'value' };
   if (rest.length === 2) {
     const [rows = 1, cols = 1] = rest;
     return { ...shared, kind: 'matrix', groups: first, groupName: 'head', rows, cols, rowName, colName };
@@ -52,15 +56,13 @@ function layoutOf(state: StateSummary, mixer: Mixer): StateLayout {
 
 /** The recurrent states of a layer; none for one that only attends. */
 export const stateLayouts = (layer: LayerView): readonly StateLayout[] =>
-  layer.mixer === 'attention'
-    ? []
-    : layer.state.filter((state) => state.kind !== 'kv').map((state) => layoutOf(state, mixers[layer.mixer as 'mamba' | 'rwkv']));
+  layer.state.filter((state) => state.kind !== 'kv').map((state) => layoutOf(layer, state));
 
 export interface StateSubject {
   readonly layout: StateLayout;
   /** Rows of the group that is asked for: the last one of a layer may have fewer than the others. */
   readonly rows: number;
-  /** How it is updated; null for windows and shifts. */
+  /** How it is updated; null for windows and shifts, and what only keeps others in range. */
   readonly mixer: Mixer | null;
 }
 
@@ -71,13 +73,12 @@ export function stateSubject(
 ): StateSubject {
   const found = layerOf(view, layer);
   const layout = stateLayouts(found).find((candidate) => candidate.name === state);
-  if (!layout || found.mixer === 'attention') throw noState(found, state);
+  if (!layout) throw noState(found, state);
   checkIndex(layout.groupName, group, layout.groups);
   const total = layout.bytes / Float32Array.BYTES_PER_ELEMENT / layout.cols;
-  const mixer = mixers[found.mixer];
   return {
     layout,
     rows: Math.min(layout.rows, total - group * layout.rows),
-    mixer: mixer.state === state ? mixer : null,
+    mixer: mixerOf(found, state),
   };
 }

@@ -16,6 +16,7 @@ import { gptNeox } from './gptNeox.js';
 import { gptOss } from './gptOss.js';
 import { llama } from './llama.js';
 import { mamba } from './mamba.js';
+import { mamba2 } from './mamba2.js';
 import { mistral } from './mistral.js';
 import { mixtral } from './mixtral.js';
 import { phi3 } from './phi3.js';
@@ -45,6 +46,7 @@ export const architectures: readonly Architecture[] = [
   deepseekV3,
   mamba,
   falconMamba,
+  mamba2,
   rwkv7,
 ];
 

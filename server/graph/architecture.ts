@@ -1,3 +1,4 @@
+import type { LayerSummary } from '../protocol/models.js';
 import type { AttentionSpec } from './blocks/attention.js';
 import type { ConfigReader } from './config.js';
 import type { Value } from './ir.js';
@@ -16,9 +17,10 @@ export interface CoreConfig {
 }
 
 export interface LayerSpec {
-  readonly mixer: 'attention' | 'mamba' | 'rwkv';
+  /** A block that attends and recurs as well names its recurrence. */
+  readonly mixer: LayerSummary['mixer'];
   readonly attention: AttentionSpec | null;
-  /** Heads of a recurrent mixer (1 when it has none). */
+  /** Heads of the attention, or of a recurrence (1 when it has none). */
   readonly heads: number;
   readonly headDim: number;
 }

@@ -1,3 +1,4 @@
+import type { Recurrence } from './models.js';
 import type { RunId } from './runs.js';
 import type { WireTensor } from './tensors.js';
 
@@ -132,7 +133,7 @@ export interface CacheSlice {
 
 export interface StateLayer {
   readonly layer: number;
-  readonly mixer: 'mamba' | 'rwkv';
+  readonly mixer: Recurrence;
   readonly states: readonly {
     readonly name: string;
     readonly kind: 'conv' | 'matrix' | 'shift';

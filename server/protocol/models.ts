@@ -30,10 +30,13 @@ export interface StateSummary {
   readonly keeps: number | null;
 }
 
+/** How a recurrent layer updates its state: `rwkv` is version 7, `rwkv5` also 6. */
+export type Recurrence = 'mamba' | 'mamba2' | 'rwkv4' | 'rwkv5' | 'rwkv' | 'rglru' | 'deltanet';
+
 export interface LayerSummary {
   readonly index: number;
-  /** What mixes tokens in this block. */
-  readonly mixer: 'attention' | 'mamba' | 'rwkv';
+  /** What mixes tokens in this block; of a block that attends and recurs as well, its recurrence. */
+  readonly mixer: 'attention' | Recurrence;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
@@ -41,6 +44,10 @@ export interface LayerSummary {
   readonly window: number | null;
   readonly state: readonly StateSummary[];
 }
+
+/** A hybrid block may do both. */
+export const attends = ({ state }: LayerSummary): boolean => state.some(({ kind }) => kind === 'kv');
+export const recurs = ({ state }: LayerSummary): boolean => state.some(({ kind }) => kind !== 'kv');
 
 /** What a header alone says: nothing here needs the weights. */
 export interface CheckpointSummary {

@@ -159,6 +159,7 @@ for (const family of ['llama', 'gpt2', 'mistral', 'gemma3_text', 'deepseek_v3'])
 for (const [family, name, key, transposed] of [
   ['mamba', 'ssm', 'ssm', false],
   ['mamba', 'conv', 'conv', false],
+  ['mamba2', 'ssm', 'ssm', false],
   ['rwkv7', 'wkv', 'recurrent_state', true],
   ['rwkv7', 'att_shift', 'attention_shift', false],
 ] as const)

@@ -4,7 +4,7 @@ import { fixtures, readOracle } from './oracle.js';
 import { assertDecode, assertRun, idsOf, open } from './reference.js';
 
 /** transformers records the residual stream of these behind each block, not before it, and has no embedding among them. */
-const recordedBehind = new Set(['mamba', 'falcon_mamba']);
+const recordedBehind = new Set(['mamba', 'falcon_mamba', 'mamba2']);
 
 for (const family of [
   'gpt2',
@@ -26,6 +26,7 @@ for (const family of [
   'deepseek_v3',
   'mamba',
   'falcon_mamba',
+  'mamba2',
   'rwkv7',
 ])
   test(`${family} equals the reference`, async () => {

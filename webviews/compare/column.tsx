@@ -1,7 +1,7 @@
 import { type ReadonlySignal, type Signal, useSignal } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
 import type { InspectorId } from '../../server/protocol/host.js';
-import type { LayerSummary } from '../../server/protocol/models.js';
+import { attends, type LayerSummary, recurs } from '../../server/protocol/models.js';
 import type { RunDetail, RunInfo, TokenInfo } from '../../server/protocol/runs.js';
 import { movedToken } from '../frame/keys.js';
 import { liveRun } from '../frame/liveRuns.js';
@@ -137,9 +137,9 @@ function reading(token: TokenInfo): string {
 }
 
 const LINKS: readonly { readonly inspector: InspectorId; readonly text: string; fits(layer: LayerSummary): boolean }[] = [
-  { inspector: 'attention', text: 'Attention', fits: ({ mixer }) => mixer === 'attention' },
-  { inspector: 'cache', text: 'KV cache', fits: ({ mixer }) => mixer === 'attention' },
-  { inspector: 'state', text: 'State', fits: ({ state }) => state.some(({ kind }) => kind !== 'kv') },
+  { inspector: 'attention', text: 'Attention', fits: attends },
+  { inspector: 'cache', text: 'KV cache', fits: attends },
+  { inspector: 'state', text: 'State', fits: recurs },
 ];
 
 const Links = ({ run, layers }: { readonly run: RunDetail; readonly layers: readonly LayerSummary[] }) => (

@@ -1,6 +1,6 @@
 import type { InspectorId } from '../../server/protocol/host.js';
 import type { Provenance } from '../../server/protocol/inspect.js';
-import type { LayerSummary, ModelInfo } from '../../server/protocol/models.js';
+import { attends, type LayerSummary, type ModelInfo, recurs } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { compact } from '../charts/numbers.js';
 import { activeModel } from '../frame/selection.js';
@@ -34,9 +34,9 @@ const LINKS: readonly {
   readonly icon: string;
   fits(layer: LayerSummary): boolean;
 }[] = [
-  { inspector: 'attention', text: 'Attention', icon: 'eye', fits: ({ mixer }) => mixer === 'attention' },
-  { inspector: 'cache', text: 'KV cache', icon: 'database', fits: ({ mixer }) => mixer === 'attention' },
-  { inspector: 'state', text: 'State', icon: 'symbol-array', fits: ({ state }) => state.some(({ kind }) => kind !== 'kv') },
+  { inspector: 'attention', text: 'Attention', icon: 'eye', fits: attends },
+  { inspector: 'cache', text: 'KV cache', icon: 'database', fits: attends },
+  { inspector: 'state', text: 'State', icon: 'symbol-array', fits: recurs },
   { inspector: 'weights', text: 'Weights', icon: 'symbol-numeric', fits: () => true },
 ];
 

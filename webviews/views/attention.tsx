@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import type { LayerSummary, ModelInfo } from '../../server/protocol/models.js';
+import { attends, type LayerSummary, type ModelInfo, type Recurrence } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import '../attention/attention.css';
 import { Details } from '../attention/details.js';
@@ -57,9 +57,20 @@ const Message = ({ title, children }: { readonly title: string; readonly childre
   </Frame>
 );
 
+/** What mixes tokens where nothing attends. */
+const recurrences: Readonly<Record<Recurrence, string>> = {
+  mamba: 'a selective state space',
+  mamba2: 'a selective state space with heads (Mamba-2)',
+  rwkv4: 'RWKV-4 time mixing',
+  rwkv5: 'RWKV time mixing',
+  rwkv: 'RWKV time mixing',
+  rglru: 'a gated linear recurrence (RG-LRU)',
+  deltanet: 'a gated delta rule',
+};
+
 function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInfo | null }) {
   const title = `Attention of ${run.modelName}`;
-  const layers = model?.layers.filter(({ mixer }) => mixer === 'attention') ?? [];
+  const layers = model?.layers.filter(attends) ?? [];
   if (!model)
     return (
       <Message title={title}>
@@ -67,11 +78,11 @@ function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInf
       </Message>
     );
   if (layers.length === 0) {
-    const mixer = model.layers[0]?.mixer === 'rwkv' ? 'RWKV time mixing' : 'a selective state space';
+    const by = model.layers.flatMap(({ mixer }) => (mixer === 'attention' ? [] : [recurrences[mixer]]))[0];
     return (
       <Message title={title}>
         <NotPossible
-          why={`${model.name} has no attention: its layers mix tokens by ${mixer}. What it remembers is in its state.`}
+          why={`${model.name} has no attention: its layers mix tokens by ${by}. What it remembers is in its state.`}
           action={{
             label: 'Show state',
             run: () => void request('host/showInspector', { inspector: 'state' }).catch(() => undefined),

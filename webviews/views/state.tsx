@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { StateLayer, StateOverview } from '../../server/protocol/inspect.js';
+import { recurs as hasState } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import '../charts/inspector.css';
 import { bytes } from '../charts/numbers.js';
@@ -22,7 +23,7 @@ const stateName = persisted('stateName', '', isText);
 /** What a recurrent layer remembers: its state before and after each token, and the update between them. */
 function State() {
   const run = shownValue(activeRun.value);
-  const recurs = activeModel.value?.layers.some(({ mixer }) => mixer !== 'attention') ?? true;
+  const recurs = activeModel.value?.layers.some(hasState) ?? true;
   const overview = useRequest('state/overview', run && run.tokens > 0 && recurs ? { run: run.id } : null);
   if (!run || run.tokens === 0) return <Nothing />;
   if (!recurs) return <NoState model={run.modelName} />;

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import type { CheckpointSummary, LayerSummary } from '../../server/protocol/models.js';
+import { attends, type CheckpointSummary, type LayerSummary } from '../../server/protocol/models.js';
 import { bytes, shape } from '../charts/numbers.js';
 import { bytesAt, type LayerRun, runsOf, totalBytesAt } from './memory.js';
 
@@ -93,10 +93,11 @@ function StateRow({
   );
 }
 
-function mixerOf({ mixer, heads, kvHeads, headDim, window }: LayerSummary): string {
-  if (mixer !== 'attention') return heads > 1 ? `${mixer}, ${heads} heads of ${headDim}` : mixer;
+function mixerOf(layer: LayerSummary): string {
+  const { mixer, heads, kvHeads, headDim, window } = layer;
+  if (!attends(layer)) return heads > 1 ? `${mixer}, ${heads} heads of ${headDim}` : mixer;
   const shared = kvHeads === heads ? '' : `, ${kvHeads} KV heads`;
-  return `attention, ${heads} heads of ${headDim}${shared}${window === null ? '' : `, window ${window}`}`;
+  return `${mixer === 'attention' ? '' : `${mixer} and `}attention, ${heads} heads of ${headDim}${shared}${window === null ? '' : `, window ${window}`}`;
 }
 
 export const Probes = ({ probes }: { readonly probes: readonly string[] }) =>

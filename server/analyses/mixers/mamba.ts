@@ -13,14 +13,16 @@ export const mamba: Mixer = {
   decay: (stretch, place) => take(stretch('mixer.decay'), place, place.cols),
   write: (stretch, place) => take(stretch('mixer.write'), place, place.cols),
   removal: null,
-  formula: 'y = C·h + D·x',
-  identity: (stretch, place, after) => {
-    const { token, cols } = place;
-    const C = stretch('mixer.C').data.subarray(token * cols, (token + 1) * cols);
-    const skip = take(stretch('mixer.skip'), place, 1);
-    return {
-      left: take(stretch('mixer.y'), place, 1),
-      right: skip.map((value, c) => value + dot(C, after.subarray(c * cols, (c + 1) * cols))),
-    };
+  identity: {
+    formula: 'y = C·h + D·x',
+    sides: (stretch, place, { after }) => {
+      const { token, cols } = place;
+      const C = stretch('mixer.C').data.subarray(token * cols, (token + 1) * cols);
+      const skip = take(stretch('mixer.skip'), place, 1);
+      return {
+        left: take(stretch('mixer.y'), place, 1),
+        right: skip.map((value, c) => value + dot(C, after.subarray(c * cols, (c + 1) * cols))),
+      };
+    },
   },
 };

@@ -1,3 +1,4 @@
+import { dot } from '../../tensor/reduce.js';
 import type { Tensor } from '../../tensor/tensor.js';
 
 /** Probes of a stretch of tokens by their short name (`mixer.C`, `state.ssm`), each [tokens, …]. */
@@ -20,9 +21,46 @@ export function take({ shape, data }: Tensor, { token, group, size, rows }: Plac
   return data.slice(first, first + rows * width);
 }
 
-/** How a recurrent mixer changes its matrix state; one file each. after = decay ⊙ before − removal + write, all [rows, cols]. */
+/** What [tokens, heads, …] holds of the group's head, where `of` heads may share fewer entries: head h reads entry ⌊h · entries / of⌋. */
+export function ofHead({ shape, data }: Tensor, { token, group }: Place, of = shape[1] as number): Float32Array {
+  const [tokens, entries] = shape as readonly [number, number];
+  const width = data.length / (tokens * entries);
+  const first = (token * entries + Math.floor((group * entries) / of)) * width;
+  return data.slice(first, first + width);
+}
+
+/** u vᵀ, [rows, cols]. */
+export function outer(u: Float32Array, v: Float32Array): Float32Array {
+  const out = new Float32Array(u.length * v.length);
+  for (let r = 0; r < u.length; r++)
+    for (let c = 0; c < v.length; c++) out[r * v.length + c] = (u[r] as number) * (v[c] as number);
+  return out;
+}
+
+/** S u for S [rows, cols]. */
+export const times = (S: Float32Array, u: Float32Array): Float32Array =>
+  Float32Array.from({ length: S.length / u.length }, (_, r) => dot(S.subarray(r * u.length, (r + 1) * u.length), u));
+
+/** Sᵀ u for S [rows, cols]. */
+export function timesTransposed(S: Float32Array, u: Float32Array): Float32Array {
+  const out = new Float32Array(S.length / u.length);
+  for (const [i, value] of S.entries())
+    out[i % out.length] = (out[i % out.length] as number) + value * (u[Math.floor(i / out.length)] as number);
+  return out;
+}
+
+export const scaled = (u: Float32Array, factor: number | undefined): Float32Array => u.map((value) => value * (factor as number));
+export const filled = (length: number, value: number | undefined): Float32Array => new Float32Array(length).fill(value as number);
+
+/** The state of a group around one token, [rows, cols] each. */
+export interface Change {
+  readonly before: Float32Array;
+  readonly after: Float32Array;
+}
+
+/** How a recurrent mixer changes one of its states; one file each. after = decay ⊙ before − removal + write, all [rows, cols]. */
 export interface Mixer {
-  /** Declared name of the matrix state. */
+  /** Declared name of the state. */
   readonly state: string;
   readonly rowName: string;
   readonly colName: string;
@@ -40,7 +78,9 @@ export interface Mixer {
   write(stretch: Stretch, place: Place): Float32Array;
   /** What is taken away besides the decay; null for a mixer that only decays. */
   readonly removal: ((stretch: Stretch, place: Place, before: Float32Array) => Float32Array) | null;
-  /** An equation of the output that holds exactly in theory, and both its sides. */
-  readonly formula: string;
-  identity(stretch: Stretch, place: Place, after: Float32Array): { readonly left: Float32Array; readonly right: Float32Array };
+  /** An equation of the output that holds exactly in theory, and both its sides; null when the output needs more than this state. */
+  readonly identity: {
+    readonly formula: string;
+    sides(stretch: Stretch, place: Place, change: Change): { readonly left: Float32Array; readonly right: Float32Array };
+  } | null;
 }

@@ -1,7 +1,20 @@
-import type { LayerView } from '../../runtime/view.js';
+import type { Recurrence } from '../../protocol/models.js';
+import { deltanet } from './deltanet.js';
 import { mamba } from './mamba.js';
+import { mamba2 } from './mamba2.js';
 import type { Mixer } from './mixer.js';
+import { rglru } from './rglru.js';
 import { rwkv } from './rwkv.js';
+import { denominator, numerator } from './rwkv4.js';
+import { rwkv5 } from './rwkv5.js';
 
-/** Recurrent mixers by what a layer calls its own. */
-export const mixers: Readonly<Record<Exclude<LayerView['mixer'], 'attention'>, Mixer>> = { mamba, rwkv };
+/** How each kind of recurrence changes its states. */
+export const mixers: Readonly<Record<Recurrence, readonly [Mixer, ...Mixer[]]>> = {
+  mamba: [mamba],
+  mamba2: [mamba2],
+  rwkv4: [numerator, denominator],
+  rwkv5: [rwkv5],
+  rwkv: [rwkv],
+  rglru: [rglru],
+  deltanet: [deltanet],
+};
