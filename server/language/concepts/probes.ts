@@ -70,7 +70,17 @@ export const probes: readonly Concept[] = [
   }),
   probe('mlp.out', 'What the MLP writes', 'As it is added to the residual: [T, D].'),
   probe('router.logits', 'Router’s scores', 'One score an expert and token.', { paper: papers.sparseMoe }),
-  probe('router.topk', 'Chosen experts', 'Experts each token goes to, with their weights.', { paper: papers.sparseMoe }),
+  probe('router.topk', 'Chosen experts', 'Ids of the k experts each token goes to, best first: [T, k].', {
+    paper: papers.sparseMoe,
+  }),
+  probe('router.weights', 'Weights of the chosen experts', 'In the order of `router.topk`: [T, k].', { paper: papers.sparseMoe }),
+  probe('experts.out', 'What the chosen experts say', 'Each one’s output before it is weighted: [T, k, D].', {
+    formula: 'mlp.out = Σ_k weight_k · experts.out_k (+ mlp.shared)',
+    paper: papers.sparseMoe,
+  }),
+  probe('mlp.shared', 'What the shared expert says', 'The expert that every token goes to, beside the chosen ones: [T, D].', {
+    paper: papers.deepseekMoe,
+  }),
   probe('mixer.conv', 'After the convolution', 'Inner channels as the scan reads them: [T, d_inner].', { paper: papers.mamba }),
   probe(
     'mixer.delta',
