@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import { partOf } from './ggufParts.js';
 import { formats } from './registry.js';
 
 export interface FoundCheckpoint {
@@ -19,7 +20,7 @@ const maxFolders = 20_000;
 
 /**
  * Models below `folder`, nearest first, at most `limit`, by names and first bytes only. A folder with config.json and weights is one model;
- * elsewhere every model file is one. Folders that cannot be read are passed over.
+ * elsewhere every model file is one, and so are the parts of a split one. Folders that cannot be read are passed over.
  */
 export async function findCheckpoints(folder: string, limit: number): Promise<FoundCheckpoint[]> {
   const found: FoundCheckpoint[] = [];
@@ -44,27 +45,30 @@ async function modelsIn(folder: string, entries: readonly Dirent[]): Promise<Fou
     .map((e) => e.name)
     .sort();
   const weights = names.filter((n) => n.endsWith('.safetensors'));
-  const binary = weights.length === 0 && names.includes('pytorch_model.bin') ? ['pytorch_model.bin'] : [];
+  const binary = weights.length === 0 ? names.filter((n) => /^pytorch_model(-\d+-of-\d+)?\.bin$/.test(n)) : [];
   const isModel = names.includes('config.json') && weights.length + binary.length > 0;
   const found: FoundCheckpoint[] = [];
   if (isModel) {
-    const sizes = await Promise.all([...weights, ...binary].map((name) => sizeOf(join(folder, name))));
-    found.push({
-      path: folder,
-      name: basename(folder),
-      format: weights.length > 0 ? 'safetensors' : 'pth',
-      bytes: sizes.reduce((a, b) => a + b, 0),
-    });
+    const format = weights.length > 0 ? 'safetensors' : 'pth';
+    found.push({ path: folder, name: basename(folder), format, bytes: await sizesOf(folder, [...weights, ...binary]) });
   }
   for (const name of names) {
     const format = formats.find((f) => f.extensions.includes(extname(name).toLowerCase()));
     if (format === undefined || (isModel && format.id === 'safetensors')) continue;
     const path = join(folder, name);
+    const part = partOf(name);
+    if (part !== null && part.place > 1) continue;
     // `.pth` is also what Python calls its lists of import paths.
     if (format.id === 'pth' && !(await startsLikeZip(path))) continue;
-    found.push({ path, name, format: format.id, bytes: await sizeOf(path) });
+    const files = part === null ? [name] : names.filter((n) => partOf(n)?.name === part.name && partOf(n)?.count === part.count);
+    found.push({ path, name: part?.name ?? name, format: format.id, bytes: await sizesOf(folder, files) });
   }
   return found;
+}
+
+async function sizesOf(folder: string, names: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(names.map((name) => sizeOf(join(folder, name))));
+  return sizes.reduce((a, b) => a + b, 0);
 }
 
 const sizeOf = (path: string): Promise<number> =>

@@ -1,40 +1,41 @@
 import { basename } from 'node:path';
 import type { Format, TokenizerSource } from './checkpoint.js';
-import { formatError } from './errors.js';
 import { configOfGguf } from './ggufConfig.js';
-import { type GgufHeader, readGgufHeader } from './ggufHeader.js';
+import type { GgufHeader } from './ggufHeader.js';
 import { canonicalTensors } from './ggufNames.js';
-import { resolvePath, withFile } from './rangedFile.js';
+import { type GgufPart, partOf, readGgufParts } from './ggufParts.js';
+import { resolvePath } from './rangedFile.js';
 import { tensorTable } from './tensorTable.js';
 
 const shownItems = 8;
 
-/** GGUF (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), presented with Hugging Face's names and config keys. */
+/** GGUF (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), presented with Hugging Face's names and config keys; any part opens a model in parts. */
 export const gguf: Format = {
   id: 'gguf',
   extensions: ['.gguf'],
   matches: (path, first) => path.toLowerCase().endsWith('.gguf') || String.fromCharCode(...first.subarray(0, 4)) === 'GGUF',
   async open(path) {
-    return withFile(path, async (file) => {
-      const header = await readGgufHeader(file);
-      const parts = header.metadata.get('split.count')?.value;
-      if (typeof parts === 'number' && parts > 1)
-        throw formatError('GGUF_SPLIT', path, null, `This file is one part of a model split in ${parts}.`);
-      const files = [{ path: await resolvePath(path), bytes: file.bytes }];
-      const stored = tensorTable(header.declared, [{ path, bytes: file.bytes }]);
-      const config = configOfGguf(header, stored, path);
-      return {
-        path,
-        name: basename(path),
-        format: 'gguf',
-        files,
-        tensors: tensorTable(canonicalTensors(header.declared, config, path), files, true),
-        metadata: Object.fromEntries([...header.metadata].map(([key, { value }]) => [key, abbreviated(value)])),
-        config,
-        generation: generationOf(header),
-        tokenizer: tokenizerOf(header),
-      };
-    });
+    const parts = await readGgufParts(path);
+    const [first] = parts as [GgufPart];
+    const { header } = first;
+    const files = await Promise.all(parts.map(async (part) => ({ path: await resolvePath(part.path), bytes: part.bytes })));
+    const stored = tensorTable(
+      parts.flatMap((part) => part.header.declared),
+      parts,
+    );
+    const config = configOfGguf(header, stored, first.path);
+    const declared = parts.flatMap((part) => canonicalTensors(part.header.declared, config, part.path));
+    return {
+      path: first.path,
+      name: (parts.length > 1 ? partOf(path)?.name : null) ?? basename(path),
+      format: 'gguf',
+      files,
+      tensors: tensorTable(declared, files, true),
+      metadata: Object.fromEntries([...header.metadata].map(([key, { value }]) => [key, abbreviated(value)])),
+      config,
+      generation: generationOf(header),
+      tokenizer: tokenizerOf(header),
+    };
   },
 };
 

@@ -5,6 +5,7 @@ import { checkConfig } from './config.js';
 import { type FormatErrorCode, formatError } from './errors.js';
 import { type JsonDocument, parseJson } from './json.js';
 import { withFile } from './rangedFile.js';
+import { quoted } from './tensorTable.js';
 import { decodeText } from './text.js';
 
 /** Gemma's tokenizer.json, the biggest in use, has 33 MB. */
@@ -61,6 +62,15 @@ export async function listFolder(folder: string): Promise<ReadonlySet<string>> {
   } catch {
     throw formatError('FILE_UNREADABLE', folder, null, 'The folder cannot be listed.');
   }
+}
+
+/** Throws SHARD_MISSING, which names the first of the shards that is not there. */
+export function refuseMissing(folder: string, shards: readonly string[], present: ReadonlySet<string>): void {
+  const missing = shards.filter((shard) => !present.has(shard));
+  const [first] = missing;
+  if (first === undefined) return;
+  const message = `${missing.length} of ${shards.length} shards are missing, the first is ${quoted(first)}.`;
+  throw formatError('SHARD_MISSING', join(folder, first), null, message);
 }
 
 const readBytes = (path: string) =>

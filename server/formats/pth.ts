@@ -1,127 +1,36 @@
 import { basename, dirname } from 'node:path';
-import type { Checkpoint, Format } from './checkpoint.js';
-import { dtypes } from './dtypes.js';
-import { formatError } from './errors.js';
+import type { Format } from './checkpoint.js';
+import { openIfShard } from './hfFolder.js';
 import { readModelFolder } from './modelFolder.js';
-import { maxPickle, readPickle } from './pickle.js';
-import { isDict, isKind, type StoredTensor, type Value } from './pickleValues.js';
-import { type RangedFile, resolvePath, withFile } from './rangedFile.js';
+import { readPthHeader } from './pthHeader.js';
 import { presentRwkv } from './rwkvPth.js';
-import { type Declared, elementsOf, inOrder, quoted, tensorTable } from './tensorTable.js';
-import { readZip, type ZipMember } from './zip.js';
+import { tensorTable } from './tensorTable.js';
 
-/** A PyTorch checkpoint (torch.save, zip format of PyTorch ≥ 1.6). Its pickle is read, never executed. RWKV's is presented as Hugging Face's. */
+/**
+ * A PyTorch checkpoint (torch.save, zip format of PyTorch ≥ 1.6): with the config and tokenizer of its folder when there are any; the
+ * whole model when it is a shard of one. RWKV's is presented as Hugging Face's.
+ */
 export const pth: Format = {
   id: 'pth',
   extensions: ['.pth', '.pt'],
   matches: (path, first) => /\.(pth|pt|bin)$/i.test(path) || String.fromCharCode(...first.subarray(0, 4)) === 'PK\x03\x04',
-  async open(path): Promise<Checkpoint> {
-    return withFile(path, async (file) => {
-      const declared = await readTensors(file);
-      const files = [{ path: await resolvePath(path), bytes: file.bytes }];
-      const rwkv = presentRwkv(declared, path);
-      const folder = await readModelFolder(dirname(path));
-      return {
-        path,
-        name: basename(path),
-        format: 'pth',
-        files,
-        // Tied weights are one storage under two names, so tensors may share bytes.
-        tensors: tensorTable(rwkv?.declared ?? declared, files, true),
-        metadata: {},
-        config: rwkv?.config ?? folder.config,
-        generation: folder.generation,
-        tokenizer: folder.tokenizer ?? (rwkv?.config.vocab_size === 65536 ? { kind: 'rwkv_world' } : null),
-      };
-    });
+  async open(path) {
+    const whole = await openIfShard(path);
+    if (whole !== null) return whole;
+    const { file, declared } = await readPthHeader(path, 0);
+    const rwkv = presentRwkv(declared, path);
+    const folder = await readModelFolder(dirname(path));
+    return {
+      path,
+      name: basename(path),
+      format: 'pth',
+      files: [file],
+      // Tied weights are one storage under two names, so tensors may share bytes.
+      tensors: tensorTable(rwkv?.declared ?? declared, [file], true),
+      metadata: {},
+      config: rwkv?.config ?? folder.config,
+      generation: folder.generation,
+      tokenizer: folder.tokenizer ?? (rwkv?.config.vocab_size === 65536 ? { kind: 'rwkv_world' } : null),
+    };
   },
 };
-
-async function readTensors(file: RangedFile): Promise<Declared[]> {
-  const { path } = file;
-  const first = await file.read(0, Math.min(4, file.bytes));
-  // The magic number 0x1950a86a20f9469cfc6c, pickled, opens what PyTorch < 1.6 wrote.
-  if (first[0] === 0x80 && first[2] === 0x8a && first[3] === 0x0a)
-    throw formatError('PTH_LEGACY', path, 0, 'The file has the format of PyTorch before 1.6.');
-  if (String.fromCharCode(...first) !== 'PK\x03\x04')
-    throw formatError('ZIP_INVALID', path, 0, 'The file does not start like a zip archive.');
-  const members = await readZip(file);
-  const pickle = [...members.values()].find(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickle === undefined)
-    throw formatError('PTH_UNSUPPORTED', path, null, 'The archive has no data.pkl, so it was not made by torch.save.');
-  const root = pickle.name.slice(0, -'data.pkl'.length);
-  await refuseBigEndian(file, members.get(`${root}byteorder`));
-  if (pickle.bytes > maxPickle)
-    throw formatError('PICKLE_TOO_BIG', path, pickle.offset, `The pickle has ${pickle.bytes} bytes; the limit is ${maxPickle}.`);
-  const value = readPickle(await file.read(pickle.offset, pickle.bytes), path, pickle.offset);
-  const named = stateDict(value);
-  if (named.length === 0) throw formatError('PTH_UNSUPPORTED', path, pickle.offset, 'The pickle holds no dictionary of tensors.');
-  return named.map(([name, tensor]) => declare(name, tensor, members, root, path));
-}
-
-async function refuseBigEndian(file: RangedFile, member: ZipMember | undefined): Promise<void> {
-  if (member === undefined || member.bytes > 16) return;
-  const order = String.fromCharCode(...(await file.read(member.offset, member.bytes)));
-  if (order !== 'little') throw formatError('PTH_UNSUPPORTED', file.path, member.offset, `The byte order is ${quoted(order)}.`);
-}
-
-/** Name and tensor of each entry of the pickled dictionary, or of the one that trainers wrap as `state_dict` or `model`. */
-function stateDict(value: Value): (readonly [string, StoredTensor])[] {
-  const entries = entriesOf(value);
-  const tensors = entries.flatMap(([name, v]) => (isTensor(v) && typeof name === 'string' ? [[name, v] as const] : []));
-  if (tensors.length > 0) return tensors;
-  const inner = entries.find(([name, v]) => (name === 'state_dict' || name === 'model') && v !== value);
-  return inner === undefined
-    ? []
-    : entriesOf(inner[1]).flatMap(([n, v]) => (isTensor(v) && typeof n === 'string' ? [[n, v] as const] : []));
-}
-const entriesOf = (value: Value): readonly [Value, Value][] => (isDict(value) ? value.entries : []);
-const isTensor = (value: Value): value is StoredTensor => isKind(value, 'tensor');
-
-function declare(
-  name: string,
-  tensor: StoredTensor,
-  members: ReadonlyMap<string, ZipMember>,
-  root: string,
-  file: string,
-): Declared {
-  const { storage, shape, strides, offset, at: declaredAt } = tensor;
-  const { bytes: size } = dtypes.get(storage.dtype) as { bytes: number };
-  const elements = elementsOf(shape, name, file, declaredAt);
-  const member = members.get(`${root}data/${storage.key}`);
-  if (member === undefined)
-    throw formatError(
-      'OFFSET_INVALID',
-      file,
-      declaredAt,
-      `Tensor ${quoted(name)} needs the storage ${quoted(storage.key)}, which the archive lacks.`,
-    );
-  if (storage.elements * size !== member.bytes || offset + elements > storage.elements)
-    throw formatError(
-      'SIZE_MISMATCH',
-      file,
-      declaredAt,
-      `Tensor ${quoted(name)} spans ${(offset + elements) * size} bytes, its storage ${storage.elements * size} and the member ${member.bytes}.`,
-    );
-  const [rows, cols] = shape as [number, number];
-  const transpose = !isRowMajor(shape, strides) && shape.length === 2 && isRowMajor([cols, rows], [...strides].reverse());
-  if (!transpose && !isRowMajor(shape, strides))
-    throw formatError(
-      'PTH_UNSUPPORTED',
-      file,
-      declaredAt,
-      `Tensor ${quoted(name)} is not contiguous (strides ${strides.join(', ')}).`,
-    );
-  const place = { file: 0, offset: member.offset + offset * size, bytes: elements * size };
-  return { entry: { name, sourceName: name, dtype: storage.dtype, shape, ...place, ...inOrder, transpose }, declaredAt };
-}
-
-function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
-  let step = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const size = shape[axis] as number;
-    if (size !== 1 && strides[axis] !== step) return false; // PyTorch keeps any stride for axes of size 1
-    step *= Math.max(size, 1);
-  }
-  return true;
-}

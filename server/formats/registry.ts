@@ -1,7 +1,10 @@
+import { extname, join } from 'node:path';
 import type { Checkpoint, Format } from './checkpoint.js';
 import { formatError } from './errors.js';
 import { gguf } from './gguf.js';
-import { openModelFolder } from './hfFolder.js';
+import { partOf } from './ggufParts.js';
+import { holdsWeights, openModelFolder } from './hfFolder.js';
+import { listFolder } from './modelFolder.js';
 import { pth } from './pth.js';
 import { statPath, withFile } from './rangedFile.js';
 import { safetensors } from './safetensors.js';
@@ -16,11 +19,25 @@ export const formats: readonly Format[] = [
 export const formatOf = (path: string, firstBytes: Uint8Array): Format | null =>
   formats.find((format) => format.matches(path, firstBytes)) ?? null;
 
-/** Opens a Hugging Face folder or a model file. Reads headers only. Throws coded errors with file and offset. */
+/** Opens a Hugging Face folder, a folder that holds a single model file, or such a file. Reads headers only. Throws coded errors with file and offset. */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
-  if ((await statPath(path)).isDirectory()) return openModelFolder(path);
+  if ((await statPath(path)).isDirectory()) {
+    const names = await listFolder(path);
+    const file = holdsWeights(names) ? null : onlyModelIn(names);
+    return file === null ? openModelFolder(path) : openCheckpoint(join(path, file));
+  }
   const firstBytes = await withFile(path, (file) => file.read(0, Math.min(16, file.bytes)));
   const format = formatOf(path, firstBytes);
   if (format === null) throw formatError('FORMAT_UNKNOWN', path, 0, 'This is not a model file that Model Lab knows.');
   return format.open(path);
+}
+
+/** The one .gguf, whole or in parts, among the names of a folder; without any, the one .pth or .pt. */
+function onlyModelIn(names: ReadonlySet<string>): string | null {
+  for (const { extensions } of [gguf, pth]) {
+    const files = [...names].filter((name) => extensions.includes(extname(name).toLowerCase()));
+    const models = files.filter((name) => (partOf(name)?.place ?? 1) === 1);
+    if (models.length === 1) return models[0] as string;
+  }
+  return null;
 }

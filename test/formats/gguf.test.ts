@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { findCheckpoints } from '../../server/formats/find.js';
 import { bindable, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { readOracle } from '../fixtures/readOracle.js';
-import { architecture, ggufFile, ggufPair, ggufTensor, u32 } from './craft.js';
+import { architecture, ggufFile, ggufPair, ggufTensor, u16, u32 } from './craft.js';
 
 const oracles = 'test/fixtures/oracles';
 
@@ -156,3 +157,70 @@ test('names that every object inherits are names like others', async () => {
   assert.deepEqual(named, ['constructor', 'blk.0.toString.weight', '__proto__', '', 'a\nb', 'model.embed_tokens.weight']);
   await rm(folder, { recursive: true });
 });
+
+const partsFolder = 'test/fixtures/formats';
+const parts = [1, 2, 3].map((place) => `llama_parts-0000${place}-of-00003.gguf`);
+const asFolder = async (use: (folder: string) => Promise<void>) => {
+  const folder = await mkdtemp(join(tmpdir(), 'model-lab-gguf-'));
+  await use(folder).finally(() => rm(folder, { recursive: true }));
+};
+
+test('any part opens a model that was split, with the tensors, config and name of the whole', async () => {
+  const whole = await openCheckpoint(`${partsFolder}/llama.gguf`);
+  const reference = await readOracle(whole.path);
+  for (const part of parts) {
+    const checkpoint = await openCheckpoint(join(partsFolder, part));
+    assert.deepEqual([checkpoint.name, checkpoint.path], ['llama_parts', join(partsFolder, parts[0] as string)]);
+    assert.equal(checkpoint.files.length, 3);
+    assert.deepEqual(new Set([...checkpoint.tensors.values()].map(({ file }) => file)), new Set([0, 1, 2]));
+    assert.deepEqual(checkpoint.config, whole.config);
+    assert.deepEqual([...checkpoint.tensors.keys()].sort(), [...reference.keys()].sort());
+    for (const [name, entry] of checkpoint.tensors)
+      assert.deepEqual(await readTensor(checkpoint, entry), reference.get(name)?.data, name);
+  }
+});
+
+test('a split model is found once and opens by its folder; one part without the others is refused', () =>
+  asFolder(async (folder) => {
+    for (const part of parts) await copyFile(join(partsFolder, part), join(folder, part));
+    assert.equal((await openCheckpoint(folder)).name, 'llama_parts');
+    const [found, ...others] = await findCheckpoints(folder, 10);
+    assert.deepEqual([found?.name, found?.bytes, others], ['llama_parts', 50528 + 37600 + 13024, []]);
+    await rm(join(folder, parts[1] as string));
+    for (const path of [folder, join(folder, parts[0] as string), join(folder, parts[2] as string)])
+      await assert.rejects(openCheckpoint(path), { code: 'SHARD_MISSING', file: join(folder, parts[1] as string) });
+    await copyFile(join(partsFolder, parts[2] as string), join(folder, parts[1] as string));
+    await assert.rejects(openCheckpoint(folder), { code: 'GGUF_SPLIT', file: join(folder, parts[1] as string) });
+    await copyFile(join(partsFolder, parts[0] as string), join(folder, 'renamed.gguf'));
+    await assert.rejects(openCheckpoint(join(folder, 'renamed.gguf')), { code: 'GGUF_SPLIT' });
+  }));
+
+test('parts that lack tensors, or cannot say how many they are, are refused', () =>
+  asFolder(async (folder) => {
+    const part = (no: number, count: Uint8Array) =>
+      ggufFile({
+        pairs: [
+          architecture('llama'),
+          ggufPair('split.no', 2, u16(no)),
+          ggufPair('split.count', count.length === 2 ? 2 : 6, count),
+          ggufPair('split.tensors.count', 5, u32(3)),
+        ],
+        tensors: [ggufTensor(`t${no}`, [4], 0, 0)],
+        data: 16,
+      });
+    for (const no of [0, 1]) await writeFile(join(folder, `x-0000${no + 1}-of-00002.gguf`), part(no, u16(2)));
+    await assert.rejects(openCheckpoint(folder), { code: 'GGUF_SPLIT', message: 'The 2 parts hold 2 tensors, not 3.' });
+    await writeFile(join(folder, 'x-00001-of-00002.gguf'), part(0, new Uint8Array(Float32Array.of(1.5).buffer)));
+    await assert.rejects(openCheckpoint(folder), { code: 'METADATA_INVALID' });
+  }));
+
+test('a folder with one .gguf is that model; with several, one has to be named', () =>
+  asFolder(async (folder) => {
+    await copyFile(`${partsFolder}/llama.gguf`, join(folder, 'one.gguf'));
+    await writeFile(join(folder, 'README.md'), 'A model.');
+    assert.equal((await openCheckpoint(folder)).path, join(folder, 'one.gguf'));
+    await copyFile(`${partsFolder}/llama.gguf`, join(folder, 'two.gguf'));
+    await assert.rejects(openCheckpoint(folder), { code: 'FORMAT_UNKNOWN' });
+    await mkdir(join(folder, 'empty'));
+    await assert.rejects(openCheckpoint(join(folder, 'empty')), { code: 'FORMAT_UNKNOWN' });
+  }));

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { bindable, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
+import { readOracle } from '../fixtures/readOracle.js';
 import { pickledDict, pickledTensor, zipFile } from './craft.js';
 
 const path = 'test/fixtures/oracles/rwkv_pth_v7/model.pth';
@@ -87,4 +88,48 @@ test('archives with 64-bit sizes', async () => {
   const checkpoint = await openCheckpoint(join(folder, 'big.pth'));
   assert.deepEqual([...(await readTensor(checkpoint, checkpoint.tensors.get('a') as never))], [1, 2, 3, 4]);
   await rm(folder, { recursive: true });
+});
+
+const bins = 'test/fixtures/formats/bin_llama';
+const shards = [1, 2].map((place) => `pytorch_model-0000${place}-of-00002.bin`);
+
+test('a folder of pytorch_model.bin shards, and each of them, has the values of the safetensors they were made from', async () => {
+  const reference = await readOracle('test/fixtures/oracles/llama/model.safetensors');
+  for (const path of [bins, ...shards.map((shard) => join(bins, shard))]) {
+    const checkpoint = await openCheckpoint(path);
+    assert.deepEqual([checkpoint.format, checkpoint.files.length, checkpoint.config?.model_type], ['pth', 2, 'llama']);
+    assert.deepEqual([...checkpoint.tensors.keys()].sort(), [...reference.keys()].sort());
+    for (const [name, entry] of checkpoint.tensors) {
+      assert.deepEqual(entry.shape, reference.get(name)?.shape, name);
+      assert.deepEqual(await readTensor(checkpoint, entry), reference.get(name)?.data, name);
+    }
+  }
+});
+
+test('a single pytorch_model.bin; a missing shard', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'model-lab-bin-'));
+  await copyFile(join(bins, shards[0] as string), join(folder, 'pytorch_model.bin'));
+  const single = await openCheckpoint(folder);
+  const { tensors } = await openCheckpoint(bins);
+  assert.deepEqual(
+    [...single.tensors.keys()],
+    [...tensors.values()].filter(({ file }) => file === 0).map(({ name }) => name),
+  );
+  await copyFile(join(bins, 'pytorch_model.bin.index.json'), join(folder, 'pytorch_model.bin.index.json'));
+  await assert.rejects(openCheckpoint(folder), { code: 'SHARD_MISSING', file: join(folder, shards[0] as string) });
+  await rm(folder, { recursive: true });
+});
+
+test('a training checkpoint: its weights are found beside the optimizer’s state', async () => {
+  const reference = await readOracle('test/fixtures/oracles/gpt2/model.safetensors');
+  const checkpoint = await openCheckpoint('test/fixtures/formats/bin_gpt2.pt');
+  assert.equal(checkpoint.tensors.size, 12);
+  for (const [name, entry] of checkpoint.tensors) {
+    const values = reference.get(name)?.data as Float32Array;
+    assert.equal(entry.dtype, 'BF16');
+    const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    // Rounded to the nearest, ties to even, as IEEE 754 says.
+    const rounded = bits.map((code) => ((code + 0x7fff + ((code >>> 16) & 1)) & 0xffff0000) >>> 0);
+    assert.deepEqual(await readTensor(checkpoint, entry), new Float32Array(rounded.buffer), name);
+  }
 });
