@@ -19,8 +19,10 @@ export interface Intervention {
  * Logits [T,V] of a run's tokens with some probes changed: runs again from the first touched block on, from its residual checkpoint.
  * The run itself stays as it is. Errors: PROBE_UNKNOWN, CANCELLED.
  */
-export async function patch(run: Run, changes: readonly Intervention[], signal?: AbortSignal): Promise<Tensor> {
+export async function patch(run: Run, asked: readonly Intervention[], signal?: AbortSignal): Promise<Tensor> {
   const { model } = run;
+  // the embedding is what enters block 0, and that is where its residual checkpoint is
+  const changes = asked.map((c) => (c.probe === 'embed' ? { ...c, probe: 'blocks.0.resid_pre' } : c));
   const L = model.layers.length;
   const first = Math.min(L, ...changes.map(({ probe }) => blockOf(probe, L)));
   const pieces: Piece[] = [];
@@ -66,7 +68,7 @@ function program(run: Run, pieces: readonly Piece[], changes: readonly Intervent
           );
         case 'intervention': {
           const change = changes.find((c) => c.probe === input.probe) as Intervention;
-          const value = change[input.part];
+          const value = onKeys(input.probe) ? withEmptyColumn(change[input.part], input.part) : change[input.part];
           return tensor(f32([1, ...value.shape], value.data));
         }
         default:
@@ -82,6 +84,19 @@ function program(run: Run, pieces: readonly Piece[], changes: readonly Intervent
     );
     return { session, feeds, sinks };
   });
+}
+
+/** Probes whose last axis are the keys. */
+const onKeys = (probe: string) => /\.attn\.(scores|pattern)$/.test(probe);
+
+/** One column more in front of T: that of the masked row which a kv array without rows has. */
+function withEmptyColumn({ shape, data }: Tensor, part: 'scale' | 'shift'): Tensor {
+  const width = shape.at(-1) as number;
+  if (width === 1) return { shape, data };
+  const out = new Float32Array((data.length / width) * (width + 1)).fill(part === 'scale' ? 1 : 0);
+  for (let row = 0; row * width < data.length; row++)
+    out.set(data.subarray(row * width, (row + 1) * width), row * (width + 1) + 1);
+  return { shape: [...shape.slice(0, -1), width + 1], data: out };
 }
 
 /** State before the first token; a growing axis needs one (masked) row. */
