@@ -32,6 +32,15 @@ for (const name of ['gguf_llama_f16', 'gguf_llama_q8_0', 'gguf_llama_q4_0'])
     await device.close();
   });
 
+for (const file of ['bin_llama', 'llama_parts-00003-of-00003.gguf'])
+  test(`llama equals the reference from ${file}`, async () => {
+    const { device, run } = await open(path.join(fixtures, '../formats', file));
+    const oracle = await readOracle('llama');
+    await run.prefill(idsOf(oracle));
+    await assertRun(run, oracle);
+    await device.close();
+  });
+
 test('rwkv_pth_v7 equals the reference', async () => {
   const { device, run } = await open(path.join(fixtures, 'rwkv_pth_v7/model.pth'));
   const oracle = await readOracle('rwkv_pth_v7');
