@@ -23,6 +23,9 @@ import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 import { qwen3Moe } from './qwen3Moe.js';
+import { rwkv4 } from './rwkv4.js';
+import { rwkv5 } from './rwkv5.js';
+import { rwkv6 } from './rwkv6.js';
 import { rwkv7 } from './rwkv7.js';
 
 /** One line a family. */
@@ -47,6 +50,9 @@ export const architectures: readonly Architecture[] = [
   mamba,
   falconMamba,
   mamba2,
+  rwkv4,
+  rwkv5,
+  rwkv6,
   rwkv7,
 ];
 

@@ -1,6 +1,7 @@
 import type { CoreConfig } from '../graph/architecture.js';
 import { defineArchitecture } from '../graph/architecture.js';
 import { layerNorm } from '../graph/blocks/norm.js';
+import { groupNorm, tokenShift } from '../graph/blocks/rwkv.js';
 import type { Value } from '../graph/ir.js';
 import type { SegmentBuilder } from '../graph/segmentBuilder.js';
 import { matrixState, shiftState } from '../graph/state.js';
@@ -15,16 +16,6 @@ interface Rwkv7Config extends CoreConfig {
   readonly groupEps: number;
   /** Rank of the low-rank maps for decay w, learning rate a, value mix v and gate g. */
   readonly rank: Readonly<Record<'w' | 'a' | 'v' | 'g', number>>;
-}
-
-/** The input of the token before: [B,T,D] moved by one, the state filling the first place. */
-function tokenShift(g: SegmentBuilder, x: Value, name: string): Value {
-  const D = x.shape.at(-1) as number;
-  const spec = shiftState(name, D);
-  const before = g.concat([g.unsqueeze(g.statePast(spec), 1), x], 1); // [B,1+T,D]
-  g.stateNew(name, g.squeeze(g.slice(x, 1, -1, Number.MAX_SAFE_INTEGER, 1), 1)); // [B,D]
-  g.stateEvery(name, () => g.op('Identity', [x], x.shape));
-  return g.slice(before, 1, 0, -1, 'T');
 }
 
 /** base + f(x A) B: RWKV's "LoRA", with weights lora.0 [R,D], lora.2 [size,R] and its bias. */
@@ -83,7 +74,7 @@ function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): V
 
   const y = deltaRule(g, c, { r, w, k, v, a, kappa });
   const bonus = g.mul(g.reduceSum(g.mul(g.mul(r, k), g.weight('r_k', [H, E])), -1), v); // [B,T,H,E]
-  const out = g.add(groupNorm(g, c, y), g.reshape(bonus, 0, 0, A)); // [B,T,A]
+  const out = g.add(groupNorm(g, y, 'g_norm', c.groupEps), g.reshape(bonus, 0, 0, A)); // [B,T,A]
   return g.probe('time_mix.out', g.linear(g.mul(out, gate), 'o_proj', D));
 }
 
@@ -102,14 +93,6 @@ function mixValue(g: SegmentBuilder, c: Rwkv7Config, x: Value, v: Value): Value 
 function normalise(g: SegmentBuilder, x: Value): Value {
   const norm = g.op('Sqrt', [g.reduceSum(g.mul(x, x), -1)], [...x.shape.slice(0, -1), 1]);
   return g.div(x, g.op('Max', [norm, g.constant(1e-12)], norm.shape));
-}
-
-/** LayerNorm within each head, then one affine map over all. */
-function groupNorm(g: SegmentBuilder, c: Rwkv7Config, y: Value): Value {
-  const ones = g.constant(new Float32Array(c.E).fill(1), [c.E]);
-  const normed = g.op('LayerNormalization', [y, ones, null], y.shape, { axis: -1, epsilon: c.groupEps });
-  const flat = g.reshape(normed, 0, 0, c.A);
-  return g.add(g.mul(flat, g.weight('g_norm.weight', [c.A])), g.weight('g_norm.bias', [c.A]));
 }
 
 function channelMix(g: SegmentBuilder, c: Rwkv7Config, x: Value): Value {

@@ -1,6 +1,6 @@
 import { LabError } from '../protocol/errors.js';
 import { Builder } from './builder.js';
-import type { Dim, Graph, Value } from './ir.js';
+import type { Dim, Value } from './ir.js';
 import type { StateSpec } from './state.js';
 
 /** What a graph must know of a checkpoint: which tensors it has and their shapes. */
@@ -137,7 +137,12 @@ export class SegmentBuilder extends Builder {
   // weights ──────────────────────────────────────────────────────────────────
 
   has(name: string): boolean {
-    return this.tensors.shape(this.#prefix + name) !== null;
+    return this.stored(name) !== null;
+  }
+
+  /** The shape of a tensor as the checkpoint holds it, null when it has none. */
+  stored(name: string): readonly number[] | null {
+    return this.tensors.shape(this.#prefix + name);
   }
 
   /** A tensor of the checkpoint as f32; several names are spellings of one tensor. A [1, 1, D] tensor may stand for [D]. */
@@ -223,10 +228,7 @@ export class SegmentBuilder extends Builder {
 
   // recurrence ───────────────────────────────────────────────────────────────
 
-  /**
-   * h_t, y_t = step(h_{t−1}, x_t …) over axis 1 of the sequences, as ONNX Scan. Sequences [B,T,…]; the body sees them without T.
-   * Returns the last state, the outputs [B,T,…] in the order of `step`.
-   */
+  /** `scanStates` with one state. */
   scan(
     initial: Value,
     sequences: readonly Value[],
@@ -236,25 +238,44 @@ export class SegmentBuilder extends Builder {
       inputs: readonly Value[],
     ) => { readonly state: Value; readonly outputs: readonly Value[] },
   ): { readonly last: Value; readonly outputs: readonly Value[] } {
-    const body = new Builder('body', `${this.graph.name}.s${this.graph.nodes.length}.`);
-    const state = body.input(`${this.graph.name}.s${this.graph.nodes.length}.state`, 'f32', initial.shape);
-    const inputs = sequences.map((s, i) => body.input(`${state.name}.x${i}`, 'f32', s.shape.toSpliced(1, 1)));
-    const result = step(body, state, inputs);
-    [result.state, ...result.outputs].forEach((value, i) => {
-      body.output(`${state.name}.y${i}`, body.op('Identity', [value], value.shape));
+    const { last, outputs } = this.scanStates([initial], sequences, (body, [before], inputs) => {
+      const { state, outputs } = step(body, before as Value, inputs);
+      return { states: [state], outputs };
     });
-    const graph: Graph = body.graph;
-    const [last, ...outputs] = this.ops(
+    return { last: last[0] as Value, outputs };
+  }
+
+  /**
+   * h_t, y_t = step(h_{t−1}, x_t …) over axis 1 of the sequences, as ONNX Scan. Sequences [B,T,…]; the body sees them without T.
+   * Returns the last states, the outputs [B,T,…] in the order of `step`.
+   */
+  scanStates(
+    initial: readonly Value[],
+    sequences: readonly Value[],
+    step: (
+      body: Builder,
+      states: readonly Value[],
+      inputs: readonly Value[],
+    ) => { readonly states: readonly Value[]; readonly outputs: readonly Value[] },
+  ): { readonly last: readonly Value[]; readonly outputs: readonly Value[] } {
+    const name = `${this.graph.name}.s${this.graph.nodes.length}`;
+    const body = new Builder('body', `${name}.`);
+    const states = initial.map((value, i) => body.input(`${name}.state${i}`, 'f32', value.shape));
+    const inputs = sequences.map((s, i) => body.input(`${name}.x${i}`, 'f32', s.shape.toSpliced(1, 1)));
+    const result = step(body, states, inputs);
+    for (const [i, value] of [...result.states, ...result.outputs].entries())
+      body.output(`${name}.y${i}`, body.op('Identity', [value], value.shape));
+    const results = this.ops(
       'Scan',
-      [initial, ...sequences],
-      [{ shape: initial.shape }, ...result.outputs.map((o) => ({ shape: o.shape.toSpliced(1, 0, 'T') }))],
+      [...initial, ...sequences],
+      [...initial.map(({ shape }) => ({ shape })), ...result.outputs.map((o) => ({ shape: o.shape.toSpliced(1, 0, 'T') }))],
       {
-        body: graph,
+        body: body.graph,
         num_scan_inputs: sequences.length,
         scan_input_axes: sequences.map(() => 1),
         scan_output_axes: result.outputs.map(() => 1),
       },
     );
-    return { last: last as Value, outputs };
+    return { last: results.slice(0, initial.length), outputs: results.slice(initial.length) };
   }
 }

@@ -40,7 +40,10 @@ after(() => device.close());
 async function opened(family: string): Promise<Opened> {
   const oracle = await readOracle(family);
   const ids = [...(oracle.get('input_ids') as Tensor).data];
-  const model = await Model.open(await openCheckpoint(path.join(fixtures, family)), { device, threads: 1 });
+  const model = await Model.open(await openCheckpoint(path.join(fixtures, family, family.includes('pth') ? 'model.pth' : '')), {
+    device,
+    threads: 1,
+  });
   const engine = await Run.create(model);
   await engine.prefill(ids);
   const { id, recipe, model: info } = constructedRun(ids, [], {});
@@ -162,13 +165,18 @@ for (const [family, name, key, transposed] of [
   ['mamba2', 'ssm', 'ssm', false],
   ['rwkv7', 'wkv', 'recurrent_state', true],
   ['rwkv7', 'att_shift', 'attention_shift', false],
+  ['rwkv4', 'num', 'num', false],
+  ['rwkv4', 'den', 'den', false],
+  ['rwkv4', 'max', 'max', false],
+  ['rwkv_pth_v5', 'wkv', 'list', true],
+  ['rwkv_pth_v6', 'wkv', 'list', true],
 ] as const)
   test(`state pictures of ${family} ${name}`, async () => {
     const { view, oracle, T } = await opened(family);
     const { layers } = await state.overview(view, {}, quiet);
     for (const { layer, states } of layers) {
       const layout = states.find((s) => s.name === name);
-      const expected = oracle.get(`statet.${layer}.${key}`) as Tensor;
+      const expected = oracle.get(key === 'list' ? `statet_list.${3 * layer + 1}` : `statet.${layer}.${key}`) as Tensor;
       const size = expected.data.length / T;
       const { rows, cols, groups } = layout as NonNullable<typeof layout>;
       assert.equal(groups * rows * cols, size);

@@ -4,7 +4,7 @@ import { fixtures, readOracle } from './oracle.js';
 import { assertDecode, assertRun, idsOf, open } from './reference.js';
 
 /** transformers records the residual stream of these behind each block, not before it, and has no embedding among them. */
-const recordedBehind = new Set(['mamba', 'falcon_mamba', 'mamba2']);
+const recordedBehind = new Set(['mamba', 'falcon_mamba', 'mamba2', 'rwkv4']);
 
 for (const family of [
   'gpt2',
@@ -27,6 +27,7 @@ for (const family of [
   'mamba',
   'falcon_mamba',
   'mamba2',
+  'rwkv4',
   'rwkv7',
 ])
   test(`${family} equals the reference`, async () => {
