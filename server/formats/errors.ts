@@ -5,7 +5,7 @@ const hints = {
   FILE_NOT_FOUND: 'Check the path; a model that was moved has to be opened again from its new place.',
   FILE_UNREADABLE: 'Check that it is a regular file or folder and that you may read it.',
   FILE_UNWRITABLE: 'Check that the folder exists, that you may write to it and that the disk has room.',
-  FORMAT_UNKNOWN: 'Open a Hugging Face folder, a .safetensors, a .gguf, or a .pth, .pt or .bin that PyTorch ≥ 1.6 saved.',
+  FORMAT_UNKNOWN: 'Open a Hugging Face folder, a .safetensors, a .gguf, or a .pth, .pt or .bin that torch.save wrote.',
   HEADER_TRUNCATED: 'The file ends early: download or copy it again.',
   HEADER_TOO_BIG: 'No real header is this big: the file is damaged or is not what its name says.',
   HEADER_INVALID: 'The header is damaged: download the file again or write it again with the library that made it.',

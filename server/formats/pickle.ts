@@ -21,12 +21,34 @@ const maxStack = 1 << 18;
 /** Runs the pickle in `bytes`, which start at `base` in `file`. Throws PICKLE_FORBIDDEN, PICKLE_INVALID, PICKLE_TOO_BIG. */
 export const readPickle = (bytes: Uint8Array, file: string, base: number): Value => new Machine(bytes, file, base).run();
 
+export interface PlacedPickle {
+  readonly value: Value;
+  /** Where it starts, and where it has ended, in the file. */
+  readonly at: number;
+  readonly end: number;
+  /** Key → dtype of the storages it refers to. */
+  readonly storages: ReadonlyMap<string, string>;
+}
+
+/** Runs `count` pickles that follow each other. Errors: those of `readPickle`. */
+export function readPickles(bytes: Uint8Array, file: string, base: number, count: number): readonly PlacedPickle[] {
+  const pickles: PlacedPickle[] = [];
+  for (let at = 0; pickles.length < count; ) {
+    const machine = new Machine(bytes.subarray(at), file, base + at);
+    const value = machine.run();
+    pickles.push({ value, at: base + at, end: base + at + machine.ended, storages: machine.storages });
+    at += machine.ended;
+  }
+  return pickles;
+}
+
 /**
  * A reader of the pickles that torch.save makes. It is a stack machine over plain data: it calls nothing, imports nothing and knows
  * six constructors by name. Anything else a pickle could ask for is refused with its name and offset, before it could matter.
  * Opcodes: Python's Lib/pickletools.py; what a state dict needs of them: torch/_weights_only_unpickler.py.
  */
 class Machine {
+  readonly storages = new Map<string, string>();
   private at = 0;
   private opcodeAt = 0;
   private objects = 0;
@@ -40,6 +62,11 @@ class Machine {
     private readonly base: number,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Bytes read so far: all of the pickle, once it has run. */
+  get ended(): number {
+    return this.at;
   }
 
   run(): Value {
@@ -188,13 +215,14 @@ class Machine {
     return { kind: 'tensor', storage, offset, shape, strides, at: this.base + this.opcodeAt };
   }
 
-  /** ('storage', torch.XStorage, key, device, elements) */
+  /** ('storage', torch.XStorage, key, device, elements), and before PyTorch 1.6 what it is a view of: None since 0.4. */
   persistent(): void {
     const id = this.pop();
-    const [tag, type, key, , elements] = Array.isArray(id) ? id : [];
+    const [tag, type, key, , elements, view] = Array.isArray(id) ? id : [];
     const dtype = isKind(type, 'global') ? storageTypes.get(type.name) : undefined;
-    if (tag !== 'storage' || dtype === undefined || typeof key !== 'string' || !isSize(elements))
+    if (tag !== 'storage' || dtype === undefined || typeof key !== 'string' || !isSize(elements) || (view ?? null) !== null)
       throw this.invalid('a storage with damaged arguments');
+    this.storages.set(key, dtype);
     this.push(this.made({ kind: 'storage', dtype, key, elements }));
   }
 

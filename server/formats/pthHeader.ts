@@ -3,6 +3,7 @@ import { dtypes } from './dtypes.js';
 import { formatError } from './errors.js';
 import { maxPickle, readPickle } from './pickle.js';
 import { isDict, isKind, type StoredTensor, type Value } from './pickleValues.js';
+import { isLegacy, readLegacy } from './pthLegacy.js';
 import { type RangedFile, resolvePath, withFile } from './rangedFile.js';
 import { type Declared, elementsOf, inOrder, quoted } from './tensorTable.js';
 import { readZip, type ZipMember } from './zip.js';
@@ -14,7 +15,7 @@ export interface PthHeader {
 
 /**
  * The tensors of a file that torch.save wrote: a zip archive of a pickle, which is read, never executed, and of one member for
- * each storage. `index` is the file's place in `Checkpoint.files`.
+ * each storage; before PyTorch 1.6, pickles and storages one after the other. `index` is the file's place in `Checkpoint.files`.
  */
 export async function readPthHeader(path: string, index: number): Promise<PthHeader> {
   return withFile(path, async (file) => {
@@ -26,11 +27,12 @@ export async function readPthHeader(path: string, index: number): Promise<PthHea
 
 async function readTensors(file: RangedFile): Promise<Declared[]> {
   const { path } = file;
-  const first = await file.read(0, Math.min(4, file.bytes));
-  // The magic number 0x1950a86a20f9469cfc6c, pickled, opens what PyTorch < 1.6 wrote.
-  if (first[0] === 0x80 && first[2] === 0x8a && first[3] === 0x0a)
-    throw formatError('PTH_LEGACY', path, 0, 'The file has the format of PyTorch before 1.6.');
-  if (String.fromCharCode(...first) !== 'PK\x03\x04')
+  const first = await file.read(0, Math.min(15, file.bytes));
+  if (first.length > 0 && isLegacy(first)) {
+    const { value, at, members } = await readLegacy(file);
+    return stateDict(value, path, at).map(([name, tensor]) => declare(name, tensor, members, '', path));
+  }
+  if (String.fromCharCode(...first.subarray(0, 4)) !== 'PK\x03\x04')
     throw formatError('ZIP_INVALID', path, 0, 'The file does not start like a zip archive.');
   const members = await readZip(file);
   const pickle = [...members.values()].find(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
@@ -41,9 +43,7 @@ async function readTensors(file: RangedFile): Promise<Declared[]> {
   if (pickle.bytes > maxPickle)
     throw formatError('PICKLE_TOO_BIG', path, pickle.offset, `The pickle has ${pickle.bytes} bytes; the limit is ${maxPickle}.`);
   const value = readPickle(await file.read(pickle.offset, pickle.bytes), path, pickle.offset);
-  const named = stateDict(value);
-  if (named.length === 0) throw formatError('PTH_UNSUPPORTED', path, pickle.offset, 'The pickle holds no dictionary of tensors.');
-  return named.map(([name, tensor]) => declare(name, tensor, members, root, path));
+  return stateDict(value, path, pickle.offset).map(([name, tensor]) => declare(name, tensor, members, root, path));
 }
 
 async function refuseBigEndian(file: RangedFile, member: ZipMember | undefined): Promise<void> {
@@ -55,18 +55,22 @@ async function refuseBigEndian(file: RangedFile, member: ZipMember | undefined):
 /** What trainers call the weights among the other things they save. */
 const wrappers = ['state_dict', 'model_state_dict', 'model', 'module'];
 
-/** Name and tensor of each entry of the pickled dictionary, or of the one inside it that holds the weights. */
-function stateDict(value: Value): (readonly [string, StoredTensor])[] {
-  const entries = entriesOf(value);
-  const tensors = entries.flatMap(([name, v]) => (isTensor(v) && typeof name === 'string' ? [[name, v] as const] : []));
-  if (tensors.length > 0) return tensors;
-  const inner = entries.find(([name, v]) => wrappers.includes(name as string) && v !== value);
-  return inner === undefined
-    ? []
-    : entriesOf(inner[1]).flatMap(([n, v]) => (isTensor(v) && typeof n === 'string' ? [[n, v] as const] : []));
+/**
+ * Name and tensor of each entry of the pickled dictionary, or of the one inside it that holds the weights.
+ * @throws PTH_UNSUPPORTED when there is none
+ */
+function stateDict(value: Value, file: string, at: number): readonly NamedTensor[] {
+  const inner = entriesOf(value).find(([name]) => wrappers.includes(name as string))?.[1] ?? null;
+  const found = [value, inner].map(namedTensors).find((tensors) => tensors.length > 0);
+  if (found === undefined) throw formatError('PTH_UNSUPPORTED', file, at, 'The pickle holds no dictionary of tensors.');
+  return found;
 }
+
+type NamedTensor = readonly [name: string, tensor: StoredTensor];
+
 const entriesOf = (value: Value): readonly [Value, Value][] => (isDict(value) ? value.entries : []);
-const isTensor = (value: Value): value is StoredTensor => isKind(value, 'tensor');
+const namedTensors = (value: Value): readonly NamedTensor[] =>
+  entriesOf(value).flatMap(([name, v]) => (typeof name === 'string' && isKind(v, 'tensor') ? [[name, v] as const] : []));
 
 function declare(
   name: string,

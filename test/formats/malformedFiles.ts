@@ -17,6 +17,9 @@ import {
   zipFile,
 } from './craft.js';
 
+/** How torch.save began a file before PyTorch 1.6: a pickled integer. */
+const legacyMagic = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex');
+
 type Files = Readonly<Record<string, Uint8Array | string>>;
 
 /** A good tensor of 16 bytes at `begin`. */
@@ -175,7 +178,8 @@ const state = pickledDict(['a', pickledTensor()]);
 const pth: Files = {
   'empty.pth': '',
   'not-a-zip.pth': 'import os; os.system("true")\n',
-  'before-1.6.pth': bytes(0x80, 2, 0x8a, 10, new Uint8Array(100)),
+  'before-1.6-cut.pth': legacyMagic,
+  'before-1.6-version.pth': bytes(legacyMagic, ...Array.from({ length: 4 }, () => bytes(0x80, 2, 'K', 5, '.'))),
   'cut-short.pth': fine.subarray(0, fine.length - 30),
   'cut-in-end-record.pth': fine.subarray(0, fine.length - 1),
   'no-pickle.pth': zipFile([{ name: 'm/data.txt', data: Buffer.from('hello') }]),

@@ -133,3 +133,28 @@ test('a training checkpoint: its weights are found beside the optimizer’s stat
     assert.deepEqual(await readTensor(checkpoint, entry), new Float32Array(rounded.buffer), name);
   }
 });
+
+const legacy = 'test/fixtures/formats/legacy.bin';
+
+test('the format before PyTorch 1.6: values, shared storage, places in the file', async () => {
+  const checkpoint = await openCheckpoint(legacy);
+  const values: Record<string, number[]> = {};
+  for (const [name, entry] of checkpoint.tensors) values[name] = [...(await readTensor(checkpoint, entry))];
+  assert.deepEqual(values, { w: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], row: [4, 5, 6, 7], ids: [1, -2, 2 ** 40] });
+  const [w, row] = ['w', 'row'].map((name) => checkpoint.tensors.get(name));
+  assert.deepEqual([w?.shape, row?.shape, row?.offset], [[3, 4], [4], (w?.offset as number) + 16]);
+});
+
+test('a damaged file of the old format is refused by code, wherever it ends', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'model-lab-legacy-'));
+  const path = join(folder, 'cut.bin');
+  const whole = await readFile(legacy);
+  for (let length = 15; length < whole.length; length += 7) {
+    await writeFile(path, whole.subarray(0, length));
+    await assert.rejects(openCheckpoint(path), { name: 'LabError' }, `${length} bytes`);
+  }
+  // One storage too long for the file.
+  await writeFile(path, Buffer.from(whole).fill(0xff, whole.length - 56, whole.length - 49));
+  await assert.rejects(openCheckpoint(path), { code: 'OFFSET_INVALID' });
+  await rm(folder, { recursive: true });
+});
