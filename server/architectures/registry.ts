@@ -14,6 +14,7 @@ import { glm4 } from './glm4.js';
 import { gpt2 } from './gpt2.js';
 import { gptNeox } from './gptNeox.js';
 import { gptOss } from './gptOss.js';
+import { jamba } from './jamba.js';
 import { llama } from './llama.js';
 import { mamba } from './mamba.js';
 import { mamba2 } from './mamba2.js';
@@ -23,6 +24,7 @@ import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 import { qwen3Moe } from './qwen3Moe.js';
+import { recurrentGemma } from './recurrentGemma.js';
 import { rwkv4 } from './rwkv4.js';
 import { rwkv5 } from './rwkv5.js';
 import { rwkv6 } from './rwkv6.js';
@@ -54,6 +56,8 @@ export const architectures: readonly Architecture[] = [
   rwkv5,
   rwkv6,
   rwkv7,
+  jamba,
+  recurrentGemma,
 ];
 
 const unsupported = (name: string) =>

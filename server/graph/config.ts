@@ -80,6 +80,14 @@ export class ConfigReader {
     return value;
   }
 
+  /** A list of words that may be shorter than the layers, e.g. block_types. */
+  words(key: string): readonly string[] | null {
+    const value = this.value(key);
+    if (value !== null && !(Array.isArray(value) && value.length > 0 && value.every((v) => typeof v === 'string')))
+      throw invalid(key, value, 'a list of words');
+    return value;
+  }
+
   /** One string a layer, e.g. layer_types. */
   perLayer(key: string, layers: number): readonly string[] | null {
     const value = this.value(key);

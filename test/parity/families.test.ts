@@ -29,6 +29,8 @@ for (const family of [
   'mamba2',
   'rwkv4',
   'rwkv7',
+  'jamba',
+  'recurrent_gemma',
 ])
   test(`${family} equals the reference`, async () => {
     const { device, run } = await open(path.join(fixtures, family));
