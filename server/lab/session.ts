@@ -15,6 +15,8 @@ export const emptySession: Session = { models: [], runs: [], recent: [] };
 
 const FILE = 'session.json';
 
+const list = <T>(value: readonly T[] | undefined): readonly T[] => (Array.isArray(value) ? value : []);
+
 /** The session of one workspace on disk. Each write replaces the file whole; writes follow each other. */
 export class SessionFile {
   #writing: Promise<void> = Promise.resolve();
@@ -25,8 +27,8 @@ export class SessionFile {
   /** What was saved last; nothing when there is no file or it is not ours. */
   async load(): Promise<Session> {
     try {
-      const saved = JSON.parse(await readFile(path.join(this.folder, FILE), 'utf8')) as Partial<Session>;
-      return { ...emptySession, ...saved };
+      const saved = JSON.parse(await readFile(path.join(this.folder, FILE), 'utf8')) as Partial<Session> | null;
+      return { models: list(saved?.models), runs: list(saved?.runs), recent: list(saved?.recent) };
     } catch {
       return emptySession;
     }
