@@ -31,7 +31,7 @@ function modelItems(entries: readonly ModelEntry[], open: ReadonlySet<string>): 
     ),
     { label: 'Elsewhere', kind: vscode.QuickPickItemKind.Separator },
     { label: '$(folder-opened) Choose a folder…', description: 'with config.json', choice: () => browse(true) },
-    { label: '$(file) Choose a file…', description: '.safetensors, .gguf, .pth', choice: () => browse(false) },
+    { label: '$(file) Choose a file…', description: '.safetensors, .gguf, .pth, .pt, .bin', choice: () => browse(false) },
   ];
 }
 
@@ -55,7 +55,7 @@ async function browse(folder: boolean): Promise<string | null> {
       canSelectFiles: !folder,
       canSelectFolders: folder,
       openLabel: 'Open in Model Lab',
-      ...(!folder && { filters: { 'Model files': ['safetensors', 'gguf', 'pth'] } }),
+      ...(!folder && { filters: { 'Model files': ['safetensors', 'gguf', 'pth', 'pt', 'bin'] } }),
     })) ?? [];
   return uri?.fsPath ?? null;
 }
