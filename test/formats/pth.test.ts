@@ -3,6 +3,7 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { findCheckpoints } from '../../server/formats/find.js';
 import { bindable, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { readOracle } from '../fixtures/readOracle.js';
@@ -104,6 +105,11 @@ test('a folder of pytorch_model.bin shards, and each of them, has the values of 
       assert.deepEqual(await readTensor(checkpoint, entry), reference.get(name)?.data, name);
     }
   }
+});
+
+test('a folder of shards is found as one model', async () => {
+  const found = await findCheckpoints(bins, 10);
+  assert.deepEqual(found, [{ path: bins, name: 'bin_llama', format: 'pth', bytes: 64213 + 44199 }]);
 });
 
 test('a single pytorch_model.bin; a missing shard', async () => {
