@@ -6,6 +6,7 @@ import { LabError } from '../protocol/errors.js';
 import { chatglm3 } from './chatglm3.js';
 import { deepseekV2 } from './deepseekV2.js';
 import { deepseekV3 } from './deepseekV3.js';
+import { falconH1 } from './falconH1.js';
 import { falconMamba } from './falconMamba.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
@@ -24,6 +25,7 @@ import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 import { qwen3Moe } from './qwen3Moe.js';
+import { qwen3Next } from './qwen3Next.js';
 import { recurrentGemma } from './recurrentGemma.js';
 import { rwkv4 } from './rwkv4.js';
 import { rwkv5 } from './rwkv5.js';
@@ -58,6 +60,8 @@ export const architectures: readonly Architecture[] = [
   rwkv7,
   jamba,
   recurrentGemma,
+  falconH1,
+  qwen3Next,
 ];
 
 const unsupported = (name: string) =>

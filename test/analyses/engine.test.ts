@@ -167,6 +167,8 @@ for (const [family, name, key, transposed] of [
   ['rwkv7', 'att_shift', 'attention_shift', false],
   ['rwkv4', 'num', 'num', false],
   ['jamba', 'ssm', 'ssm', false],
+  ['falcon_h1', 'ssm', 'ssm', false],
+  ['qwen3_next', 'ssm', 'ssm', false],
   ['recurrent_gemma', 'rglru', 'rglru', false],
   ['recurrent_gemma', 'conv', 'conv', false],
   ['rwkv4', 'den', 'den', false],

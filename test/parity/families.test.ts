@@ -31,6 +31,8 @@ for (const family of [
   'rwkv7',
   'jamba',
   'recurrent_gemma',
+  'falcon_h1',
+  'qwen3_next',
 ])
   test(`${family} equals the reference`, async () => {
     const { device, run } = await open(path.join(fixtures, family));

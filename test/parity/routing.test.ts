@@ -21,7 +21,7 @@ function byExpert(experts: Tensor, weights: Tensor, X: number): Tensor {
   return { shape: [T, X], data };
 }
 
-for (const family of ['mixtral', 'qwen3_moe', 'gpt_oss', 'deepseek_v2', 'deepseek_v3', 'jamba'])
+for (const family of ['mixtral', 'qwen3_moe', 'gpt_oss', 'deepseek_v2', 'deepseek_v3', 'jamba', 'qwen3_next'])
   test(`${family} sends every token to the reference's experts`, async () => {
     const { device, model, run } = await open(path.join(fixtures, family));
     const oracle = await readOracle(family);

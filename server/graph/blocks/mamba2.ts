@@ -4,6 +4,7 @@ import type { Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 import { convState, matrixState, type StateSpec } from '../state.js';
 import { causalConv } from './conv.js';
+import { repeatHeads } from './heads.js';
 import { plainRmsNorm } from './norm.js';
 
 /** Sizes of a Mamba-2 mixer: H heads of E channels, G groups that share B and C, N states a channel, a convolution over W inputs. */
@@ -40,12 +41,9 @@ function stepSize(g: SegmentBuilder, { heads: H, deltaRange: [low, high] }: Mamb
   return g.probe('mixer.delta', Number.isFinite(high) ? g.min(raised, high) : raised);
 }
 
-/** [B,T,G,N] → [B,T,H,N]: head h reads group ⌊h·G/H⌋. */
-function perHead(g: SegmentBuilder, { heads: H, groups: G, N }: Mamba2Spec, x: Value): Value {
-  if (G === 1 || G === H) return x;
-  const ones = g.constant(new Float32Array(H / G).fill(1), [H / G, 1]);
-  return g.reshape(g.mul(g.unsqueeze(x, 3), ones), 0, 0, H, N);
-}
+/** A single group is broadcast where it is used. */
+const perHead = (g: SegmentBuilder, { heads, groups }: Mamba2Spec, x: Value): Value =>
+  groups === 1 ? x : repeatHeads(g, x, heads);
 
 /** u kᵀ over the last axes. */
 const outer = (b: Builder, u: Value, k: Value): Value => b.mul(b.unsqueeze(u, -1), b.unsqueeze(k, -2));
@@ -114,7 +112,8 @@ export const plainGate = (g: SegmentBuilder, y: Value, z: Value): Value => g.mul
 
 /** `time_step_limit`: [low, high]; no limit above is spelled in several ways that JSON has no number for. */
 export function deltaRange(raw: ConfigReader): readonly [number, number] {
-  const [low, high] = (raw.value('time_step_limit') ?? []) as readonly unknown[];
+  const limit = raw.value('time_step_limit');
+  const [low, high]: readonly unknown[] = Array.isArray(limit) ? limit : [];
   const number = (value: unknown, otherwise: number) => (typeof value === 'number' ? value : otherwise);
   return [number(low, 0), number(high, Number.POSITIVE_INFINITY)];
 }
