@@ -30,10 +30,23 @@ async function main(argv: readonly string[]): Promise<void> {
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    return parseArgs({ args: joined(args), options, allowPositionals: true, strict: true });
   } catch (error) {
     throw badUsage((error as Error).message);
   }
+}
+
+/** `--text -42` as `--text=-42`: a text may begin with a dash. */
+function joined(args: readonly string[]): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const [arg, value] = [args[i] as string, args[i + 1]];
+    const option = arg.startsWith('--') ? arg.slice(2) : '';
+    const takesText = Object.hasOwn(options, option) && options[option as keyof typeof options].type === 'string';
+    if (takesText && value !== undefined) i++;
+    out.push(takesText && value !== undefined ? `${arg}=${value}` : arg);
+  }
+  return out;
 }
 
 const badUsage = (what: string) => new LabError({ code: 'USAGE', message: what, hint: 'see "help"' });

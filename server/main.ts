@@ -19,11 +19,10 @@ const device = new WorkerDevice(new URL('./worker.js', import.meta.url), (error)
 });
 const lab = new Lab(device, parseOptions(process.argv.slice(2)), emitter(connection));
 const documents = new TextDocuments(TextDocument);
-let folders: readonly string[] = [];
 let followsFolders = false;
 
 connection.onInitialize(({ workspaceFolders, capabilities }) => {
-  folders = paths(workspaceFolders ?? []);
+  lab.folders = paths(workspaceFolders ?? []);
   followsFolders = capabilities.workspace?.workspaceFolders === true;
   return {
     capabilities: {
@@ -36,14 +35,14 @@ connection.onInitialize(({ workspaceFolders, capabilities }) => {
 connection.onInitialized(() => {
   if (followsFolders) {
     connection.workspace.onDidChangeWorkspaceFolders(async () => {
-      folders = paths((await connection.workspace.getWorkspaceFolders()) ?? []);
+      lab.folders = paths((await connection.workspace.getWorkspaceFolders()) ?? []);
     });
   }
   void lab.start();
 });
 connection.onShutdown(() => lab.dispose());
 serve(connection, handlers(lab));
-registerLanguage(connection, documents, { active: () => activeContext(lab), workspaceFolders: () => folders });
+registerLanguage(connection, documents, { active: () => activeContext(lab), workspaceFolders: () => lab.folders });
 documents.listen(connection);
 connection.listen();
 

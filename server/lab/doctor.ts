@@ -8,14 +8,13 @@ import { toLabError } from '../protocol/errors.js';
 import { f32, type HostTensor } from '../runtime/device.js';
 import { memoryNeeded } from '../runtime/model.js';
 import { summarise } from '../summary.js';
+import { gigabytes } from '../tensor/bytes.js';
 import { findModels } from './finder.js';
 import type { Lab } from './lab.js';
 
 const OLDEST_NODE = 20;
-const LITTLE_MEMORY = 2 * 2 ** 30;
-const LITTLE_DISK = 2 * 2 ** 30;
-
-const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GB`;
+const LITTLE_MEMORY = 2e9;
+const LITTLE_DISK = 2e9;
 
 /** Looks at everything a run needs, each by using it, and says what to do where something is wrong. */
 export async function doctor(lab: Lab): Promise<DoctorReport> {
@@ -101,7 +100,7 @@ async function disk(): Promise<DoctorCheck> {
 }
 
 async function models(lab: Lab): Promise<Promise<DoctorCheck>[]> {
-  const found = await findModels(lab, []);
+  const found = await findModels(lab, lab.folders);
   return found.map(async ({ path, name }): Promise<DoctorCheck> => {
     const check = { id: `model:${path}`, title: name };
     try {

@@ -18,6 +18,8 @@ export class Lab {
   readonly runs: Runs;
   /** What is on screen, and hovers speak of. */
   active: Params<'language/active'> = { model: null, run: null, layer: 0 };
+  /** Folders of the workspace on this machine. */
+  folders: readonly string[] = [];
   #recent: readonly string[] = [];
   readonly #file: SessionFile | null;
 

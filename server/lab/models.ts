@@ -46,6 +46,7 @@ const notOpen = (id: ModelId) =>
 export class Models {
   readonly #open = new Map<ModelId, LabModel>();
   readonly #opening = new Map<string, Opening>();
+  #loading: Promise<unknown> = Promise.resolve();
   #next = 1;
 
   constructor(private readonly options: ModelsOptions) {}
@@ -98,7 +99,10 @@ export class Models {
       this.options.emit('models/loading', { path, done, total });
       for (const told of listeners) told(done, total);
     };
-    const opening = { model: this.#load(path, controller.signal, report), controller, listeners, waiting: 0 };
+    // One after the other: what the first takes must be seen by the second, and two at once are no faster.
+    const model = this.#loading.then(() => this.#load(path, controller.signal, report));
+    this.#loading = model.catch(() => undefined);
+    const opening = { model, controller, listeners, waiting: 0 };
     this.#opening.set(path, opening);
     return opening;
   }

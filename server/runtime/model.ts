@@ -8,6 +8,7 @@ import { type BoundArchitecture, buildSegment, listProbes, type SegmentSpec } fr
 import type { TensorTable } from '../graph/segmentBuilder.js';
 import { assertSound } from '../graph/verify.js';
 import { cancelled, LabError } from '../protocol/errors.js';
+import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { Device } from './device.js';
 import { describeLayers } from './layers.js';
@@ -51,8 +52,6 @@ const tooLarge = (needed: number, available: number) =>
     message: `This model needs about ${gigabytes(needed)} of memory and ${gigabytes(available)} are available.`,
     hint: 'Unload other models, close other programs, or open a smaller or more strongly quantised model.',
   });
-
-const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GB`;
 
 export const tensorTable = (checkpoint: Checkpoint, values?: ReadonlyMap<string, Float32Array>): TensorTable => ({
   shape: (name) => checkpoint.tensors.get(name)?.shape ?? null,

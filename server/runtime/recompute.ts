@@ -1,5 +1,6 @@
 import type { Value } from '../graph/ir.js';
 import { LabError } from '../protocol/errors.js';
+import { gigabytes } from '../tensor/bytes.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type Feed, f32, type HostTensor, i64 } from './device.js';
 import { feedsOf } from './feeds.js';
@@ -25,7 +26,7 @@ const noCapture = () =>
 const tooLarge = (names: readonly string[], bytes: number) =>
   new LabError({
     code: 'PROBE_TOO_LARGE',
-    message: `${names.join(', ')} would take ${(bytes / 2 ** 30).toFixed(1)} GB at once.`,
+    message: `${names.join(', ')} would take ${gigabytes(bytes)} at once.`,
     hint: 'Ask for fewer tokens at a time.',
   });
 

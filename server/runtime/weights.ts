@@ -6,6 +6,7 @@ import type { Checkpoint, TensorEntry } from '../formats/checkpoint.js';
 import { bindable, readTensor } from '../formats/read.js';
 import type { WeightPlace } from '../graph/emit.js';
 import { LabError } from '../protocol/errors.js';
+import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 
 const ALIGN = 64;
@@ -16,8 +17,6 @@ const diskFull = (needed: number, free: number, folder: string) =>
     message: `Decoding the quantised tensors needs ${gigabytes(needed)} in ${folder}, where ${gigabytes(free)} are free.`,
     hint: 'Free some space, or set the environment variable TMPDIR to a folder on a larger disk.',
   });
-
-const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GB`;
 
 /**
  * Where ONNX Runtime finds each tensor. Plain tensors stay in the checkpoint; quantised and re-ordered ones are decoded once to fp32 in a

@@ -70,6 +70,12 @@ test('tokenize --tokenizer needs no model', () => {
   );
 });
 
+for (const text of ['-42', '--', '--out', '-'])
+  test(`tokenize takes the text ${text}`, () => {
+    const { pieces } = JSON.parse(ok('tokenize', path.join(models, 'tiny-llama'), '--text', text));
+    assert.equal(pieces.map((p: { text: string }) => p.text).join(''), text);
+  });
+
 for (const name of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
   test(`run: logits, hidden states and greedy ids of ${name} equal the reference`, async () => {
     const oracle = await readOracle(name);
