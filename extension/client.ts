@@ -21,6 +21,7 @@ const LANGUAGES = [
   'jsonc',
   'plaintext',
   'markdown',
+  'prompt',
 ];
 
 export interface ServerProcess {

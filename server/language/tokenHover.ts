@@ -5,16 +5,15 @@ import type { Piece } from '../tokenizer/tokenizer.js';
 import type { ActiveContext } from './context.js';
 import { plain, table, tokenSpan } from './markdown.js';
 
+/** Plain text, Markdown, and the prompt files of VS Code itself. */
 const LANGUAGES = new Set(['plaintext', 'markdown', 'prompt']);
-export const PROMPT_SCHEME = 'modellab-prompt';
 
 /** Text is tokenised in windows of two strides, one on either side of the cursor at most. */
 const STRIDE = 10_000;
 const CACHED_WINDOWS = 8;
 const ALTERNATIVES = 6;
 
-export const showsTokens = (document: TextDocument): boolean =>
-  LANGUAGES.has(document.languageId) || document.uri.startsWith(`${PROMPT_SCHEME}:`);
+export const showsTokens = (document: TextDocument): boolean => LANGUAGES.has(document.languageId);
 
 interface Window {
   readonly start: number;

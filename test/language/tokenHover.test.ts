@@ -77,7 +77,7 @@ test('no hover: in code, without a model, at the end of the text, in an empty te
   assert.equal(hoverAt('so│me', 'plaintext', NOTHING_ACTIVE).value, null);
   assert.equal(hoverAt('some│').value, null);
   assert.equal(hoverAt('│').value, null);
-  assert.ok(showsTokens(TextDocument.create('modellab-prompt:/1', 'any', 1, '')));
+  assert.ok(showsTokens(TextDocument.create('file:///a.prompt.md', 'prompt', 1, '')));
 });
 
 test('a long text is tokenised once a version, in windows, with the same tokens as whole', () => {
