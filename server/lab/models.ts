@@ -1,4 +1,3 @@
-import { realpath } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import type { Emit } from '../handlers.types.js';
 import { type OpenModel, openModel } from '../open.js';
@@ -6,6 +5,7 @@ import { cancelled, LabError } from '../protocol/errors.js';
 import type { ModelId, ModelInfo } from '../protocol/models.js';
 import type { Device } from '../runtime/device.js';
 import { memoryNeeded, parameterCount } from '../runtime/model.js';
+import { wholeModel } from './wholeModel.js';
 
 export interface LabModel extends OpenModel {
   readonly id: ModelId;
@@ -70,7 +70,7 @@ export class Models {
    * Errors: those of Model.open, CANCELLED.
    */
   async open(path: string, { signal, onProgress }: OpenOptions = {}): Promise<LabModel> {
-    const real = await realpath(path).catch(() => path);
+    const real = await wholeModel(path);
     const known = this.at(real);
     if (known) return known;
     const opening = this.#opening.get(real) ?? this.#begin(real);

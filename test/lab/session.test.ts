@@ -23,7 +23,8 @@ test('a model is open once, by whatever path it is named and however many ask at
   const it = openLab();
   const link = path.join(folder, 'a link');
   await symlink(llama, link);
-  const opened = await Promise.all([llama, link, llama].map((p) => it.ask('models/open', { path: p })));
+  const file = path.join(llama, 'model.safetensors');
+  const opened = await Promise.all([llama, link, file, llama].map((p) => it.ask('models/open', { path: p })));
   assert.equal(new Set(opened.map((m) => m.id)).size, 1);
   assert.equal((await it.ask('models/list', {})).length, 1);
   const [model] = opened;

@@ -66,7 +66,8 @@ export const choose = (path: string): Promise<void> =>
   attempt(async () => {
     chosenPath.value = path;
     samplingText.value = UNCHANGED;
-    await open(path);
+    // a weight file is known by its folder
+    chosenPath.value = (await open(path)).path;
   });
 
 export const pickOther = (): Promise<void> =>
@@ -79,7 +80,7 @@ async function start(path: string): Promise<RunInfo> {
   const model = await open(path);
   const { sampling, maxTokens } = readSampling(samplingText.value, model.sampling);
   return request('runs/start', {
-    path,
+    path: model.path,
     prompt: promptText.value,
     ids: null,
     chat: useChat.value && model.hasChatTemplate,

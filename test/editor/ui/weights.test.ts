@@ -84,6 +84,8 @@ uiTest(
     await view.getByRole('button', { name: 'Run in Model Lab' }).click();
     const prompt = await lab.webview('prompt', 60_000);
     await prompt.locator('.model-state', { hasText: /^\s*loaded/ }).waitFor({ timeout: 60_000 });
+    const rows = await lab.treeRows('Models').allInnerTexts();
+    assert.ok(!rows.some((row) => row.includes('model.safetensors')), 'the file is its model, not another one');
     await lab.screenshot('checkpoint run');
   },
 );
