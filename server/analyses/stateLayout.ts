@@ -42,7 +42,10 @@ function layoutOf(layer: LayerView, state: StateSummary): StateLayout {
       rowName: 'row',
       colName: 'channel',
     };
-  const { rowName, colName } = mixerOf(layer, state.name) ?? { rowName: 'head', colName: 'value' };
+  const { rowName, colName } = mixerOf(layer, state.name) ?? {
+    rowName: first === layer.heads ? 'head' : 'channel',
+    colName: 'value',
+  };
   if (rest.length === 2) {
     const [rows = 1, cols = 1] = rest;
     return { ...shared, kind: 'matrix', groups: first, groupName: 'head', rows, cols, rowName, colName };
@@ -51,7 +54,7 @@ function layoutOf(layer: LayerView, state: StateSummary): StateLayout {
   const groups = { ...channelGroups, groups: Math.ceil(first / rows), rows, cols: rest[0] ?? 1 };
   return state.kind === 'conv'
     ? { ...shared, ...groups, kind: 'conv', colName: 'position' }
-    : { ...shared, ...groups, kind: 'matrix', colName };
+    : { ...shared, ...groups, kind: 'matrix', rowName, colName };
 }
 
 /** The recurrent states of a layer; none for one that only attends. */

@@ -31,6 +31,8 @@ import { rwkv4 } from './rwkv4.js';
 import { rwkv5 } from './rwkv5.js';
 import { rwkv6 } from './rwkv6.js';
 import { rwkv7 } from './rwkv7.js';
+import { xlstm } from './xlstm.js';
+import { zamba2 } from './zamba2.js';
 
 /** One line a family. */
 export const architectures: readonly Architecture[] = [
@@ -62,6 +64,8 @@ export const architectures: readonly Architecture[] = [
   recurrentGemma,
   falconH1,
   qwen3Next,
+  zamba2,
+  xlstm,
 ];
 
 const unsupported = (name: string) =>

@@ -41,6 +41,8 @@ export class SegmentBuilder extends Builder {
   readonly interventions = new Set<string>();
   #scope = '';
   #prefix = '';
+  /** The prefix outside the innermost scope, which is a block's. */
+  #root = '';
   readonly #memo = new Map<unknown, Value>();
 
   constructor(
@@ -86,13 +88,24 @@ export class SegmentBuilder extends Builder {
 
   /** Runs `build` with probes named under `scope` and weights under `prefix`. */
   within<R>(scope: string, prefix: string, build: () => R): R {
-    const [outerScope, outerPrefix] = [this.#scope, this.#prefix];
-    this.#scope = scope === '' ? outerScope : `${scope}.`;
+    const [outerScope, outerPrefix, outerRoot] = [this.#scope, this.#prefix, this.#root];
+    if (scope !== '') [this.#scope, this.#root] = [`${scope}.`, outerPrefix];
     this.#prefix = `${outerPrefix}${prefix}`;
     try {
       return build();
     } finally {
-      [this.#scope, this.#prefix] = [outerScope, outerPrefix];
+      [this.#scope, this.#prefix, this.#root] = [outerScope, outerPrefix, outerRoot];
+    }
+  }
+
+  /** Runs `build` in the scope of this block with the weights of another place: shared ones are stored once. */
+  elsewhere<R>(prefix: string, build: () => R): R {
+    const own = this.#prefix;
+    this.#prefix = this.#root + prefix;
+    try {
+      return build();
+    } finally {
+      this.#prefix = own;
     }
   }
 

@@ -31,7 +31,7 @@ export interface StateSummary {
 }
 
 /** How a recurrent layer updates its state: `rwkv` is version 7, `rwkv5` also 6. */
-export type Recurrence = 'mamba' | 'mamba2' | 'rwkv4' | 'rwkv5' | 'rwkv' | 'rglru' | 'deltanet';
+export type Recurrence = 'mamba' | 'mamba2' | 'rwkv4' | 'rwkv5' | 'rwkv' | 'rglru' | 'deltanet' | 'mlstm';
 
 export interface LayerSummary {
   readonly index: number;

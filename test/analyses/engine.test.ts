@@ -237,3 +237,28 @@ test('a run longer than a snapshot gives the same states read in pieces as read 
     }
   }
 });
+
+for (const [family, name] of [
+  ['xlstm', 'C'],
+  ['xlstm', 'n'],
+  ['zamba2', 'ssm'],
+] as const)
+  test(`what ${family} keeps, loses and writes to ${name} adds up, and its output reads it`, async () => {
+    const { view, T } = await opened(family);
+    for (const { layer, states } of (await state.overview(view, {}, quiet)).layers) {
+      const { groups = 0 } = states.find((s) => s.name === name) ?? {};
+      for (let group = 0; group < groups; group++)
+        for (const token of [0, 13, T - 1]) {
+          const step = await state.step(view, { layer, state: name, group, token, against: null }, quiet);
+          const [decay, write] = [step.decay?.data ?? [], step.write?.data ?? []];
+          for (const [i, after] of step.after.data.entries())
+            near(
+              (decay[i] as number) * (step.before.data[i] as number) + (write[i] as number),
+              after,
+              `${layer} ${group} ${token}`,
+              1e-5,
+            );
+          if (step.identity) assert.ok(step.identity.error <= 1e-5 * step.identity.magnitude, `${step.identity.error}`);
+        }
+    }
+  });

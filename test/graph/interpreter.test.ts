@@ -8,8 +8,8 @@ import type { HostTensor } from '../../server/runtime/device.js';
 import { assertClose } from '../parity/oracle.js';
 import { allProbes, both, families, inputsOf, noise, type Subject, subject } from './segments.js';
 
-/** Every output, in graph order. Single precision accumulates about 1e-6 a block. */
-function assertBoth(results: ReadonlyMap<string, readonly [Exact, HostTensor]>, tolerance = 1e-5): void {
+/** Every output, in graph order. Single precision accumulates some 1e-6 a block, more where a norm follows a difference. */
+function assertBoth(results: ReadonlyMap<string, readonly [Exact, HostTensor]>, tolerance = 2e-5): void {
   for (const [name, [x, single]] of results)
     assertClose(
       name,

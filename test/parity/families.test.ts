@@ -33,6 +33,8 @@ for (const family of [
   'recurrent_gemma',
   'falcon_h1',
   'qwen3_next',
+  'zamba2',
+  'xlstm',
 ])
   test(`${family} equals the reference`, async () => {
     const { device, run } = await open(path.join(fixtures, family));

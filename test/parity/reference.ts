@@ -71,7 +71,8 @@ export async function assertRun(run: Run, oracle: Oracle, hidden: 'resid_pre' | 
 
 /** The reference's greedy tokens, each decoded from the cache. */
 export async function assertDecode(run: Run, oracle: Oracle): Promise<void> {
-  const expected = oracle.get('decode.logits') as Tensor;
+  const expected = oracle.get('decode.logits');
+  if (!expected) return; // some references give only a prefill; decode.test.ts compares the two
   const V = expected.shape[1] as number;
   let next = argmax(await run.logits({ from: run.ids.length - 1, to: run.ids.length }));
   for (const [step, id] of idsOf(oracle, 'decode.ids').entries()) {

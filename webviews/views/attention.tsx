@@ -66,6 +66,7 @@ const recurrences: Readonly<Record<Recurrence, string>> = {
   rwkv: 'RWKV time mixing',
   rglru: 'a gated linear recurrence (RG-LRU)',
   deltanet: 'a gated delta rule',
+  mlstm: 'a matrix LSTM',
 };
 
 function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInfo | null }) {

@@ -3,6 +3,7 @@ import { deltanet } from './deltanet.js';
 import { mamba } from './mamba.js';
 import { mamba2 } from './mamba2.js';
 import type { Mixer } from './mixer.js';
+import { memory, stored } from './mlstm.js';
 import { rglru } from './rglru.js';
 import { rwkv } from './rwkv.js';
 import { denominator, numerator } from './rwkv4.js';
@@ -17,4 +18,5 @@ export const mixers: Readonly<Record<Recurrence, readonly [Mixer, ...Mixer[]]>> 
   rwkv: [rwkv],
   rglru: [rglru],
   deltanet: [deltanet],
+  mlstm: [memory, stored],
 };
