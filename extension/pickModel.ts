@@ -1,3 +1,4 @@
+import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ModelEntry } from '../server/protocol/models.js';
 import { formatBytes } from './format.js';
@@ -11,9 +12,19 @@ const SOURCES = [
   { source: 'recent', label: 'Recently opened' },
 ] as const;
 
-/** Asks for a model: an open one, one that was found, or one to look for. Null when the person changed their mind. */
-export async function pickModel({ models, session }: Pick<Lab, 'models' | 'session'>, title: string): Promise<string | null> {
-  const items = models.entries().then((entries) => modelItems(entries, new Set(session.models.map(({ path }) => path))));
+/**
+ * Asks for a model: the one on screen, an open one, one that was found, or one to look for. Null when the person changed their mind.
+ * @param active path of the model on screen, offered first
+ */
+export async function pickModel(
+  { models, session }: Pick<Lab, 'models' | 'session'>,
+  title: string,
+  active: string | null = null,
+): Promise<string | null> {
+  const items = models.entries().then((entries) => {
+    const others = entries.filter(({ path }) => path !== active);
+    return [...activeItems(active), ...modelItems(others, new Set(session.models.map(({ path }) => path)))];
+  });
   const picked = await vscode.window.showQuickPick<Item>(items, { title, placeHolder: 'A model', matchOnDescription: true });
   if (!picked?.choice) return null;
   return typeof picked.choice === 'string' ? picked.choice : picked.choice();
@@ -30,10 +41,22 @@ function modelItems(entries: readonly ModelEntry[], open: ReadonlySet<string>): 
       ),
     ),
     { label: 'Elsewhere', kind: vscode.QuickPickItemKind.Separator },
-    { label: '$(folder-opened) Choose a folder…', description: 'with config.json', choice: () => browse(true) },
+    {
+      label: '$(folder-opened) Choose a folder…',
+      description: 'with config.json, or with one .gguf or .pth',
+      choice: () => browse(true),
+    },
     { label: '$(file) Choose a file…', description: '.safetensors, .gguf, .pth, .pt, .bin', choice: () => browse(false) },
   ];
 }
+
+const activeItems = (active: string | null): Item[] =>
+  active === null
+    ? []
+    : [
+        { label: 'On screen', kind: vscode.QuickPickItemKind.Separator },
+        { label: path.basename(active), detail: vscode.workspace.asRelativePath(active), choice: active },
+      ];
 
 const firstOfPath = (entry: ModelEntry, index: number, entries: readonly ModelEntry[]) =>
   entries.findIndex(({ path }) => path === entry.path) === index;

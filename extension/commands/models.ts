@@ -1,7 +1,5 @@
-import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { LabError } from '../../server/protocol/errors.js';
 import type { ModelInfo } from '../../server/protocol/models.js';
 import { CHECKPOINT_EDITOR } from '../checkpointEditor.js';
 import type { Lab } from '../lab.js';
@@ -9,34 +7,24 @@ import { pickModel } from '../pickModel.js';
 import { withSteps } from '../progress.js';
 import { isModelEntry } from '../trees/models.js';
 
-const notAModel = (file: string) =>
-  new LabError({
-    code: 'NOT_A_MODEL',
-    message: `"${path.basename(file)}" has no config.json.`,
-    hint: 'Choose a folder in the Hugging Face layout, or a .safetensors, .gguf or .pth file.',
-    file,
-  });
-
 /** The path a command was called with: by a tree, the Explorer, an editor title, a code lens; null from the palette. */
 export function pathOf(argument: unknown): string | null {
   if (typeof argument === 'string') return argument;
   if (argument instanceof vscode.Uri) return argument.fsPath;
-  if (isModelEntry(argument)) return argument.path;
+  return isModelEntry(argument) ? argument.path : null;
+}
+
+/** The model file or folder that the active tab shows. */
+export function activeCheckpoint(): string | null {
   const { input } = vscode.window.tabGroups.activeTabGroup.activeTab ?? {};
   return input instanceof vscode.TabInputCustom && input.viewType === CHECKPOINT_EDITOR ? input.uri.fsPath : null;
 }
 
-/** A config.json stands for its folder; a folder must have one. */
-function modelPath(file: string): string {
-  if (path.basename(file) === 'config.json') return path.dirname(file);
-  if (existsSync(file) && statSync(file).isDirectory() && !existsSync(path.join(file, 'config.json'))) throw notAModel(file);
-  return file;
-}
-
-export async function chooseModel(lab: Lab, argument: unknown, title: string): Promise<string | null> {
-  const given = pathOf(argument);
-  const chosen = given ?? (await pickModel(lab, title));
-  return chosen === null ? null : modelPath(chosen);
+/** The given path, or one that the person picks; the model on screen is offered first. Whether it is a model the server says. */
+export async function chooseModel(lab: Lab, given: string | null, title: string): Promise<string | null> {
+  const chosen = given ?? (await pickModel(lab, title, activeCheckpoint()));
+  // A config.json stands for its folder.
+  return chosen !== null && path.basename(chosen) === 'config.json' ? path.dirname(chosen) : chosen;
 }
 
 /** Opens the model in the server, with progress and a way to cancel. At once when it is open already. */
@@ -47,7 +35,7 @@ export async function openModel(lab: Lab, file: string): Promise<ModelInfo> {
 }
 
 export async function openModelCommand(lab: Lab, argument: unknown): Promise<void> {
-  const file = await chooseModel(lab, argument, 'Open a model');
+  const file = await chooseModel(lab, pathOf(argument), 'Open a model');
   if (file === null) return;
   const model = await openModel(lab, file);
   vscode.window.setStatusBarMessage(`$(check) ${model.name} is open`, 4000);
@@ -68,6 +56,6 @@ async function pickOpen(models: readonly ModelInfo[]): Promise<ModelInfo | undef
 
 /** Opens the header view: it needs neither memory nor trust. */
 export async function inspectCommand(lab: Lab, argument: unknown): Promise<void> {
-  const file = await chooseModel(lab, argument, 'Inspect a model');
+  const file = await chooseModel(lab, pathOf(argument), 'Inspect a model');
   if (file !== null) await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(file), CHECKPOINT_EDITOR);
 }

@@ -7,7 +7,7 @@ import type { Lab } from '../lab.js';
 import { withSteps } from '../progress.js';
 import { focusPromptView } from '../promptView.js';
 import { isRunning } from '../session.js';
-import { chooseModel, openModel } from './models.js';
+import { activeCheckpoint, chooseModel, openModel, pathOf } from './models.js';
 
 const MAX_TOKENS = 64;
 
@@ -22,52 +22,66 @@ export function selectedText(): string {
   return text;
 }
 
-export async function promptCommand(lab: Lab, argument: unknown): Promise<void> {
-  const file = await chooseModel(lab, argument, 'Prompt which model?');
-  if (file === null) return;
-  const prompt = await askPrompt(path.basename(file));
-  if (prompt !== null) await run(lab, await openModel(lab, file), prompt);
+/** What a keybinding may say beforehand; what it leaves out is asked. */
+interface PromptArguments {
+  readonly path?: string;
+  readonly prompt: string;
+  /** As a user's turn in the model's chat template. */
+  readonly chat?: boolean;
 }
 
-/** Without asking, with the model on screen; asks for one when there is none. */
+const isPromptArguments = (argument: unknown): argument is PromptArguments =>
+  typeof argument === 'object' && argument !== null && 'prompt' in argument && typeof argument.prompt === 'string';
+
+export async function promptCommand(lab: Lab, argument: unknown): Promise<void> {
+  const given = isPromptArguments(argument) ? argument : null;
+  const file = await chooseModel(lab, given?.path ?? pathOf(argument), 'Prompt which model?');
+  if (file === null) return;
+  const prompt = given?.prompt ?? (await askPrompt(path.basename(file)));
+  if (prompt === null) return;
+  const model = await openModel(lab, file);
+  const chat = model.hasChatTemplate ? (given?.chat ?? (await askChat(model))) : false;
+  if (chat !== null) await run(lab, model, prompt, chat);
+}
+
+/** The text as it is, without asking, with the model on screen; asks for one when there is none. */
 export async function promptSelectionCommand(lab: Lab): Promise<void> {
   const prompt = selectedText();
-  const file = lab.session.activeModel?.path ?? (await chooseModel(lab, undefined, 'Prompt which model?'));
-  if (file !== null) await run(lab, await openModel(lab, file), prompt);
+  const file = lab.session.activeModel?.path ?? (await chooseModel(lab, null, 'Prompt which model?'));
+  if (file !== null) await run(lab, await openModel(lab, file), prompt, false);
 }
 
 /** A code lens or a menu named the model: open it and leave the typing to the prompt box. */
 export async function runPathCommand(lab: Lab, argument: unknown): Promise<void> {
-  const file = await chooseModel(lab, argument, 'Run which model?');
+  const file = await chooseModel(lab, pathOf(argument) ?? activeCheckpoint(), 'Run which model?');
   if (file === null) return;
   await openModel(lab, file);
   await focusPromptView();
 }
 
-export async function promptEmbeddedCommand(lab: Lab): Promise<void> {
-  const prompt = await askPrompt('all embedded models');
+export async function promptEmbeddedCommand(lab: Lab, argument: unknown): Promise<void> {
+  const prompt = isPromptArguments(argument) ? argument.prompt : await askPrompt('all embedded models');
   if (prompt === null) return;
   const models: ModelInfo[] = [];
   for (const file of lab.embedded) models.push(await openModel(lab, file));
-  const runs = await Promise.all(models.map((model) => start(lab, model, prompt)));
+  const runs = await Promise.all(models.map((model) => start(lab, model, prompt, false)));
   if (runs[0]) lab.selection.select({ run: runs[0].id });
   lab.panels.show('compare');
 }
 
-async function run(lab: Lab, model: ModelInfo, prompt: string): Promise<void> {
-  const started = await start(lab, model, prompt);
+async function run(lab: Lab, model: ModelInfo, prompt: string, chat: boolean): Promise<void> {
+  const started = await start(lab, model, prompt, chat);
   lab.selection.select({ run: started.id });
   await focusPromptView();
   await prefilled(lab, started);
 }
 
-/** Chat when the model has a template for it; otherwise the text as it is. */
-const start = (lab: Lab, { path, sampling, hasChatTemplate }: ModelInfo, prompt: string): Promise<RunInfo> =>
+const start = (lab: Lab, { path, sampling }: ModelInfo, prompt: string, chat: boolean): Promise<RunInfo> =>
   lab.server.request('runs/start', {
     path,
     prompt,
     ids: null,
-    chat: hasChatTemplate,
+    chat,
     maxTokens: MAX_TOKENS,
     sampling,
     branch: null,
@@ -80,6 +94,15 @@ async function askPrompt(model: string): Promise<string | null> {
     value: '',
   });
   return prompt === undefined || prompt === '' ? null : prompt;
+}
+
+/** Null when the person changed their mind. */
+async function askChat({ name }: ModelInfo): Promise<boolean | null> {
+  const items = [
+    { label: 'As it is', description: 'the model goes on from the text', chat: false },
+    { label: 'As a user’s turn', description: 'in the model’s chat template', chat: true },
+  ];
+  return (await vscode.window.showQuickPick(items, { title: `Prompt ${name}: how?` }))?.chat ?? null;
 }
 
 /** Shows progress until the prompt went through the model; cancelling stops the run. */

@@ -13,6 +13,7 @@ import {
   selectRunCommand,
   stopRunCommand,
 } from './runs.js';
+import { openSampleCommand } from './sample.js';
 import { TokenStripes } from './tokens.js';
 
 const WALKTHROUGH = 'model-lab.model-lab#modelLab.start';
@@ -43,6 +44,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     restartServer: () => lab.server.restart(),
     doctor: () => doctor.run(lab),
     showLog: () => lab.log.show(),
+    openSample: openSampleCommand,
     openWalkthrough: () => vscode.commands.executeCommand('workbench.action.openWalkthrough', WALKTHROUGH, false),
     ...Object.fromEntries(
       INSPECTORS.map((inspector) => [

@@ -43,14 +43,34 @@ export async function removeRunCommand(lab: Lab, argument: unknown): Promise<voi
   await lab.server.request('runs/remove', { run: runOf(lab, argument).id });
 }
 
-export const exportRunCommand = (lab: Lab, argument: unknown): Promise<void> => exportRun(lab, runOf(lab, argument).id);
+/** What a keybinding may say beforehand about the active run; what it leaves out is asked. */
+interface ExportArguments {
+  readonly file?: string;
+  readonly probes?: readonly string[];
+}
+
+const isExportArguments = (argument: unknown): argument is ExportArguments =>
+  typeof argument === 'object' && argument !== null && !isRunInfo(argument) && ('file' in argument || 'probes' in argument);
+
+export const exportRunCommand = (lab: Lab, argument: unknown): Promise<void> =>
+  exportRun(lab, runOf(lab, argument).id, isExportArguments(argument) ? argument : {});
 
 /** Asks what and where to, then has the server write FILE.safetensors and FILE.json. */
-export async function exportRun(lab: Lab, id: RunId): Promise<void> {
+export async function exportRun(lab: Lab, id: RunId, given: ExportArguments = {}): Promise<void> {
   const run = lab.session.run(id);
   if (!run) throw runUnknown(id);
-  const probes = await pickProbes(lab, run);
+  const probes = given.probes ?? (await pickProbes(lab, run));
   if (!probes) return;
+  const chosen = given.file ?? (await askFile(lab, run));
+  if (chosen === null) return;
+  const file = chosen.endsWith('.safetensors') ? chosen : `${chosen}.safetensors`;
+  const { files } = await withSteps(`Exporting ${path.basename(file)}`, (options) =>
+    lab.server.request('runs/export', { run: id, file, probes }, options),
+  );
+  void reveal(files);
+}
+
+async function askFile(lab: Lab, run: RunInfo): Promise<string | null> {
   const target = await vscode.window.showSaveDialog({
     title: 'Export run',
     filters: { Safetensors: ['safetensors'] },
@@ -59,12 +79,7 @@ export async function exportRun(lab: Lab, id: RunId): Promise<void> {
       `${run.modelName}-${run.title.replace(/[^\p{L}\p{N}]+/gu, '-').slice(0, 40)}.safetensors`,
     ),
   });
-  if (!target) return;
-  const file = target.fsPath.endsWith('.safetensors') ? target.fsPath : `${target.fsPath}.safetensors`;
-  const { files } = await withSteps(`Exporting ${path.basename(file)}`, (options) =>
-    lab.server.request('runs/export', { run: id, file, probes }, options),
-  );
-  void reveal(files);
+  return target?.fsPath ?? null;
 }
 
 const folder = (lab: Lab): vscode.Uri =>

@@ -12,6 +12,7 @@ export class TokenStripes implements vscode.Disposable {
   readonly #types = STRIPES.map((color) =>
     vscode.window.createTextEditorDecorationType({ backgroundColor: new vscode.ThemeColor(color), borderRadius: '2px' }),
   );
+  readonly #striped = new WeakSet<vscode.TextEditor>();
   readonly #listener = vscode.workspace.onDidChangeTextDocument(({ document }) => {
     for (const editor of vscode.window.visibleTextEditors) if (editor.document === document) this.#clear(editor);
   });
@@ -19,9 +20,9 @@ export class TokenStripes implements vscode.Disposable {
   async show(lab: Lab): Promise<void> {
     const editor = vscode.window.activeTextEditor;
     if (!editor) return;
-    if (editor.selection.isEmpty) this.#clear(editor);
+    if (editor.selection.isEmpty && this.#clear(editor)) return;
     selectedText();
-    const file = lab.session.activeModel?.path ?? (await chooseModel(lab, undefined, 'Tokens of which model?'));
+    const file = lab.session.activeModel?.path ?? (await chooseModel(lab, null, 'Tokens of which model?'));
     if (file === null) return;
     const model = await openModel(lab, file);
     const { document, selection } = editor;
@@ -38,6 +39,7 @@ export class TokenStripes implements vscode.Disposable {
         stripes.filter((_, index) => index % 2 === parity),
       );
     });
+    this.#striped.add(editor);
     vscode.window.setStatusBarMessage(`${formatCount(pieces.length, 'token')} in ${model.name}`, 8000);
   }
 
@@ -45,7 +47,9 @@ export class TokenStripes implements vscode.Disposable {
     vscode.Disposable.from(this.#listener, ...this.#types).dispose();
   }
 
-  #clear(editor: vscode.TextEditor): void {
+  /** Whether there was something to clear. */
+  #clear(editor: vscode.TextEditor): boolean {
     for (const type of this.#types) editor.setDecorations(type, []);
+    return this.#striped.delete(editor);
   }
 }

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { ModelEntry } from '../../server/protocol/models.js';
-import { workspaceFolders } from '../folders.js';
+import { modelFolders, workspaceFolders } from '../folders.js';
 import { formatBytes } from '../format.js';
 import type { Server } from '../server.js';
 import type { Session } from '../session.js';
@@ -8,7 +8,7 @@ import type { Session } from '../session.js';
 const ID = 'modelLab.models';
 const REFRESH_DELAY_MS = 300;
 /** What may be a model, or belong to one. */
-const MODEL_FILES = '**/{config.json,*.safetensors,*.gguf,*.pth}';
+const MODEL_FILES = '**/{config.json,*.safetensors,*.gguf,*.pth,*.pt,pytorch_model*.bin}';
 
 const GROUPS = [
   { source: 'workspace', label: 'Workspace' },
@@ -65,6 +65,7 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
     this.#timer = setTimeout(() => {
       this.#entries = null;
       this.#changed.fire();
+      void this.#tellFolders();
     }, REFRESH_DELAY_MS);
   }
 
@@ -97,6 +98,12 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
   dispose(): void {
     clearTimeout(this.#timer);
     vscode.Disposable.from(...this.#subscriptions, this.#changed).dispose();
+  }
+
+  /** The Explorer offers its menu on these folders; the view need not have been opened for that. */
+  async #tellFolders(): Promise<void> {
+    const entries = await this.entries().catch(() => []);
+    await vscode.commands.executeCommand('setContext', 'modelLab.modelFolders', await modelFolders(entries));
   }
 
   #item(entry: ModelEntry): vscode.TreeItem {
