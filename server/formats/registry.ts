@@ -33,7 +33,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 }
 
 /** The one .gguf, whole or in parts, among the names of a folder; without any, the one .pth or .pt. */
-function onlyModelIn(names: ReadonlySet<string>): string | null {
+export function onlyModelIn(names: ReadonlySet<string>): string | null {
   for (const { extensions } of [gguf, pth]) {
     const files = [...names].filter((name) => extensions.includes(extname(name).toLowerCase()));
     const models = files.filter((name) => (partOf(name)?.place ?? 1) === 1);

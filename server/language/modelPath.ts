@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onlyModelIn } from '../formats/registry.js';
 
 /** Where relative paths may start, and where Hugging Face keeps what it downloaded. */
 export interface ModelPlaces {
@@ -27,7 +28,7 @@ export function folderOf(uri: string): string | null {
   return path.dirname(fileURLToPath(`file://${host}${pathname}`));
 }
 
-const MODEL_FILE = /\.(?:safetensors|gguf|pth)$/i;
+const MODEL_FILE = /\.(?:safetensors|gguf|pth|pt|bin)$/i;
 
 const kindOf = async (place: string): Promise<'folder' | 'file' | null> => {
   const info = await stat(place).catch(() => null);
@@ -36,9 +37,8 @@ const kindOf = async (place: string): Promise<'folder' | 'file' | null> => {
 
 async function isModel(place: string): Promise<boolean> {
   const kind = await kindOf(place);
-  return kind === 'folder'
-    ? (await kindOf(path.join(place, 'config.json'))) === 'file'
-    : kind === 'file' && MODEL_FILE.test(place);
+  if (kind !== 'folder') return kind === 'file' && MODEL_FILE.test(place);
+  return (await kindOf(path.join(place, 'config.json'))) === 'file' || onlyModelIn(new Set(await readdir(place))) !== null;
 }
 
 /** The snapshot of a hub id in the local cache: what `from_pretrained` would load without the network. */

@@ -6,6 +6,9 @@ export interface PretrainedCall {
   readonly offset: number;
   /** What is between the quotes: a path or an id of the hub. */
   readonly model: string;
+  /** Offsets of the model between the quotes. */
+  readonly start: number;
+  readonly end: number;
 }
 
 const CALL = /\bfrom_pretrained\s*\(\s*(?:pretrained_model_name_or_path\s*=\s*)?[rR]?$/;
@@ -18,7 +21,7 @@ export function pretrainedCalls(text: string, language: string): readonly Pretra
     const opening = kind === 'string' ? text.slice(codeFrom, start).replace(/["'`]{1,3}$/, '') : '';
     const match = CALL.exec(opening);
     const model = text.slice(start, end);
-    if (match && model !== '' && !/[\n{]/.test(model)) calls.push({ offset: codeFrom + match.index, model });
+    if (match && model !== '' && !/[\n{]/.test(model)) calls.push({ offset: codeFrom + match.index, model, start, end });
     codeFrom = kind === 'string' ? end + 1 : end;
   }
   return calls;

@@ -7,6 +7,7 @@ import type { Issue, Severity } from './config/document.js';
 import { NeighbourReader } from './config/neighbours.js';
 import type { ActiveContext } from './context.js';
 import { folderOf, hubCache, resolveModel } from './modelPath.js';
+import { PretrainedHover } from './pretrainedHover.js';
 import { showsTokens, TokenHover } from './tokenHover.js';
 
 const SEVERITY: Readonly<Record<Severity, DiagnosticSeverity>> = {
@@ -37,19 +38,23 @@ export function toDiagnostic(document: TextDocument, { code, severity, message, 
 /** Hovers, code lenses and diagnostics on an LSP connection; call before `connection.listen()`. */
 export function registerLanguage(connection: Connection, documents: TextDocuments<TextDocument>, options: LanguageOptions): void {
   const tokens = new TokenHover();
+  const pretrained = new PretrainedHover();
+  const resolverFor = (document: TextDocument) => {
+    const places = { document: folderOf(document.uri), workspace: options.workspaceFolders(), hub: hubCache(process.env) };
+    return (name: string) => resolveModel(name, places);
+  };
   connection.onHover(async ({ textDocument, position }) => {
     const document = documents.get(textDocument.uri);
     if (!document) return null;
     const offset = document.offsetAt(position);
-    return showsTokens(document)
-      ? tokens.hover(document, offset, options.active())
-      : conceptHover(document, offset, options.active());
+    if (showsTokens(document)) return tokens.hover(document, offset, options.active());
+    const model = await pretrained.hover(document, offset, resolverFor(document));
+    return model ?? conceptHover(document, offset, options.active());
   });
   connection.onCodeLens(async ({ textDocument }) => {
     const document = documents.get(textDocument.uri);
     if (!document) return [];
-    const places = { document: folderOf(document.uri), workspace: options.workspaceFolders(), hub: hubCache(process.env) };
-    return codeLenses(document, (name) => resolveModel(name, places));
+    return codeLenses(document, resolverFor(document));
   });
   registerDiagnostics(connection, documents);
 }

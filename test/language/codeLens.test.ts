@@ -30,7 +30,8 @@ test('paths: beside the document, in the workspace, absolute, in the hub’s cac
   assert.equal(await resolve('../models/x.gguf'), path.join(root, 'models/x.gguf'));
   assert.equal(await resolve(path.join(root, 'models/a')), path.join(root, 'models/a'));
   assert.equal(await resolve('org/tiny'), snapshot);
-  for (const nowhere of ['org/other', 'empty', 'models', '../../../etc/passwd', 'no such', ''])
+  assert.equal(await resolve('../models'), path.join(root, 'models'), 'a folder with one .gguf');
+  for (const nowhere of ['org/other', 'empty', 'src', '../../../etc/passwd', 'no such', ''])
     assert.equal(await resolve(nowhere), null, nowhere);
   assert.equal(folderOf('file:///work/a%20b/c.py'), path.resolve('/work/a b'));
   assert.equal(folderOf('vscode-notebook-cell:/work/n.ipynb#X1'), path.resolve('/work'));
