@@ -83,15 +83,8 @@ export async function startCodeServer(options: CodeServerOptions = {}): Promise<
     execFileSync(node, [...args, '--install-extension', file], { env, stdio: ['ignore', 'pipe', 'pipe'] });
 
   const authority = `127.0.0.1:${options.port || (await freePort())}`;
-  args.push(
-    '--bind-addr',
-    authority,
-    '--auth',
-    'none',
-    '--disable-telemetry',
-    '--disable-update-check',
-    '--disable-workspace-trust',
-  );
+  // Workspace trust stays in reach: the settings turn it off, and a test on again.
+  args.push('--bind-addr', authority, '--auth', 'none', '--disable-telemetry', '--disable-update-check');
   args.push('--disable-getting-started-override', '--log', 'info');
   // Its own process group: stop() must also end the extension hosts.
   const child = spawn(node, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });

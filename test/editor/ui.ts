@@ -190,10 +190,13 @@ export class Workbench {
   /** What the hover says over `word` in the active editor. */
   async hover(word: string): Promise<string> {
     const token = this.page.locator('.editor-instance .view-line span span', { hasText: word }).last();
-    const hover = this.page.locator('.monaco-hover:not(.hidden) .hover-contents').first();
-    await token.hover();
-    await hover.waitFor();
-    return (await this.page.locator('.monaco-hover:not(.hidden) .hover-contents').allInnerTexts()).join('\n');
+    const hover = this.page.locator('.monaco-hover:not(.hidden) .hover-contents');
+    await this.page.mouse.move(0, 0);
+    await hover.first().waitFor({ state: 'hidden' });
+    const { x, y } = await token.evaluate(centreOf, word);
+    await this.page.mouse.move(x, y);
+    await hover.first().waitFor();
+    return (await hover.allInnerTexts()).join('\n');
   }
 
   async setTheme(theme: Theme): Promise<void> {
@@ -227,6 +230,17 @@ export class Workbench {
   private async focusedRow(): Promise<string> {
     return (await this.page.locator('.quick-input-list .monaco-list-row.focused').getAttribute('aria-label')) ?? '';
   }
+}
+
+/** Where a word is on the page: a token of the editor's colouring may hold several. */
+function centreOf(token: Element, word: string): { readonly x: number; readonly y: number } {
+  const text = token.firstChild as Text;
+  const start = text.data.indexOf(word);
+  const range = document.createRange();
+  range.setStart(text, start);
+  range.setEnd(text, start + word.length);
+  const { x, y, width, height } = range.getBoundingClientRect();
+  return { x: x + width / 2, y: y + height / 2 };
 }
 
 const themed = (page: Page, theme: Theme) => page.locator(`.monaco-workbench[class*=${THEMES[theme].marker}-json]`).waitFor();
