@@ -17,13 +17,14 @@ export class TokenStripes implements vscode.Disposable {
     for (const editor of vscode.window.visibleTextEditors) if (editor.document === document) this.#clear(editor);
   });
 
-  async show(lab: Lab): Promise<void> {
+  /** Returns how many tokens are marked now. */
+  async show(lab: Lab): Promise<number> {
     const editor = vscode.window.activeTextEditor;
-    if (!editor) return;
-    if (editor.selection.isEmpty && this.#clear(editor)) return;
+    if (!editor) return 0;
+    if (editor.selection.isEmpty && this.#clear(editor)) return 0;
     selectedText();
     const file = lab.session.activeModel?.path ?? (await chooseModel(lab, null, 'Tokens of which model?'));
-    if (file === null) return;
+    if (file === null) return 0;
     const model = await openModel(lab, file);
     const { document, selection } = editor;
     const text = document.getText(selection);
@@ -41,6 +42,7 @@ export class TokenStripes implements vscode.Disposable {
     });
     this.#striped.add(editor);
     vscode.window.setStatusBarMessage(`${formatCount(pieces.length, 'token')} in ${model.name}`, 8000);
+    return pieces.length;
   }
 
   dispose(): void {
