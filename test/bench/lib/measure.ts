@@ -1,4 +1,12 @@
-import { availableParallelism, cpus } from 'node:os';
+/** What one run of a variant took. */
+export interface Sample {
+  /** Milliseconds on the clock. */
+  readonly wall: number;
+  /** Milliseconds of processor time over all threads: says more on a busy machine. */
+  readonly cpu: number;
+  /** Bytes resident in the process that ran it, afterwards. */
+  readonly rss: number;
+}
 
 export interface Figure {
   readonly median: number;
@@ -8,43 +16,47 @@ export interface Figure {
 
 export interface Measured {
   readonly name: string;
-  /** Milliseconds on the clock. */
   readonly wall: Figure;
-  /** Milliseconds of processor time over all threads: says more on a busy machine. */
   readonly cpu: Figure;
+  /** To the first variant, round by round: what disturbs a round disturbs both. */
+  readonly wallRatio: Figure;
+  readonly cpuRatio: Figure;
+  readonly rss: number;
 }
 
+/** A variant times itself when it runs in a process of its own. */
+export type Variants = Readonly<Record<string, () => Promise<Sample>>>;
+
 /** Runs the variants in turn, A B A B …, after one warm-up each, so that drift of the machine meets all alike. */
-export async function interleave(repeats: number, variants: Readonly<Record<string, () => Promise<void>>>): Promise<Measured[]> {
-  const samples = Object.entries(variants).map(([name, run]) => ({ name, run, wall: [] as number[], cpu: [] as number[] }));
+export async function interleave(repeats: number, variants: Variants): Promise<Measured[]> {
+  const samples = Object.entries(variants).map(([name, run]) => ({ name, run, taken: [] as Sample[] }));
   for (const { run } of samples) await run();
-  for (let r = 0; r < repeats; r++)
-    for (const { run, wall, cpu } of samples) {
-      const before = process.cpuUsage();
-      const start = performance.now();
-      await run();
-      wall.push(performance.now() - start);
-      const { user, system } = process.cpuUsage(before);
-      cpu.push((user + system) / 1000);
-    }
-  return samples.map(({ name, wall, cpu }) => ({ name, wall: figure(wall), cpu: figure(cpu) }));
+  for (let r = 0; r < repeats; r++) for (const { run, taken } of samples) taken.push(await run());
+  const first = samples[0]?.taken ?? [];
+  return samples.map(({ name, taken }) => {
+    const ratios = (key: 'wall' | 'cpu') => figure(taken.map((sample, r) => sample[key] / (first[r] as Sample)[key]));
+    return {
+      name,
+      wall: figure(taken.map(({ wall }) => wall)),
+      cpu: figure(taken.map(({ cpu }) => cpu)),
+      wallRatio: ratios('wall'),
+      cpuRatio: ratios('cpu'),
+      rss: Math.max(...taken.map(({ rss }) => rss)),
+    };
+  });
+}
+
+/** Times work in this process; `parts` divides the times: a forward pass of 12 blocks as one block. */
+export async function timed(work: () => Promise<unknown>, parts = 1): Promise<Sample> {
+  const before = process.cpuUsage();
+  const start = performance.now();
+  await work();
+  const wall = performance.now() - start;
+  const { user, system } = process.cpuUsage(before);
+  return { wall: wall / parts, cpu: (user + system) / 1000 / parts, rss: process.memoryUsage.rss() };
 }
 
 function figure(values: readonly number[]): Figure {
   const sorted = [...values].sort((a, b) => a - b);
   return { median: sorted[sorted.length >> 1] as number, min: sorted[0] as number, max: sorted.at(-1) as number };
-}
-
-/** A Markdown table with every variant as a ratio of the first. */
-export function report(title: string, measured: readonly Measured[]): void {
-  const [base] = measured as readonly [Measured, ...Measured[]];
-  const show = ({ median, min, max }: Figure) => `${median.toFixed(0)} (${min.toFixed(0)}–${max.toFixed(0)})`;
-  console.log(
-    `\n${title}\n${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} threads, Node ${process.version}\n`,
-  );
-  console.log('| variant | wall ms | ratio | cpu ms | ratio |\n|---|---|---|---|---|');
-  for (const { name, wall, cpu } of measured)
-    console.log(
-      `| ${name} | ${show(wall)} | ${(wall.median / base.wall.median).toFixed(2)} | ${show(cpu)} | ${(cpu.median / base.cpu.median).toFixed(2)} |`,
-    );
 }

@@ -19,7 +19,7 @@ export const smolLm2 = {
   vocab_size: 49_152,
 };
 
-type Tensors = readonly (readonly [name: string, shape: readonly number[]])[];
+export type Tensors = readonly (readonly [name: string, shape: readonly number[]])[];
 
 export function llamaTensors(c: typeof smolLm2): Tensors {
   const [D, F, H, K, E] = [c.hidden_size, c.intermediate_size, c.num_attention_heads, c.num_key_value_heads, c.head_dim];
@@ -40,6 +40,83 @@ export function llamaTensors(c: typeof smolLm2): Tensors {
   return [
     ['model.embed_tokens.weight', [c.vocab_size, D]],
     ['model.norm.weight', [D]],
+    ...Array.from({ length: c.num_hidden_layers }, (_, i) => block(i)).flat(),
+  ];
+}
+
+/** GPT-2, 124M: matrices are stored [in, out]. */
+export const gpt2Small = {
+  architectures: ['GPT2LMHeadModel'],
+  model_type: 'gpt2',
+  n_embd: 768,
+  n_layer: 12,
+  n_head: 12,
+  n_positions: 1024,
+  layer_norm_epsilon: 1e-5,
+  activation_function: 'gelu_new',
+  tie_word_embeddings: true,
+  vocab_size: 50_257,
+};
+
+export function gpt2Tensors({ n_embd: D, n_layer, n_positions, vocab_size }: typeof gpt2Small): Tensors {
+  const affine = (name: string, shape: readonly number[]): Tensors => [
+    [`transformer.${name}.weight`, shape],
+    [`transformer.${name}.bias`, shape.slice(-1)],
+  ];
+  return [
+    ['transformer.wte.weight', [vocab_size, D]],
+    ['transformer.wpe.weight', [n_positions, D]],
+    ...affine('ln_f', [D]),
+    ...Array.from({ length: n_layer }, (_, i) => [
+      ...affine(`h.${i}.ln_1`, [D]),
+      ...affine(`h.${i}.attn.c_attn`, [D, 3 * D]),
+      ...affine(`h.${i}.attn.c_proj`, [D, D]),
+      ...affine(`h.${i}.ln_2`, [D]),
+      ...affine(`h.${i}.mlp.c_fc`, [D, 4 * D]),
+      ...affine(`h.${i}.mlp.c_proj`, [4 * D, D]),
+    ]).flat(),
+  ];
+}
+
+export const mamba130m = {
+  architectures: ['MambaForCausalLM'],
+  model_type: 'mamba',
+  hidden_size: 768,
+  intermediate_size: 1536,
+  num_hidden_layers: 24,
+  state_size: 16,
+  conv_kernel: 4,
+  time_step_rank: 48,
+  expand: 2,
+  hidden_act: 'silu',
+  layer_norm_epsilon: 1e-5,
+  residual_in_fp32: true,
+  use_bias: false,
+  use_conv_bias: true,
+  tie_word_embeddings: true,
+  vocab_size: 50_280,
+};
+
+export function mambaTensors(c: typeof mamba130m): Tensors {
+  const [D, d, N, R] = [c.hidden_size, c.intermediate_size, c.state_size, c.time_step_rank];
+  const block = (i: number): Tensors =>
+    (
+      [
+        ['norm.weight', [D]],
+        ['mixer.in_proj.weight', [2 * d, D]],
+        ['mixer.conv1d.weight', [d, 1, c.conv_kernel]],
+        ['mixer.conv1d.bias', [d]],
+        ['mixer.x_proj.weight', [R + 2 * N, d]],
+        ['mixer.dt_proj.weight', [d, R]],
+        ['mixer.dt_proj.bias', [d]],
+        ['mixer.A_log', [d, N]],
+        ['mixer.D', [d]],
+        ['mixer.out_proj.weight', [D, d]],
+      ] as const
+    ).map(([name, shape]) => [`backbone.layers.${i}.${name}`, shape] as const);
+  return [
+    ['backbone.embeddings.weight', [c.vocab_size, D]],
+    ['backbone.norm_f.weight', [D]],
     ...Array.from({ length: c.num_hidden_layers }, (_, i) => block(i)).flat(),
   ];
 }
@@ -66,11 +143,13 @@ export async function randomModel(config: Readonly<Record<string, unknown>>, ten
   await file.write(padded);
   let seed = 1;
   for (const [name, shape] of tensors) {
-    const scale = name.includes('norm') ? 1 : 0.02;
-    const values = Float32Array.from({ length: size(shape) / 4 }, () => {
-      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) | 0;
-      return scale * (shape.length === 1 ? 1 : seed / 2 ** 31);
-    });
+    const values = new Float32Array(size(shape) / 4);
+    if (/(norm|norm_f|ln_.)\.weight$|layernorm\.weight$/.test(name)) values.fill(1);
+    else
+      for (let i = 0; i < values.length; i++) {
+        seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) | 0;
+        values[i] = 0.02 * (seed / 2 ** 31);
+      }
     await file.write(new Uint8Array(values.buffer));
   }
   await file.close();

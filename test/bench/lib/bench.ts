@@ -1,0 +1,93 @@
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { openCheckpoint } from '../../../server/formats/registry.js';
+import { Model, type ModelOptions } from '../../../server/runtime/model.js';
+import { Run } from '../../../server/runtime/run.js';
+import { LocalDevice } from '../../../server/runtime/sessions.js';
+import { interleave, timed, type Variants } from './measure.js';
+import { type Library, Peer } from './peer.js';
+import { type Line, report } from './report.js';
+import { randomModel, type Tensors } from './shapes.js';
+
+/** At least five, as ratios are taken from the median round. */
+const REPEATS = Math.max(5, Number(process.env.BENCH_REPEATS ?? 7));
+
+export const threads = Number(process.env.BENCH_THREADS ?? availableParallelism());
+
+/** One model on random weights, opened here and by peers. */
+export class Bench {
+  readonly notes: string[] = [];
+  readonly #device = new LocalDevice();
+  readonly #peers: Peer[] = [];
+
+  private constructor(
+    readonly folder: string,
+    readonly vocab: number,
+  ) {}
+
+  /** Opens the shape, does the work and cleans up. */
+  static async on(
+    config: { readonly vocab_size: number },
+    tensors: Tensors,
+    work: (bench: Bench) => Promise<void>,
+  ): Promise<void> {
+    const bench = new Bench(await randomModel(config, tensors), config.vocab_size);
+    try {
+      await work(bench);
+    } finally {
+      for (const peer of bench.#peers) peer.close();
+      await bench.#device.close();
+      await rm(bench.folder, { recursive: true });
+    }
+  }
+
+  async model(options: Partial<ModelOptions> = {}): Promise<Model> {
+    return Model.open(await openCheckpoint(this.folder), { device: this.#device, threads, ...options });
+  }
+
+  /** null when it is not installed or cannot load the model, which is noted. */
+  async peer(library: Library): Promise<Peer | null> {
+    const peer = await Peer.start(library, this.folder, threads);
+    if (typeof peer === 'string') {
+      this.notes.push(`Not compared: ${peer}.`);
+      return null;
+    }
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  ids(count: number): number[] {
+    return Array.from({ length: count }, (_, i) => (i * 7919 + 11) % this.vocab);
+  }
+
+  async measure(line: Pick<Line, 'id' | 'work' | 'notes'>, variants: Variants): Promise<void> {
+    const measured = await interleave(REPEATS, variants);
+    const versions = Object.assign({}, ...this.#peers.map((peer) => peer.versions));
+    await report({ ...line, threads, measured, versions, notes: [...this.notes, ...(line.notes ?? [])] });
+  }
+}
+
+/** Prefill in a new run; with `logits`, those of the last token as well. */
+export const prefill =
+  (model: Model, ids: readonly number[], logits = false, parts = 1) =>
+  async () => {
+    const run = await Run.create(model);
+    const sample = await timed(async () => {
+      await run.prefill(ids);
+      if (logits) await run.logits({ from: ids.length - 1, to: ids.length });
+    }, parts);
+    await run.close();
+    return sample;
+  };
+
+/** Both sides did the same work: the first logits of the last token, of the peer and our own; the largest difference. */
+export async function agreement(peer: Peer, model: Model, ids: readonly number[]): Promise<string> {
+  const theirs = (await peer.ask('prefill', ids)).logits;
+  const run = await Run.create(model);
+  await run.prefill(ids);
+  const ours = await run.logits({ from: ids.length - 1, to: ids.length });
+  await run.close();
+  const worst = Math.max(...theirs.map((logit, i) => Math.abs(logit - (ours[i] as number))));
+  if (!(worst < 1e-3)) throw new Error(`${peer.library} computes something else: its logits differ by ${worst}`);
+  return `Logits of the last token differ from ${peer.library}'s by at most ${worst.toExponential(0)}.`;
+}

@@ -1,0 +1,60 @@
+import type { Model } from '../../../server/runtime/model.js';
+import { Run } from '../../../server/runtime/run.js';
+import { agreement, type Bench, prefill } from './bench.js';
+import { timed } from './measure.js';
+
+export interface Generation {
+  /** Of the result files. */
+  readonly id: string;
+  readonly shape: string;
+  readonly prompt: number;
+  /** Tokens before decoding starts; every round goes on where the last one stopped, on both sides. */
+  readonly contexts: readonly number[];
+  readonly tokens: number;
+}
+
+/** Prefill and decode of one model against transformers. */
+export async function measureGeneration(bench: Bench, { id, shape, prompt, contexts, tokens }: Generation): Promise<void> {
+  const model = await bench.model();
+  const peer = await bench.peer('transformers');
+  const ids = bench.ids(prompt);
+  await bench.measure(
+    {
+      id: `${id}-prefill`,
+      work: `${shape}, prefill of ${prompt} tokens, state kept, logits of the last token`,
+      notes: peer ? [await agreement(peer, model, ids)] : [],
+    },
+    { ...(peer && { transformers: () => peer.ask('prefill', ids) }), 'Model Lab': prefill(model, ids, true) },
+  );
+  for (const context of contexts) {
+    const run = await startOf(model, bench.ids(context));
+    await peer?.ask('context', bench.ids(context));
+    const next = bench.ids(tokens);
+    const decode = () =>
+      timed(async () => {
+        for (const token of next) await run.decode(token);
+      }, tokens);
+    await bench.measure(
+      {
+        id: `${id}-decode-${context}`,
+        work: `${shape}, decoding at context ${context}: one of ${tokens} tokens, with its logits`,
+      },
+      {
+        ...(peer && {
+          transformers: async () => {
+            const { wall, cpu, rss } = await peer.ask('decode', next);
+            return { wall: wall / tokens, cpu: cpu / tokens, rss };
+          },
+        }),
+        'Model Lab': decode,
+      },
+    );
+    await run.close();
+  }
+}
+
+async function startOf(model: Model, ids: readonly number[]): Promise<Run> {
+  const run = await Run.create(model);
+  await run.prefill(ids);
+  return run;
+}

@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { peersPython } from './peersPython.mjs';
+
+export type Library = 'transformers' | 'transformer_lens';
+
+/** What a peer measured of itself; ms, bytes, and the first 64 logits of the last token. */
+export interface PeerSample {
+  readonly wall: number;
+  readonly cpu: number;
+  readonly rss: number;
+  readonly logits: readonly number[];
+}
+
+type Answer = PeerSample & { readonly error?: string; readonly versions?: Readonly<Record<string, string>> };
+
+const environment = { HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error', TOKENIZERS_PARALLELISM: 'false' };
+
+/** A library in a Python process of its own that is kept running between measurements. */
+export class Peer {
+  versions: Readonly<Record<string, string>> = {};
+
+  private constructor(
+    readonly library: Library,
+    private readonly child: ChildProcess & { readonly stdin: Writable; readonly stdout: Readable },
+    private readonly lines: Interface,
+    private readonly answers: AsyncIterator<string>,
+  ) {}
+
+  /** The library with this model loaded, or why it cannot take part. */
+  static async start(library: Library, folder: string, threads: number): Promise<Peer | string> {
+    if (!existsSync(peersPython)) return `${library}: not installed (node test/bench/peers.mjs installs the peers)`;
+    const child = spawn(peersPython, [path.join(import.meta.dirname, '../peer.py')], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { ...process.env, ...environment },
+    });
+    const lines = createInterface(child.stdout);
+    const peer = new Peer(library, child, lines, lines[Symbol.asyncIterator]());
+    try {
+      peer.versions = (await peer.#ask({ do: 'load', library, folder, threads })).versions ?? {};
+      return peer;
+    } catch (error) {
+      peer.close();
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  ask(what: 'prefill' | 'context' | 'decode' | 'run_with_cache', ids: readonly number[]): Promise<PeerSample> {
+    return this.#ask({ do: what, ids });
+  }
+
+  async #ask(request: object): Promise<Answer> {
+    this.child.stdin.write(`${JSON.stringify(request)}\n`);
+    const { value, done } = await this.answers.next();
+    if (done) throw new Error(`${this.library}: its process ended`);
+    const answer = JSON.parse(value) as Answer;
+    if (answer.error) throw new Error(`${this.library}: ${answer.error}`);
+    return answer;
+  }
+
+  close(): void {
+    this.lines.close();
+    this.child.stdin.end();
+  }
+}

@@ -1,0 +1,2 @@
+export const peersFolder: string;
+export const peersPython: string;

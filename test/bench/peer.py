@@ -1,0 +1,96 @@
+"""A peer that is kept running: reads one JSON request a line, answers one JSON line with the time and memory it took.
+
+load {library, folder, threads} · prefill {ids} · context {ids} · decode {ids} · run_with_cache {ids} · end of input ends it.
+"""
+
+import importlib.metadata
+import json
+import os
+import sys
+import time
+
+import psutil
+import torch
+
+process = psutil.Process()
+# What libraries print must not mix with the answers.
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+
+class Transformers:
+    packages = ("torch", "transformers")
+
+    def __init__(self, folder):
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        # Mamba has no attention to choose
+        attention = {} if AutoConfig.from_pretrained(folder).model_type == "mamba" else {"attn_implementation": "sdpa"}
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **attention).eval()
+        self.cache = "cache_params" if self.model.config.model_type == "mamba" else "past_key_values"
+        self.state = None
+
+    def prefill(self, ids):
+        """All tokens with the cache that generation needs, and the logits of the last."""
+        return self.model(torch.tensor([ids]), use_cache=True, logits_to_keep=1).logits[0, -1]
+
+    def context(self, ids):
+        self.state = self.model(torch.tensor([ids]), use_cache=True, logits_to_keep=1)[self.cache]
+
+    def decode(self, ids):
+        for id in ids:
+            out = self.model(torch.tensor([[id]]), use_cache=True, logits_to_keep=1, **{self.cache: self.state})
+            self.state = out[self.cache]
+        return out.logits[0, -1]
+
+
+class TransformerLens:
+    packages = ("torch", "transformers", "transformer_lens")
+
+    def __init__(self, folder):
+        from tokenizers import Tokenizer, models
+        from transformer_lens.model_bridge import TransformerBridge
+        from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        # it insists on a tokenizer, though it is given ids
+        unused = PreTrainedTokenizerFast(
+            tokenizer_object=Tokenizer(models.WordLevel({"?": 0}, unk_token="?")), bos_token="?", eos_token="?", pad_token="?"
+        )
+        self.bridge = TransformerBridge.boot_transformers(folder, hf_model=model, tokenizer=unused, device="cpu")
+
+    def run_with_cache(self, ids):
+        """Every activation of every layer, and the logits of the last token."""
+        logits, self.cache = self.bridge.run_with_cache(torch.tensor([ids]), logits_to_keep=1)
+        return logits[0, -1]
+
+
+libraries = {"transformers": Transformers, "transformer_lens": TransformerLens}
+peer = None
+
+
+def load(library, folder, threads):
+    global peer
+    torch.set_num_threads(threads)
+    peer = libraries[library](folder)
+    versions = {name: importlib.metadata.version(name) for name in peer.packages}
+    return {"versions": {"Python": sys.version.split()[0], **versions}}
+
+
+def timed(work, ids):
+    cpu, wall = time.process_time(), time.perf_counter()
+    logits = work(ids)
+    took = {"wall": 1000 * (time.perf_counter() - wall), "cpu": 1000 * (time.process_time() - cpu)}
+    # enough of the logits to see that both sides did the same work
+    return {**took, "rss": process.memory_info().rss, "logits": [] if logits is None else logits[:64].tolist()}
+
+
+with torch.inference_mode():
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            do = request.pop("do")
+            answer = load(**request) if do == "load" else timed(getattr(peer, do), request["ids"])
+        except Exception as error:  # told to the benchmark, which reports the peer as unable
+            answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+        print(json.dumps(answer), file=answers, flush=True)
