@@ -24,6 +24,8 @@ export interface JsonPlace {
   readonly code: FormatErrorCode;
   /** What the text is, to begin the message with. */
   readonly what: string;
+  /** Take Python's `Infinity` for a number: json.dump writes it, and Mamba-2's published configs hold it. */
+  readonly infinity?: boolean;
 }
 
 /**
@@ -32,17 +34,24 @@ export interface JsonPlace {
  */
 export function parseJson(bytes: Uint8Array, place: JsonPlace): JsonDocument {
   const text = decodeText(bytes, place.file, place.base, place.what);
-  const keyOffsets = new Scanner(bytes, place).scan();
-  return { value: JSON.parse(text), keyOffsets };
+  const scanner = new Scanner(place.infinity ? bytes.slice() : bytes, place);
+  const keyOffsets = scanner.scan();
+  return { value: JSON.parse(scanner.replaced ? new TextDecoder().decode(scanner.bytes) : text), keyOffsets };
 }
 
+const infinity = new TextEncoder().encode('Infinity');
+/** Of the same length, and what JSON.parse reads as infinity. */
+const overflow = new TextEncoder().encode('1e999999');
+
 class Scanner {
+  /** True when `bytes` is no longer what was given. */
+  replaced = false;
   private at = 0;
   private readonly stack: number[] = [];
   private readonly keys = new Map<string, number>();
 
   constructor(
-    private readonly bytes: Uint8Array,
+    readonly bytes: Uint8Array,
     private readonly place: JsonPlace,
   ) {}
 
@@ -137,12 +146,22 @@ class Scanner {
       this.at += word.length;
       return;
     }
+    if (this.place.infinity && this.infinite()) return;
     let end = at;
     while (end - at < 400 && '+-.0123456789eE'.includes(String.fromCharCode(bytes[end] ?? 0))) end++;
     const text = String.fromCharCode(...bytes.subarray(at, end));
     if (!numberPattern.test(text)) this.fail('expected a value (JSON has no NaN or Infinity)');
     if (!Number.isFinite(Number(text))) this.fail('number out of range');
     this.at = end;
+  }
+
+  /** Infinity, which is replaced by a number too large. */
+  private infinite(): boolean {
+    if (!infinity.every((letter, i) => this.bytes[this.at + i] === letter)) return false;
+    this.bytes.set(overflow, this.at);
+    this.replaced = true;
+    this.at += infinity.length;
+    return true;
   }
 
   private space(): void {

@@ -81,4 +81,4 @@ const readBytes = (path: string) =>
   });
 const readText = async (path: string) => decodeText(await readBytes(path), path, 0, 'The file');
 export const readJson = async (path: string, code: FormatErrorCode) =>
-  parseJson(await readBytes(path), { file: path, base: 0, code, what: 'The file' });
+  parseJson(await readBytes(path), { file: path, base: 0, code, what: 'The file', infinity: code === 'CONFIG_INVALID' });
