@@ -24,6 +24,10 @@ uiTest(
     await strip.press(']');
     await view.getByRole('heading', { name: `What layer ${LAYER} of tiny-llama keeps after ${count} tokens` }).waitFor();
 
+    // the pictures of the layer before stay, marked busy, until those of this one are there
+    await view.locator('.provenance', { hasText: `blocks.${LAYER}.state` }).waitFor();
+    await view.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+
     const k = oracle.tensor(`kv.${LAYER}.k`);
     const [heads = 0, , size = 0] = k.shape;
     const key = (head: number, token: number) =>
