@@ -104,6 +104,8 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Di
   async #tellFolders(): Promise<void> {
     const entries = await this.entries().catch(() => []);
     await vscode.commands.executeCommand('setContext', 'modelLab.modelFolders', await modelFolders(entries));
+    // until then every folder offers the menu: the extension may not have started yet
+    await vscode.commands.executeCommand('setContext', 'modelLab.modelFoldersKnown', true);
   }
 
   #item(entry: ModelEntry): vscode.TreeItem {
