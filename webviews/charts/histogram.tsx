@@ -1,12 +1,7 @@
 import { useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
-import './bars.css';
-import { useCanvas } from '../frame/useCanvas.js';
+import { ColumnChart } from './columnChart.js';
 import { compact, exact } from './numbers.js';
-import { RowTable } from './rowTable.js';
 import { ink } from './theme.js';
-import { Tools } from './tools.js';
-import { useTwin } from './useTwin.js';
 
 export interface HistogramProps {
   /** n + 1 edges of n bins, rising. */
@@ -23,11 +18,9 @@ const BASE = 16;
 /** How often values occur. Heights are log(1 + count): a single outlier in millions can be seen. */
 export function Histogram({ edges, counts, label, unit, height = 110 }: HistogramProps) {
   const cursor = useSignal<number | null>(null);
-  const stage = useRef<HTMLDivElement>(null);
-  const asTable = useTwin(stage);
   const bins = counts.length;
   const most = Math.log1p(Array.from(counts).reduce((a, b) => Math.max(a, b), 0)) || 1;
-  const canvas = useCanvas((context, width) => {
+  const draw = (context: CanvasRenderingContext2D, width: number) => {
     const step = width / Math.max(1, bins);
     for (let bin = 0; bin < bins; bin++) {
       const tall = (Math.log1p(counts[bin] ?? 0) / most) * (height - BASE - 2);
@@ -35,54 +28,35 @@ export function Histogram({ edges, counts, label, unit, height = 110 }: Histogra
       context.fillRect(bin * step, height - BASE - tall, Math.max(1, step - (step > 3 ? 1 : 0)), tall);
     }
     drawEdges(context, width, height, edges);
-  });
+  };
   const described = (bin: number) =>
     `${exact(edges[bin] ?? 0)} … ${exact(edges[bin + 1] ?? 0)}: ${(counts[bin] ?? 0).toLocaleString('en')} values`;
-  const onKeyDown = (event: KeyboardEvent) => {
+  const onKey = (event: KeyboardEvent) => {
     const from = cursor.value ?? -1;
     if (event.key === 'ArrowRight') cursor.value = Math.min(bins - 1, from + 1);
     else if (event.key === 'ArrowLeft') cursor.value = Math.max(0, from - 1);
     else if (event.key === 'Home') cursor.value = 0;
     else if (event.key === 'End') cursor.value = bins - 1;
-    else if (event.key === 't') asTable.value = !asTable.value;
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
+    else return false;
+    return true;
   };
   return (
-    <div class="chart">
-      <Tools asTable={asTable} />
-      {asTable.value ? (
-        <RowTable
-          label={label}
-          columns={['from', 'to', 'values']}
-          rows={bins}
-          text={(row, column) => (column === 2 ? String(counts[row]) : exact(edges[row + column] ?? 0))}
-          close={() => (asTable.value = false)}
-        />
-      ) : (
-        <div
-          ref={stage}
-          class="chart-stage"
-          role="application"
-          aria-roledescription="histogram"
-          aria-label={`${label}. ${bins} bins of ${unit}. Arrow keys walk the bins, t shows a table.`}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys walk its bins
-          tabIndex={0}
-          onKeyDown={onKeyDown}
-          onMouseMove={(event) => {
-            const box = event.currentTarget.getBoundingClientRect();
-            cursor.value = Math.max(0, Math.min(bins - 1, Math.floor(((event.clientX - box.left) / box.width) * bins)));
-          }}
-          onMouseLeave={() => (cursor.value = null)}
-        >
-          <canvas ref={canvas} style={{ height: `${height}px` }} />
-        </div>
-      )}
-      <div class="chart-reading" aria-live="polite">
-        {cursor.value === null ? `${unit}; heights are logarithmic` : described(cursor.value)}
-      </div>
-    </div>
+    <ColumnChart
+      kind="histogram"
+      description={`${label}. ${bins} bins of ${unit}. Arrow keys walk the bins, t shows a table.`}
+      height={height}
+      table={{
+        label,
+        columns: ['from', 'to', 'values'],
+        rows: bins,
+        text: (row, column) => (column === 2 ? String(counts[row]) : exact(edges[row + column] ?? 0)),
+      }}
+      cursor={cursor}
+      reading={cursor.value === null ? `${unit}; heights are logarithmic` : described(cursor.value)}
+      draw={draw}
+      itemAt={(x, width) => Math.max(0, Math.min(bins - 1, Math.floor((x / width) * bins)))}
+      onKey={onKey}
+    />
   );
 }
 

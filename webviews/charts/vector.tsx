@@ -1,13 +1,8 @@
 import { type Signal, useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
-import './bars.css';
-import { useCanvas } from '../frame/useCanvas.js';
+import { ColumnChart } from './columnChart.js';
 import { movedCell } from './moves.js';
 import { compact, exact } from './numbers.js';
-import { RowTable } from './rowTable.js';
 import { ink } from './theme.js';
-import { Tools } from './tools.js';
-import { useTwin } from './useTwin.js';
 
 export interface VectorProps {
   readonly values: ArrayLike<number>;
@@ -33,63 +28,28 @@ export function Vector(props: VectorProps) {
   const { values, label, itemName, height = 64 } = props;
   const own = useSignal<number | null>(null);
   const cursor = props.cursor ?? own;
-  const stage = useRef<HTMLDivElement>(null);
-  const asTable = useTwin(stage);
   const count = values.length;
   const at = cursor.value;
-  const canvas = useCanvas((context, width) => drawColumns(context, width, height, props, at));
   const describe = props.describe ?? ((index, value) => `${itemName} ${index}: ${exact(value)}`);
-  const onKeyDown = (event: KeyboardEvent) => {
+  const onKey = (event: KeyboardEvent) => {
     const moved = movedCell(event, { row: 0, col: at ?? -1 }, 1, count, 1);
     if (moved) cursor.value = moved.col;
-    else if (event.key === 't') asTable.value = true;
     else if (event.key === 'Escape' && at !== null) cursor.value = null;
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
+    else return false;
+    return true;
   };
   return (
-    <div class="chart">
-      <Tools asTable={asTable} />
-      {asTable.value ? (
-        <RowTable
-          label={label}
-          rowName={itemName}
-          columns={['value']}
-          rows={count}
-          text={(row) => exact(values[row] ?? Number.NaN)}
-          close={() => {
-            asTable.value = false;
-          }}
-        />
-      ) : (
-        <div
-          ref={stage}
-          class="chart-stage"
-          role="application"
-          aria-roledescription="bar chart"
-          aria-label={`${label}: ${count} values. Arrow keys walk them, t shows a table.`}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys walk its columns
-          tabIndex={0}
-          onKeyDown={onKeyDown}
-          onMouseMove={(event) => {
-            const box = event.currentTarget.getBoundingClientRect();
-            cursor.value = Math.max(
-              0,
-              Math.min(count - 1, Math.floor(((event.clientX - box.left - GUTTER) / (box.width - GUTTER)) * count)),
-            );
-          }}
-          onMouseLeave={() => {
-            cursor.value = null;
-          }}
-        >
-          <canvas ref={canvas} style={{ height: `${height}px` }} />
-        </div>
-      )}
-      <div class="chart-reading" aria-live="polite">
-        {at === null || at >= count ? '\u00a0' : describe(at, values[at] ?? Number.NaN)}
-      </div>
-    </div>
+    <ColumnChart
+      kind="bar chart"
+      description={`${label}: ${count} values. Arrow keys walk them, t shows a table.`}
+      height={height}
+      table={{ label, rowName: itemName, columns: ['value'], rows: count, text: (row) => exact(values[row] ?? Number.NaN) }}
+      cursor={cursor}
+      reading={at === null || at >= count ? '\u00a0' : describe(at, values[at] ?? Number.NaN)}
+      draw={(context, width) => drawColumns(context, width, height, props, at)}
+      itemAt={(x, width) => Math.max(0, Math.min(count - 1, Math.floor(((x - GUTTER) / (width - GUTTER)) * count)))}
+      onKey={onKey}
+    />
   );
 }
 
