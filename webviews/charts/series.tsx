@@ -1,3 +1,4 @@
+import type { Signal } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
 import './bars.css';
 import './series.css';
@@ -47,10 +48,7 @@ export function Series(props: SeriesProps) {
   const canvas = useCanvas((context, width) => drawSeries(context, width, height, props, ends));
 
   const shown = hovered ?? selected;
-  const reading = lines.map(({ label: name, values, text }) => {
-    const value = shown === null ? undefined : values[shown];
-    return `${lines.length > 1 ? `${name} ` : ''}${value === undefined ? '' : text(value)}`;
-  });
+  const reading = readingsAt(lines, shown);
   const tokenAt = (event: MouseEvent) => {
     const left = canvas.current?.getBoundingClientRect().left ?? 0;
     const token = Math.floor(columns.first + (event.clientX - left) / columns.width);
@@ -71,18 +69,7 @@ export function Series(props: SeriesProps) {
         <span>{label}</span>
         <span class="series-value">{reading.join(' · ')}</span>
       </div>
-      {asTable.value && (
-        <RowTable
-          label={label}
-          rowName="token"
-          columns={lines.map((line) => line.label)}
-          rows={count}
-          text={(row, column) => lines[column]?.text(lines[column].values[row] ?? Number.NaN) ?? ''}
-          close={() => {
-            asTable.value = false;
-          }}
-        />
-      )}
+      {asTable.value && <Twin label={label} lines={lines} asTable={asTable} />}
       <div
         ref={stage}
         class="series-stage"
@@ -107,3 +94,29 @@ export function Series(props: SeriesProps) {
     </div>
   );
 }
+
+/** What each line says at a token: its name too where there are several. */
+const readingsAt = (lines: readonly Line[], token: number | null): readonly string[] =>
+  lines.map(({ label, values, text }) => {
+    const value = token === null ? undefined : values[token];
+    return `${lines.length > 1 ? `${label} ` : ''}${value === undefined ? '' : text(value)}`;
+  });
+
+interface TwinProps {
+  readonly label: string;
+  readonly lines: readonly Line[];
+  readonly asTable: Signal<boolean>;
+}
+
+const Twin = ({ label, lines, asTable }: TwinProps) => (
+  <RowTable
+    label={label}
+    rowName="token"
+    columns={lines.map((line) => line.label)}
+    rows={lines[0]?.values.length ?? 0}
+    text={(row, column) => lines[column]?.text(lines[column].values[row] ?? Number.NaN) ?? ''}
+    close={() => {
+      asTable.value = false;
+    }}
+  />
+);
