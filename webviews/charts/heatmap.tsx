@@ -8,7 +8,7 @@ import { movedCell } from './moves.js';
 import { exact } from './numbers.js';
 import type { ColourScale } from './scale.js';
 import { Tools } from './tools.js';
-import { useHeatmap } from './useHeatmap.js';
+import { type HeatmapState, useHeatmap } from './useHeatmap.js';
 import { useTwin } from './useTwin.js';
 
 /** Columns that lie on the token strip's axis (CSS pixels): the strip then zooms and scrolls the picture, and back. */
@@ -97,19 +97,7 @@ export function Heatmap(props: HeatmapProps) {
     },
   });
   const onKeyDown = (event: KeyboardEvent) => {
-    const from = cursor.value ?? selected;
-    const moved = movedCell(event, from ?? { row: 0, col: 0 }, rows, cols, map.page);
-    if (moved) {
-      const cell = from ? moved : { row: 0, col: 0 };
-      move(cell);
-      map.goTo(cell);
-    } else if ((event.key === 'Enter' || event.key === ' ') && cursor.value) props.onSelect?.(cursor.value);
-    else if (event.key === '+' || event.key === '=') zoom(1.5);
-    else if (event.key === '-') zoom(1 / 1.5);
-    else if (event.key === '0') map.showAll();
-    else if (event.key === 't') asTable.value = true;
-    else if (event.key === 'Escape' && cursor.value) move(null);
-    else return;
+    if (!takeKey(event, props, map, asTable, move)) return;
     event.preventDefault();
     event.stopPropagation();
   };
@@ -141,6 +129,31 @@ export function Heatmap(props: HeatmapProps) {
       </div>
     </div>
   );
+}
+
+/** Does what a key asks of the picture; returns whether the key was one of its own. */
+function takeKey(
+  event: KeyboardEvent,
+  { rows, cols, selected = null, onSelect }: HeatmapProps,
+  map: HeatmapState,
+  asTable: Signal<boolean>,
+  move: (cell: Cell | null) => void,
+): boolean {
+  const { cursor, zoom } = map;
+  const from = cursor.value ?? selected;
+  const moved = movedCell(event, from ?? { row: 0, col: 0 }, rows, cols, map.page);
+  if (moved) {
+    const cell = from ? moved : { row: 0, col: 0 };
+    move(cell);
+    map.goTo(cell);
+  } else if ((event.key === 'Enter' || event.key === ' ') && cursor.value) onSelect?.(cursor.value);
+  else if (event.key === '+' || event.key === '=') zoom(1.5);
+  else if (event.key === '-') zoom(1 / 1.5);
+  else if (event.key === '0') map.showAll();
+  else if (event.key === 't') asTable.value = true;
+  else if (event.key === 'Escape' && cursor.value) move(null);
+  else return false;
+  return true;
 }
 
 type TwinProps = HeatmapProps & { readonly cursor: Signal<Cell | null>; readonly asTable: Signal<boolean> };
