@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import type { RefObject } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { TensorSummary } from '../../server/protocol/models.js';
 import { bytes, shape } from '../charts/numbers.js';
@@ -38,24 +39,10 @@ export function TensorTable({ tensors, selected, onSelect }: TensorListProps) {
     const next = sorted[Math.max(0, Math.min(sorted.length - 1, index))];
     if (next) onSelect(next.name);
   };
-  useLayoutEffect(() => {
-    const element = host.current;
-    if (!element || at < 0) return;
-    if (at * ROW < element.scrollTop) element.scrollTop = at * ROW;
-    else if ((at + 2) * ROW > element.scrollTop + element.clientHeight) element.scrollTop = (at + 2) * ROW - element.clientHeight;
-  }, [at]);
-
+  useReveal(host, at);
   const onKeyDown = (event: KeyboardEvent) => {
     const page = Math.max(1, Math.floor(scrolled.height / ROW) - 2);
-    const steps: Record<string, number> = {
-      ArrowDown: at + 1,
-      ArrowUp: at - 1,
-      PageDown: at + page,
-      PageUp: at - page,
-      Home: 0,
-      End: sorted.length,
-    };
-    const next = steps[event.key];
+    const next = movedRow(event, at, sorted.length, page);
     if (next === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -81,23 +68,7 @@ export function TensorTable({ tensors, selected, onSelect }: TensorListProps) {
         <tbody>
           <tr style={{ height: `${from * ROW}px` }} />
           {sorted.slice(from, to).map((tensor, index) => (
-            <tr
-              key={tensor.name}
-              aria-rowindex={from + index + 2}
-              aria-selected={tensor.name === selected}
-              class={tensor.name === selected ? 'selected' : undefined}
-              onClick={() => onSelect(tensor.name)}
-            >
-              {COLUMNS.map((column) => (
-                <td
-                  key={column.key}
-                  class={column.number ? 'number' : column.key === 'name' ? 'name' : undefined}
-                  title={column.key === 'name' ? tensor.name : undefined}
-                >
-                  {column.key === 'name' ? <bdi>{tensor.name}</bdi> : column.text(tensor)}
-                </td>
-              ))}
-            </tr>
+            <Row key={tensor.name} tensor={tensor} index={from + index} selected={tensor.name === selected} onSelect={onSelect} />
           ))}
           <tr style={{ height: `${(sorted.length - to) * ROW}px` }} />
         </tbody>
@@ -105,6 +76,56 @@ export function TensorTable({ tensors, selected, onSelect }: TensorListProps) {
     </div>
   );
 }
+
+/** Where a key moves the selection, before it is clamped; undefined for other keys. */
+function movedRow({ key }: KeyboardEvent, at: number, count: number, page: number): number | undefined {
+  const steps: Record<string, number> = {
+    ArrowDown: at + 1,
+    ArrowUp: at - 1,
+    PageDown: at + page,
+    PageUp: at - page,
+    Home: 0,
+    End: count,
+  };
+  return steps[key];
+}
+
+/** Scrolls until row `at` is on screen, below the heading. */
+function useReveal(host: RefObject<HTMLElement | null>, at: number): void {
+  useLayoutEffect(() => {
+    const element = host.current;
+    if (!element || at < 0) return;
+    if (at * ROW < element.scrollTop) element.scrollTop = at * ROW;
+    else if ((at + 2) * ROW > element.scrollTop + element.clientHeight) element.scrollTop = (at + 2) * ROW - element.clientHeight;
+  }, [at]);
+}
+
+interface RowProps {
+  readonly tensor: TensorSummary;
+  /** Among all rows, from 0. */
+  readonly index: number;
+  readonly selected: boolean;
+  onSelect(name: string): void;
+}
+
+const Row = ({ tensor, index, selected, onSelect }: RowProps) => (
+  <tr
+    aria-rowindex={index + 2}
+    aria-selected={selected}
+    class={selected ? 'selected' : undefined}
+    onClick={() => onSelect(tensor.name)}
+  >
+    {COLUMNS.map((column) => (
+      <td
+        key={column.key}
+        class={column.number ? 'number' : column.key === 'name' ? 'name' : undefined}
+        title={column.key === 'name' ? tensor.name : undefined}
+      >
+        {column.key === 'name' ? <bdi>{tensor.name}</bdi> : column.text(tensor)}
+      </td>
+    ))}
+  </tr>
+);
 
 interface HeadingProps {
   readonly column: Column;
