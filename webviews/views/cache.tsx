@@ -1,4 +1,4 @@
-import type { CacheLayer, CacheOverview } from '../../server/protocol/inspect.js';
+import type { CacheLayer, CacheOverview, CacheSlice } from '../../server/protocol/inspect.js';
 import { attends as cachesRows } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import '../cache/cache.css';
@@ -10,7 +10,7 @@ import { Sharing, sharing } from '../cache/sharing.js';
 import { Slice } from '../cache/slice.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
-import { shownValue } from '../frame/loadable.js';
+import { type Loadable, shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
@@ -104,16 +104,7 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
     >
       <Budget overview={overview} tokens={run.tokens} />
       <div class="cache-layout">
-        <aside class="cache-side">
-          <h2>Bytes by layer</h2>
-          <BytesByLayer overview={overview} layer={layer.layer} onLayer={(index) => select({ layer: index })} />
-          <h2>Sharing</h2>
-          <p class="note">{sharing(layer)}</p>
-          <Sharing layer={layer} kvHead={kvHead} onKvHead={toKvHead} />
-          <p class="note">
-            Layer {layer.layer}: {kept(layer)}.
-          </p>
-        </aside>
+        <Side overview={overview} layer={layer} kvHead={kvHead} onKvHead={toKvHead} />
         <div class="cache-main">
           <TokenStrip tokens={run.tokenInfos} label="Positions in the cache" />
           <Loaded of={map} what={`Norms of ${rowNames(state).long} in layer ${layer.layer}`}>
@@ -125,18 +116,51 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
           <h2>
             Slice: token {token}, KV head {kvHead}
           </h2>
-          {isKept ? (
-            <Loaded of={slice} what={`What token ${token} keeps`}>
-              {(value) => <Slice slice={value} kvHead={kvHead} token={token} />}
-            </Loaded>
-          ) : (
-            <p class="note">Token {token} left the window of this layer: what it kept is gone.</p>
-          )}
+          {isKept ? <Kept slice={slice} kvHead={kvHead} token={token} /> : <Gone token={token} />}
         </div>
       </div>
     </Frame>
   );
 }
+
+interface SideProps {
+  readonly overview: CacheOverview;
+  readonly layer: CacheLayer;
+  readonly kvHead: number;
+  onKvHead(kvHead: number): void;
+}
+
+/** How large the cache is layer by layer, and which query heads read which KV head. */
+function Side({ overview, layer, kvHead, onKvHead }: SideProps) {
+  return (
+    <aside class="cache-side">
+      <h2>Bytes by layer</h2>
+      <BytesByLayer overview={overview} layer={layer.layer} onLayer={(index) => select({ layer: index })} />
+      <h2>Sharing</h2>
+      <p class="note">{sharing(layer)}</p>
+      <Sharing layer={layer} kvHead={kvHead} onKvHead={onKvHead} />
+      <p class="note">
+        Layer {layer.layer}: {kept(layer)}.
+      </p>
+    </aside>
+  );
+}
+
+interface KeptProps {
+  readonly slice: Loadable<CacheSlice>;
+  readonly kvHead: number;
+  readonly token: number;
+}
+
+const Kept = ({ slice, kvHead, token }: KeptProps) => (
+  <Loaded of={slice} what={`What token ${token} keeps`}>
+    {(value) => <Slice slice={value} kvHead={kvHead} token={token} />}
+  </Loaded>
+);
+
+const Gone = ({ token }: { readonly token: number }) => (
+  <p class="note">Token {token} left the window of this layer: what it kept is gone.</p>
+);
 
 interface ControlsProps {
   readonly layers: readonly CacheLayer[];
