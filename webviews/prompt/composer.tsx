@@ -27,20 +27,7 @@ export function Composer() {
         onKeyDown={onKeyDown}
       />
       <div class="composer-row">
-        {running.value ? (
-          <Button icon="debug-stop" kind="secondary" onClick={() => void stop()}>
-            Stop
-          </Button>
-        ) : (
-          <Button
-            icon="play"
-            title={`Run (${isMac ? '⌘' : 'Ctrl+'}Enter)`}
-            disabled={chosenPath.value === ''}
-            onClick={() => void run()}
-          >
-            Run
-          </Button>
-        )}
+        <RunOrStop />
         <IconButton
           icon="settings"
           label="Sampling"
@@ -49,17 +36,7 @@ export function Composer() {
             showSampling.value = !showSampling.value;
           }}
         />
-        {model?.hasChatTemplate && (
-          <Checkbox
-            checked={useChat.value}
-            title="Wraps the prompt as a user turn in the model's chat template"
-            onChange={(checked) => {
-              useChat.value = checked;
-            }}
-          >
-            Chat
-          </Checkbox>
-        )}
+        {model?.hasChatTemplate && <ChatBox />}
         <button
           type="button"
           class="link push"
@@ -74,6 +51,34 @@ export function Composer() {
     </section>
   );
 }
+
+const RunOrStop = () =>
+  running.value ? (
+    <Button icon="debug-stop" kind="secondary" onClick={() => void stop()}>
+      Stop
+    </Button>
+  ) : (
+    <Button
+      icon="play"
+      title={`Run (${isMac ? '⌘' : 'Ctrl+'}Enter)`}
+      disabled={chosenPath.value === ''}
+      onClick={() => void run()}
+    >
+      Run
+    </Button>
+  );
+
+const ChatBox = () => (
+  <Checkbox
+    checked={useChat.value}
+    title="Wraps the prompt as a user turn in the model's chat template"
+    onChange={(checked) => {
+      useChat.value = checked;
+    }}
+  >
+    Chat
+  </Checkbox>
+);
 
 function Sampling() {
   const own = placeholders(chosenModel.value?.sampling ?? null);
