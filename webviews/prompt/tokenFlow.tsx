@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import type { RefObject } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { movedToken, searchTokens } from '../frame/keys.js';
@@ -23,14 +24,7 @@ export function TokenFlow({ run, colour, onEnter }: Props) {
   const found = useMemo(() => searchTokens(tokens, query.value ?? ''), [tokens, query.value]);
   const selected = selection.value.token;
   const chunks = useBoxes(tokens, colour, 'token');
-  useMark(list, 'selected', selected === null ? [] : [selected], chunks.length);
-  useMark(list, 'hovered', hover.value === null ? [] : [hover.value], chunks.length);
-  useMark(list, 'found', found, chunks.length);
-
-  useEffect(() => {
-    if (selected !== null) boxOf(list.current, selected)?.scrollIntoView({ block: 'nearest' });
-  }, [selected, run.id]);
-
+  useMarks(list, run.id, found, chunks.length);
   useSearchKey(query);
   const go = (token: number) => {
     hover.value = null;
@@ -77,6 +71,17 @@ export function TokenFlow({ run, colour, onEnter }: Props) {
       </div>
     </>
   );
+}
+
+/** Marks the selected, hovered and found boxes, and keeps the selected one in sight. */
+function useMarks(list: RefObject<HTMLElement | null>, run: string, found: readonly number[], chunks: number): void {
+  const selected = selection.value.token;
+  useMark(list, 'selected', selected === null ? [] : [selected], chunks);
+  useMark(list, 'hovered', hover.value === null ? [] : [hover.value], chunks);
+  useMark(list, 'found', found, chunks);
+  useEffect(() => {
+    if (selected !== null) boxOf(list.current, selected)?.scrollIntoView({ block: 'nearest' });
+  }, [selected, run]);
 }
 
 /** Up and Down: the token above or below, by where the lines really break. */
