@@ -55,15 +55,9 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
     event.preventDefault();
   };
   const info = tokenInfos[token];
-  const where =
-    shape.groups === 1
-      ? ''
-      : shape.groupName === 'head'
-        ? `, head ${group}`
-        : `, channels ${group * shape.rows}–${(group + 1) * shape.rows - 1}`;
   return (
     <Frame
-      title={`What layer ${layer.layer}${where} remembers after token ${token}${info ? ` “${visibleText(info)}”` : ''}`}
+      title={`What layer ${layer.layer}${named(shape, group)} remembers after token ${token}${info ? ` “${visibleText(info)}”` : ''}`}
       controls={pickers}
       provenance={shown?.provenance ?? null}
       command={{ run: run.id, probes: [`blocks.${layer.layer}.state.${shape.name}`] }}
@@ -93,6 +87,12 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
       {shown && <Horizon step={shown} shape={shape} />}
     </Frame>
   );
+}
+
+/** The group as a title names it; nothing where a layer has one only. */
+function named({ groups, groupName, rows }: StateShape, group: number): string {
+  if (groups === 1) return '';
+  return groupName === 'head' ? `, head ${group}` : `, channels ${group * rows}–${(group + 1) * rows - 1}`;
 }
 
 function Facts({ step, shape }: { readonly step: StateStep | null; readonly shape: StateShape }) {
