@@ -6,6 +6,55 @@ import { noise } from './syntheticTokens.js';
 const WIDTH = 192;
 
 export function checkpoint(path: string, layers: number): CheckpointSummary {
+  const tensors = tensorsOf(layers);
+  const { offset, bytes } = tensors.at(-1) ?? { offset: 0, bytes: 0 };
+  const end = offset + bytes;
+  const unknown = path.includes('unknown');
+  return {
+    path,
+    name: path.split('/').at(-1) ?? path,
+    format: 'safetensors',
+    files: [{ path: `${path}/model.safetensors`, bytes: end }],
+    architecture: unknown ? null : 'llama',
+    unsupported: unknown
+      ? {
+          code: 'ARCHITECTURE_UNKNOWN',
+          message: 'config.json names "DeepFooForCausalLM", which is none of the families that Model Lab knows.',
+          hint: 'The families are: gpt2, llama, mistral, qwen2, qwen3, gemma3, mamba, rwkv7.',
+        }
+      : null,
+    parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    bytes: end,
+    config: {
+      architectures: ['LlamaForCausalLM'],
+      hidden_size: WIDTH,
+      num_hidden_layers: layers,
+      num_attention_heads: 9,
+      num_key_value_heads: 3,
+      rope_scaling: { type: 'yarn', factor: 4 },
+      vocab: Array.from({ length: 4096 }, (_, i) => `t${i}`),
+      tie_word_embeddings: false,
+    },
+    metadata: { format: 'pt' },
+    tokenizer: { kind: 'BPE', vocabSize: 4096 },
+    tensors,
+    layers: unknown ? [] : layersOf(layers),
+    probes: unknown
+      ? []
+      : [
+          'embed',
+          'blocks.i.resid_pre',
+          'blocks.i.attn.q',
+          'blocks.i.attn.k',
+          'blocks.i.attn.pattern',
+          'blocks.i.mlp.out',
+          'ln_final',
+          'logits',
+        ],
+  };
+}
+
+function tensorsOf(layers: number): TensorSummary[] {
   const shapes: [string, number[]][] = [
     ['model.embed_tokens.weight', [4096, WIDTH]],
     ...Array.from({ length: layers }, (_, i): [string, number[]][] =>
@@ -27,74 +76,32 @@ export function checkpoint(path: string, layers: number): CheckpointSummary {
     ['lm_head.weight', [4096, WIDTH]],
   ];
   let offset = 4096;
-  const tensors = shapes.map(([name, shape]): TensorSummary => {
+  return shapes.map(([name, shape]): TensorSummary => {
     const dtype = name.includes('norm') ? 'F32' : 'BF16';
     const bytes = shape.reduce((a, b) => a * b, 1) * (dtype === 'F32' ? 4 : 2);
     const tensor = { name, dtype, shape, bytes, file: 0, offset };
     offset += bytes;
     return tensor;
   });
-  const unknown = path.includes('unknown');
-  return {
-    path,
-    name: path.split('/').at(-1) ?? path,
-    format: 'safetensors',
-    files: [{ path: `${path}/model.safetensors`, bytes: offset }],
-    architecture: unknown ? null : 'llama',
-    unsupported: unknown
-      ? {
-          code: 'ARCHITECTURE_UNKNOWN',
-          message: 'config.json names "DeepFooForCausalLM", which is none of the families that Model Lab knows.',
-          hint: 'The families are: gpt2, llama, mistral, qwen2, qwen3, gemma3, mamba, rwkv7.',
-        }
-      : null,
-    parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
-    bytes: offset,
-    config: {
-      architectures: ['LlamaForCausalLM'],
-      hidden_size: WIDTH,
-      num_hidden_layers: layers,
-      num_attention_heads: 9,
-      num_key_value_heads: 3,
-      rope_scaling: { type: 'yarn', factor: 4 },
-      vocab: Array.from({ length: 4096 }, (_, i) => `t${i}`),
-      tie_word_embeddings: false,
-    },
-    metadata: { format: 'pt' },
-    tokenizer: { kind: 'BPE', vocabSize: 4096 },
-    tensors,
-    layers: unknown
-      ? []
-      : Array.from({ length: layers }, (_, index) => ({
-          index,
-          mixer: 'attention' as const,
-          heads: 9,
-          kvHeads: 3,
-          headDim: 64,
-          window: index % 3 === 2 ? 1024 : null,
-          state: ['k', 'v'].map((name) => ({
-            name,
-            kind: 'kv' as const,
-            shape: [3, 'S' as const, 64],
-            bytesFixed: 0,
-            bytesPerToken: 768,
-            keeps: index % 3 === 2 ? 1023 : null,
-          })),
-        })),
-    probes: unknown
-      ? []
-      : [
-          'embed',
-          'blocks.i.resid_pre',
-          'blocks.i.attn.q',
-          'blocks.i.attn.k',
-          'blocks.i.attn.pattern',
-          'blocks.i.mlp.out',
-          'ln_final',
-          'logits',
-        ],
-  };
 }
+
+const layersOf = (layers: number) =>
+  Array.from({ length: layers }, (_, index) => ({
+    index,
+    mixer: 'attention' as const,
+    heads: 9,
+    kvHeads: 3,
+    headDim: 64,
+    window: index % 3 === 2 ? 1024 : null,
+    state: ['k', 'v'].map((name) => ({
+      name,
+      kind: 'kv' as const,
+      shape: [3, 'S' as const, 64],
+      bytesFixed: 0,
+      bytesPerToken: 768,
+      keeps: index % 3 === 2 ? 1023 : null,
+    })),
+  }));
 
 export function tensorPicture(params: Params<'weights/tensor'>, layers: number): TensorPicture {
   const tensor = checkpoint(params.path, layers).tensors.find(({ name }) => name === params.tensor);
