@@ -1,5 +1,5 @@
 // GPT-2-small shape, prefill of 512 tokens: plain against transformers (sdpa), and inspectable against TransformerLens.
-import { agreement, Bench, prefill } from './lib/bench.js';
+import { agreement, Bench, lastLogits, prefill } from './lib/bench.js';
 import { gpt2Small, gpt2Tensors } from './lib/shapes.js';
 
 const shape = 'GPT-2-small shape (12 blocks, D 768), fp32, prefill of 512 tokens';
@@ -8,12 +8,13 @@ await Bench.on(gpt2Small, gpt2Tensors(gpt2Small), async (bench) => {
   const ids = bench.ids(512);
   const plain = await bench.model({ capture: false });
   const captured = await bench.model();
+  const logits = await lastLogits(plain, ids);
   const transformers = await bench.peer('transformers');
   await bench.measure(
     {
       id: 'gpt2-prefill',
       work: `${shape}, keys and values kept, logits of the last token`,
-      notes: transformers ? [await agreement(transformers, plain, ids)] : [],
+      notes: transformers ? [agreement(transformers, await transformers.ask('prefill', ids), logits)] : [],
     },
     {
       ...(transformers && { 'transformers, sdpa': () => transformers.ask('prefill', ids) }),
@@ -26,6 +27,7 @@ await Bench.on(gpt2Small, gpt2Tensors(gpt2Small), async (bench) => {
     {
       id: 'gpt2-inspectable',
       work: `${shape}, every activation of every block can be seen afterwards, logits of the last token`,
+      notes: lens ? [agreement(lens, await lens.ask('run_with_cache', ids), logits)] : [],
     },
     {
       ...(lens && { 'TransformerLens run_with_cache': () => lens.ask('run_with_cache', ids) }),

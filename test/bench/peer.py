@@ -53,9 +53,9 @@ class TransformerLens:
         from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
-        # it insists on a tokenizer, though it is given ids
+        # it insists on a tokenizer, though it is given ids; without a beginning token it does not look for it elsewhere
         unused = PreTrainedTokenizerFast(
-            tokenizer_object=Tokenizer(models.WordLevel({"?": 0}, unk_token="?")), bos_token="?", eos_token="?", pad_token="?"
+            tokenizer_object=Tokenizer(models.WordLevel({"?": 0}, unk_token="?")), eos_token="?", pad_token="?"
         )
         self.bridge = TransformerBridge.boot_transformers(folder, hf_model=model, tokenizer=unused, device="cpu")
 

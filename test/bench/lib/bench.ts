@@ -5,7 +5,7 @@ import { Model, type ModelOptions } from '../../../server/runtime/model.js';
 import { Run } from '../../../server/runtime/run.js';
 import { LocalDevice } from '../../../server/runtime/sessions.js';
 import { interleave, timed, type Variants } from './measure.js';
-import { type Library, Peer } from './peer.js';
+import { type Library, Peer, type PeerSample } from './peer.js';
 import { type Line, report } from './report.js';
 import { randomModel, type Tensors } from './shapes.js';
 
@@ -80,14 +80,18 @@ export const prefill =
     return sample;
   };
 
-/** Both sides did the same work: the first logits of the last token, of the peer and our own; the largest difference. */
-export async function agreement(peer: Peer, model: Model, ids: readonly number[]): Promise<string> {
-  const theirs = (await peer.ask('prefill', ids)).logits;
+/** Throws unless peer and engine did the same work: compares the first logits of the last token, and says by how much they differ. */
+export function agreement(peer: Peer, theirs: PeerSample, ours: Float32Array): string {
+  const worst = Math.max(...theirs.logits.map((logit, i) => Math.abs(logit - (ours[i] as number))));
+  if (!(worst < 1e-3)) throw new Error(`${peer.library} computes something else: its logits differ by ${worst}`);
+  return `Logits of the last token differ from those of ${peer.library} by at most ${worst.toExponential(0)}.`;
+}
+
+/** Logits of the last token of a prompt. */
+export async function lastLogits(model: Model, ids: readonly number[]): Promise<Float32Array> {
   const run = await Run.create(model);
   await run.prefill(ids);
-  const ours = await run.logits({ from: ids.length - 1, to: ids.length });
+  const logits = await run.logits({ from: ids.length - 1, to: ids.length });
   await run.close();
-  const worst = Math.max(...theirs.map((logit, i) => Math.abs(logit - (ours[i] as number))));
-  if (!(worst < 1e-3)) throw new Error(`${peer.library} computes something else: its logits differ by ${worst}`);
-  return `Logits of the last token differ from ${peer.library}'s by at most ${worst.toExponential(0)}.`;
+  return logits;
 }

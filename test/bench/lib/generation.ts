@@ -1,6 +1,6 @@
 import type { Model } from '../../../server/runtime/model.js';
 import { Run } from '../../../server/runtime/run.js';
-import { agreement, type Bench, prefill } from './bench.js';
+import { agreement, type Bench, lastLogits, prefill } from './bench.js';
 import { timed } from './measure.js';
 
 export interface Generation {
@@ -22,7 +22,7 @@ export async function measureGeneration(bench: Bench, { id, shape, prompt, conte
     {
       id: `${id}-prefill`,
       work: `${shape}, prefill of ${prompt} tokens, state kept, logits of the last token`,
-      notes: peer ? [await agreement(peer, model, ids)] : [],
+      notes: peer ? [agreement(peer, await peer.ask('prefill', ids), await lastLogits(model, ids))] : [],
     },
     { ...(peer && { transformers: () => peer.ask('prefill', ids) }), 'Model Lab': prefill(model, ids, true) },
   );
@@ -30,15 +30,15 @@ export async function measureGeneration(bench: Bench, { id, shape, prompt, conte
     const run = await startOf(model, bench.ids(context));
     await peer?.ask('context', bench.ids(context));
     const next = bench.ids(tokens);
-    const decode = () =>
-      timed(async () => {
-        for (const token of next) await run.decode(token);
-      }, tokens);
+    let logits: Float32Array = new Float32Array();
+    const decode = async () => {
+      for (const token of next) logits = await run.decode(token);
+    };
+    await decode();
+    const notes = peer ? [agreement(peer, await peer.ask('decode', next), logits)] : [];
+    const work = `${shape}, decoding at context ${context}: one of ${tokens} tokens, with its logits`;
     await bench.measure(
-      {
-        id: `${id}-decode-${context}`,
-        work: `${shape}, decoding at context ${context}: one of ${tokens} tokens, with its logits`,
-      },
+      { id: `${id}-decode-${context}`, work, notes },
       {
         ...(peer && {
           transformers: async () => {
@@ -46,7 +46,7 @@ export async function measureGeneration(bench: Bench, { id, shape, prompt, conte
             return { wall: wall / tokens, cpu: cpu / tokens, rss };
           },
         }),
-        'Model Lab': decode,
+        'Model Lab': () => timed(decode, tokens),
       },
     );
     await run.close();
