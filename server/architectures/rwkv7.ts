@@ -2,6 +2,7 @@ import type { CoreConfig } from '../graph/architecture.js';
 import { defineArchitecture } from '../graph/architecture.js';
 import { layerNorm } from '../graph/blocks/norm.js';
 import { groupNorm, tokenShift } from '../graph/blocks/rwkv.js';
+import { WKV7_CHUNK, type Wkv7, wkv7Chunks, wkv7Steps } from '../graph/blocks/wkv7.js';
 import type { Value } from '../graph/ir.js';
 import type { SegmentBuilder } from '../graph/segmentBuilder.js';
 import { matrixState, shiftState } from '../graph/state.js';
@@ -23,30 +24,21 @@ function lowRank(g: SegmentBuilder, x: Value, name: string, [rank, size]: [numbe
   return g.linear(f(g.linear(x, `${name}.lora.0`, rank)), `${name}.lora.2`, size);
 }
 
-interface Recurrence {
-  readonly r: Value;
-  readonly w: Value;
-  readonly k: Value;
-  readonly v: Value;
-  readonly a: Value;
-  readonly kappa: Value;
-}
-
-/** S_t = S_{t−1} diag(w) − (S_{t−1} κ̂) (a ⊙ κ̂)ᵀ + v kᵀ, y_t = S_t r; S is [E_value, E_key], all inputs [B,T,H,E]. */
-function deltaRule(g: SegmentBuilder, c: Rwkv7Config, x: Recurrence): Value {
-  const state = matrixState('wkv', [c.H, c.E, c.E]);
+/** Many tokens go by chunks, unless somebody looks at the state after each one or changes what the chunks rely on. */
+function deltaRule(g: SegmentBuilder, c: Rwkv7Config, x: Wkv7): Value {
+  const past = g.statePast(matrixState('wkv', [c.H, c.E, c.E]));
   const every = g.wants('state.wkv');
-  const { last, outputs } = g.scan(g.statePast(state), [x.r, x.w, x.k, x.v, g.mul(x.a, x.kappa), x.kappa], (b, S, inputs) => {
-    const [r, w, k, v, ak, kappa] = inputs as [Value, Value, Value, Value, Value, Value]; // [B,H,E]
-    const [row, column] = [(u: Value) => b.unsqueeze(u, -2), (u: Value) => b.unsqueeze(u, -1)];
-    const removal = b.mul(b.matmul(S, column(kappa)), row(ak)); // [B,H,E,E]
-    const next = b.add(b.sub(b.mul(S, row(w)), removal), b.mul(column(v), row(k)));
-    const y = b.squeeze(b.matmul(next, column(r)), -1); // [B,H,E]
-    return { state: next, outputs: every ? [y, next] : [y] };
-  });
-  g.stateNew('wkv', last);
-  g.stateEvery('wkv', () => outputs[1] as Value); // [B,T,H,E,E]
-  return g.probe('time_mix.y', outputs[0] as Value); // [B,T,H,E]
+  const [y, last, states] =
+    every || g.touched('time_mix.w')
+      ? wkv7Steps(g, past, x, every)
+      : g.choose(
+          g.less(g.size(x.r, 1), g.constant(BigInt64Array.of(BigInt(WKV7_CHUNK)))),
+          (b) => wkv7Steps(b, past, x, false),
+          (b) => wkv7Chunks(b, past, x),
+        );
+  g.stateNew('wkv', last as Value);
+  g.stateEvery('wkv', () => states as Value); // [B,T,H,E,E]
+  return g.probe('time_mix.y', y as Value); // [B,T,H,E]
 }
 
 function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): Value {
@@ -72,7 +64,7 @@ function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): V
   const kappa = g.probe('time_mix.kappa', normalise(g, heads(g.mul(k0, vector('k_k')))));
   const k = g.probe('time_mix.k', heads(g.mul(k0, g.add(g.mul(g.sub(a0, 1), vector('k_a')), 1))));
 
-  const y = deltaRule(g, c, { r, w, k, v, a, kappa });
+  const y = deltaRule(g, c, { r, w, k, v, kappa, taken: g.mul(a, kappa) });
   const bonus = g.mul(g.reduceSum(g.mul(g.mul(r, k), g.weight('r_k', [H, E])), -1), v); // [B,T,H,E]
   const out = g.add(groupNorm(g, y, 'g_norm', c.groupEps), g.reshape(bonus, 0, 0, A)); // [B,T,A]
   return g.probe('time_mix.out', g.linear(g.mul(out, gate), 'o_proj', D));

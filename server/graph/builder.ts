@@ -186,6 +186,79 @@ export class Builder {
     return this.op('Range', [scalar(0), length, scalar(1)], [size], {}, 'i64');
   }
 
+  /** x with zeros behind it along one axis; `after` is an i64 [1], `size` names the new length. */
+  padEnd(x: Value, axis: number, after: Value, size: Dim): Value {
+    const zeros = (n: number) => (n === 0 ? [] : [this.ints(...new Array<number>(n).fill(0))]);
+    const pads = this.concat([...zeros(x.shape.length + axis), after, ...zeros(x.shape.length - axis - 1)], 0);
+    return this.op('Pad', [x, pads], x.shape.toSpliced(axis, 1, size));
+  }
+
+  // control ──────────────────────────────────────────────────────────────────
+
+  /** Only the branch that is taken runs: ONNX If. Both see what surrounds them and give values of the same shapes. */
+  choose(condition: Value, yes: (b: Builder) => readonly Value[], no: (b: Builder) => readonly Value[]): Value[] {
+    const name = this.#name();
+    const branch = (which: string, build: (b: Builder) => readonly Value[]) => {
+      const body = new Builder(which, `${name}.${which}.`);
+      for (const value of build(body)) body.output(body.#name(), body.op('Identity', [value], value.shape));
+      return body.graph;
+    };
+    const [then_branch, else_branch] = [branch('then', yes), branch('else', no)];
+    return this.ops('If', [condition], [...then_branch.outputs.values()], { then_branch, else_branch });
+  }
+
+  /** `scanStates` with one state. */
+  scan(
+    initial: Value,
+    sequences: readonly Value[],
+    step: (
+      body: Builder,
+      state: Value,
+      inputs: readonly Value[],
+    ) => { readonly state: Value; readonly outputs: readonly Value[] },
+  ): { readonly last: Value; readonly outputs: readonly Value[] } {
+    const { last, outputs } = this.scanStates([initial], sequences, (body, [before], inputs) => {
+      const { state, outputs } = step(body, before as Value, inputs);
+      return { states: [state], outputs };
+    });
+    return { last: last[0] as Value, outputs };
+  }
+
+  /**
+   * h_t, y_t = step(h_{t−1}, x_t …) over axis 1 of the sequences, as ONNX Scan. Sequences [B,T,…]; the body sees them without T.
+   * Returns the last states, the outputs [B,T,…] in the order of `step`.
+   */
+  scanStates(
+    initial: readonly Value[],
+    sequences: readonly Value[],
+    step: (
+      body: Builder,
+      states: readonly Value[],
+      inputs: readonly Value[],
+    ) => { readonly states: readonly Value[]; readonly outputs: readonly Value[] },
+  ): { readonly last: readonly Value[]; readonly outputs: readonly Value[] } {
+    const name = this.#name();
+    const length = sequences[0]?.shape[1] as Dim;
+    const body = new Builder('body', `${name}.`);
+    const states = initial.map((value, i) => body.input(`${name}.state${i}`, 'f32', value.shape));
+    const inputs = sequences.map((s, i) => body.input(`${name}.x${i}`, 'f32', s.shape.toSpliced(1, 1)));
+    const result = step(body, states, inputs);
+    for (const [i, value] of [...result.states, ...result.outputs].entries())
+      body.output(`${name}.y${i}`, body.op('Identity', [value], value.shape));
+    const results = this.ops(
+      'Scan',
+      [...initial, ...sequences],
+      [...initial.map(({ shape }) => ({ shape })), ...result.outputs.map((o) => ({ shape: o.shape.toSpliced(1, 0, length) }))],
+      {
+        body: body.graph,
+        num_scan_inputs: sequences.length,
+        scan_input_axes: sequences.map(() => 1),
+        scan_output_axes: result.outputs.map(() => 1),
+      },
+    );
+    return { last: results.slice(0, initial.length), outputs: results.slice(initial.length) };
+  }
+
   #name(): string {
     return `${this.prefix}${this.#count++}`;
   }

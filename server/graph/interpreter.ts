@@ -69,17 +69,28 @@ function execute(graph: Graph, scope: Scope): Map<string, Exact> {
   for (const { value, data } of graph.constants.values()) scope.set(value, exact(value.shape as number[], data));
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((value) => value && scope.get(value.name));
-    const results = node.op === 'Scan' ? scan(node, inputs as Exact[], scope) : kernelOf(node)(inputs, node.attributes);
+    const control = controls[node.op];
+    const results = control ? control(node, inputs as Exact[], scope) : kernelOf(node)(inputs, node.attributes);
     for (const [i, value] of node.outputs.entries()) scope.set(value, results[i] as Exact);
   }
   return new Map([...graph.outputs].map(([name, value]) => [name, scope.get(value.name)]));
 }
 
-function kernelOf({ op }: Node): Kernel {
-  const kernel = kernels[op];
+/** Whole numbers may have a kernel of their own: they divide another way. */
+function kernelOf({ op, inputs }: Node): Kernel {
+  const kernel = kernels[`${op} ${inputs[0]?.dtype}`] ?? kernels[op];
   if (!kernel) throw new RangeError(`operator ${op} is not known`);
   return kernel;
 }
+
+/** Operators that run a body. */
+const controls: Readonly<Record<string, (node: Node, inputs: readonly Exact[], scope: Scope) => readonly Exact[]>> = {
+  Scan: scan,
+  If: ({ attributes }, [condition], scope) => {
+    const branch = condition?.data[0] !== 0 ? attributes.then_branch : attributes.else_branch;
+    return [...execute(branch as Graph, new Scope(scope)).values()];
+  },
+};
 
 /** ONNX Scan over axis 1: states first, then sequences; body inputs and outputs in the same order. */
 function scan(node: Node, inputs: readonly Exact[], scope: Scope): Exact[] {

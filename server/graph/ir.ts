@@ -78,7 +78,10 @@ export const isGraph = (attribute: Attribute): attribute is Graph => typeof attr
 function captures(body: Graph): string[] {
   const own = new Set([...body.inputs.map((v) => v.name), ...body.constants.keys()]);
   for (const node of body.nodes) for (const value of node.outputs) own.add(value.name);
-  const used = body.nodes.flatMap((node) => node.inputs.flatMap((value) => (value ? [value.name] : [])));
+  const used = body.nodes.flatMap((node) => [
+    ...node.inputs.flatMap((value) => (value ? [value.name] : [])),
+    ...Object.values(node.attributes).flatMap((attribute) => (isGraph(attribute) ? captures(attribute) : [])),
+  ]);
   return [...used, ...[...body.outputs.values()].map((v) => v.name)].filter((name) => !own.has(name));
 }
 

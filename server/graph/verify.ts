@@ -90,7 +90,7 @@ sign('Exp Log Sin Cos Tanh Sqrt Relu Sigmoid Softplus Gelu Softmax MatMul RMSNor
   output: 'f32',
 });
 sign('Transpose Neg', { inputs: ['same'], output: 'same' });
-sign('Reshape Expand Unsqueeze Squeeze Slice Split Gather GatherElements', {
+sign('Reshape Expand Unsqueeze Squeeze Slice Pad Split Gather GatherElements', {
   inputs: ['same'],
   rest: 'i64',
   output: 'same',
@@ -121,6 +121,11 @@ function dtypeFault(node: Node): string | null {
       !differs(made, results)
       ? null
       : told;
+  }
+  if (node.op === 'If') {
+    const branches = [node.attributes.then_branch, node.attributes.else_branch] as Graph[];
+    const results = branches.map(({ outputs }) => [...outputs.values()].map((value) => value.dtype));
+    return given[0] === 'bool' && results.every((r) => r.length === made.length && !differs(r, made)) ? null : told;
   }
   const signature = signatures.get(node.op);
   if (!signature) return null;

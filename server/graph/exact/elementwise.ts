@@ -49,6 +49,7 @@ export const elementwise: Readonly<Record<string, Kernel>> = {
   Sub: binary((x, y) => x - y),
   Mul: binary((x, y) => x * y),
   Div: binary((x, y) => x / y),
+  'Div i64': binary((x, y) => Math.trunc(x / y)),
   Max: binary(Math.max),
   Min: binary(Math.min),
   Less: binary((x, y) => Number(x < y)),

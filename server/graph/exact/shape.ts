@@ -82,6 +82,21 @@ const gather: Kernel = (inputs, { axis }) => {
   return [{ shape: table.shape.toSpliced(axisOf(axis as number, table.shape.length), 1, ...ids.shape), data }];
 };
 
+/** Zeros before and behind each axis. */
+const pad: Kernel = (inputs) => {
+  const [x, pads] = inputs as readonly [Exact, Exact];
+  const rank = x.shape.length;
+  const zeros = (like: Exact, axis: number, n: number): Exact => {
+    const shape = like.shape.toSpliced(axis, 1, n);
+    return { shape, data: new Float64Array(sizeOf(shape)) };
+  };
+  const wider = (part: Exact, axis: number) => {
+    const [before, after] = [pads.data[axis] as number, pads.data[rank + axis] as number];
+    return concat([zeros(part, axis, before), part, zeros(part, axis, after)], axis);
+  };
+  return [x.shape.reduce((part, _, axis) => wider(part, axis), x)];
+};
+
 const withAxes = (f: (shape: readonly number[], axes: readonly number[]) => readonly number[]): Kernel => {
   return (inputs) => {
     const [x, axes] = inputs as readonly [Exact, Exact];
@@ -98,6 +113,7 @@ export const shaping: Readonly<Record<string, Kernel>> = {
   Squeeze: withAxes((shape, axes) => shape.filter((_, axis) => !axes.some((a) => axisOf(a, shape.length) === axis))),
   Concat: (inputs, { axis }) => [concat(inputs as Exact[], axis as number)],
   Slice: slice,
+  Pad: pad,
   Split: split,
   Gather: gather,
   Shape: ([x]) => [{ shape: [(x as Exact).shape.length], data: Float64Array.from((x as Exact).shape) }],
