@@ -2,23 +2,43 @@ import type { Checkpoint } from './formats/checkpoint.js';
 import { openCheckpoint } from './formats/registry.js';
 import { LabError } from './protocol/errors.js';
 import type { Sampling } from './protocol/models.js';
+import type { Forward } from './runtime/forward.js';
+import { forwards } from './runtime/forwards.js';
 import { Model, type ModelOptions } from './runtime/model.js';
 import { createTokenizer } from './tokenizer/registry.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
-/** A checkpoint ready to run, with what the engine itself does not need: its tokenizer and sampling defaults. */
-export interface OpenModel {
+interface OpenCheckpoint {
   readonly checkpoint: Checkpoint;
-  readonly model: Model;
   readonly tokenizer: Tokenizer | null;
+}
+
+/** A sequence model ready to run, with what the engine itself does not need: its tokenizer and sampling defaults. */
+export interface OpenModel extends OpenCheckpoint {
+  readonly model: Model;
   /** Tokens that end a generation. */
   readonly stop: ReadonlySet<number>;
   readonly sampling: Sampling;
 }
 
-export async function openModel(path: string, options: ModelOptions): Promise<OpenModel> {
+/** A model of one pass ready to run. */
+export interface OpenForward extends OpenCheckpoint {
+  readonly forward: Forward;
+}
+
+const notSequence = ({ name }: Checkpoint) =>
+  new LabError({
+    code: 'MODEL_ONE_PASS',
+    message: `${name} reads its whole input in one pass; it does not go on token by token.`,
+    hint: 'Give it its inputs with the command "run".',
+  });
+
+/** Opens a checkpoint as what it is: a model of one pass, or a sequence model. Errors: those of either. */
+export async function openAny(path: string, options: ModelOptions): Promise<OpenModel | OpenForward> {
   const checkpoint = await openCheckpoint(path);
   const tokenizer = checkpoint.tokenizer ? await createTokenizer(checkpoint.tokenizer) : null;
+  const kind = forwards.find(({ matches }) => matches(checkpoint));
+  if (kind) return { checkpoint, tokenizer, forward: await kind.open(checkpoint, options) };
   const model = await Model.open(checkpoint, options);
   return {
     checkpoint,
@@ -29,8 +49,16 @@ export async function openModel(path: string, options: ModelOptions): Promise<Op
   };
 }
 
+/** Opens a sequence model. Errors: those of openAny, MODEL_ONE_PASS. */
+export async function openModel(path: string, options: ModelOptions): Promise<OpenModel> {
+  const open = await openAny(path, options);
+  if ('model' in open) return open;
+  await open.forward.close();
+  throw notSequence(open.checkpoint);
+}
+
 /** Errors: TOKENIZER_MISSING. */
-export function requireTokenizer({ tokenizer, checkpoint }: Pick<OpenModel, 'tokenizer' | 'checkpoint'>): Tokenizer {
+export function requireTokenizer({ tokenizer, checkpoint }: OpenCheckpoint): Tokenizer {
   if (tokenizer) return tokenizer;
   throw new LabError({
     code: 'TOKENIZER_MISSING',

@@ -1,6 +1,6 @@
 import { continuation } from '../continuation.js';
 import { writeSafetensors } from '../formats/writeSafetensors.js';
-import { openModel, requireTokenizer } from '../open.js';
+import { type OpenModel, openAny, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
 import { LabError } from '../protocol/errors.js';
 import type { Model } from '../runtime/model.js';
@@ -8,25 +8,39 @@ import { Run } from '../runtime/run.js';
 import type { TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { openDevice } from './device.js';
+import { expandProbes } from './probes.js';
+import { runForward } from './runForward.js';
 import { type Arguments, count, greedy, required, sampling, threads, tokenIds } from './usage.js';
 
 const promptOrIds = () =>
   new LabError({ code: 'USAGE', message: 'run needs --prompt or --ids, and not both', hint: 'see "help"' });
 
-const noMatch = (pattern: string) =>
-  new LabError({ code: 'PROBE_UNKNOWN', message: `No probe matches ${pattern}.`, hint: 'inspect lists every probe of a model.' });
+const notTaken = (name: string) =>
+  new LabError({
+    code: 'USAGE',
+    message: `this model reads tokens and takes no --${name}`,
+    hint: 'give --prompt or --ids',
+  });
 
-/** Logits and probes of a prompt as a .safetensors file; written whole or not at all. */
+/** Outputs and probes of a prompt or of other inputs as a .safetensors file; written whole or not at all. */
 export async function run(args: Arguments): Promise<void> {
+  required(args, 'out');
+  const device = openDevice();
+  const open = await openAny(args.path, { device, threads: threads(args) });
+  if ('forward' in open) await runForward(args, open);
+  else await runSequence(args, open);
+  await device.close();
+}
+
+async function runSequence(args: Arguments, open: OpenModel): Promise<void> {
   const out = required(args, 'out');
+  if (args.inputs !== undefined) throw notTaken('inputs');
   if ((args.prompt === undefined) === (args.ids === undefined)) throw promptOrIds();
   const generated = count(args, 'generate', 0);
   const draw = sampling(args, greedy);
-  const device = openDevice();
-  const open = await openModel(args.path, { device, threads: threads(args) });
   const ids =
     args.ids !== undefined ? tokenIds(args.ids) : promptIds(requireTokenizer(open), args.prompt as string, args.chat ?? false);
-  const names = (args.probe ?? []).flatMap((pattern) => expand(open.model, pattern));
+  const names = expandProbes(args.probe ?? [], everyProbe(open.model));
   const engine = await Run.create(open.model);
   await engine.prefill(ids);
   const continued: number[] = [];
@@ -37,24 +51,12 @@ export async function run(args: Arguments): Promise<void> {
   if (generated > 0) tensors.set('generated', { shape: [continued.length], data: Int32Array.from(continued) });
   await writeSafetensors(out, tensors, { model: open.checkpoint.name, architecture: open.model.bound.architecture.id });
   await open.model.close();
-  await device.close();
 }
 
-/** Names with * (or `blocks.i.`) stand for every probe they match. Errors: PROBE_UNKNOWN. */
-function expand(model: Model, pattern: string): string[] {
-  if (!/\*|^blocks\.i\./.test(pattern)) return [pattern];
-  const all = model.probes.flatMap((name) =>
+const everyProbe = (model: Model) => () =>
+  model.probes.flatMap((name) =>
     name.startsWith('blocks.i.') ? model.layers.map((layer) => name.replace('blocks.i.', `blocks.${layer.index}.`)) : [name],
   );
-  const escaped = pattern
-    .replace(/^blocks\.i\./, 'blocks.*.')
-    .split('*')
-    .map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  const expression = new RegExp(`^${escaped.join('.*')}$`);
-  const found = all.filter((name) => expression.test(name));
-  if (found.length === 0) throw noMatch(pattern);
-  return found;
-}
 
 /** Probes block by block, each block's by one segment run, and logits always. */
 async function collect(engine: Run, names: readonly string[], range: TokenRange): Promise<Map<string, Tensor>> {

@@ -10,6 +10,8 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
                                                   NAME: ${tokenizerNames.join(' ')}
   run      PATH (--prompt TEXT | --ids 1,2,3) [--probe NAME]… [--generate N] [--all] --out FILE.safetensors
                                                   logits [T,V] and probes of the prompt (--all: of the generated tokens too)
+  run      PATH --inputs FILE.safetensors [--probe NAME]… --out FILE.safetensors
+                                                  outputs and probes of a model of one pass; inputs by name, without batch axis or with
   generate PATH --prompt TEXT --max N [--chat]    streams text
 
   Sampling: --temperature X (0 is greedy) --top-k K --top-p P --seed S.   --threads N
@@ -22,6 +24,7 @@ export const options = {
   tokenizer: { type: 'string' },
   prompt: { type: 'string' },
   ids: { type: 'string' },
+  inputs: { type: 'string' },
   probe: { type: 'string', multiple: true },
   generate: { type: 'string' },
   max: { type: 'string' },

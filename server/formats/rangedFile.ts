@@ -45,7 +45,7 @@ export class RangedFile {
   }
 
   /** Exactly `length` bytes in a buffer of their own. Throws HEADER_TRUNCATED past the end. */
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     if (offset + length > this.bytes)
       throw formatError(
         'HEADER_TRUNCATED',

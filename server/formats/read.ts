@@ -2,7 +2,7 @@ import { sizeOf } from '../tensor/tensor.js';
 import type { Checkpoint, CheckpointFile, TensorEntry } from './checkpoint.js';
 import { type Dtype, dtypes } from './dtypes.js';
 import { formatError } from './errors.js';
-import { RangedFile } from './rangedFile.js';
+import { RangedFile, withFile } from './rangedFile.js';
 import { quoted } from './tensorTable.js';
 
 /** Stored bytes decoded at a time: bounds memory and stays in the cache. */
@@ -50,6 +50,10 @@ export async function readTensor(checkpoint: Checkpoint, entry: TensorEntry, row
     await reader.close();
   }
 }
+
+/** The bytes of `entry` as the file stores them, in a buffer of their own. */
+export const readRaw = (checkpoint: Checkpoint, entry: TensorEntry): Promise<Uint8Array<ArrayBuffer>> =>
+  withFile((checkpoint.files[entry.file] as CheckpointFile).path, (file) => file.read(entry.offset, entry.bytes));
 
 /** Reads ranges of one tensor with its file kept open. */
 export class TensorReader {

@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { sizeOf, type Tensor } from '../tensor/tensor.js';
+import { sizeOf } from '../tensor/tensor.js';
 import { formatError } from './errors.js';
 import { quoted } from './tensorTable.js';
 
-type Written = Tensor<Float32Array | Int32Array | Uint8Array>;
+interface Written {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array | Uint8Array | BigInt64Array;
+}
 
-const dtypeOf = (data: Written['data']): string =>
-  data instanceof Float32Array ? 'F32' : data instanceof Int32Array ? 'I32' : 'U8';
+function dtypeOf(data: Written['data']): string {
+  if (data instanceof Float32Array) return 'F32';
+  if (data instanceof BigInt64Array) return 'I64';
+  return data instanceof Int32Array ? 'I32' : 'U8';
+}
 
 /**
- * Writes tensors as F32, I32 or U8 by the kind of their data. The file appears whole or not at all: it is written beside its place,
+ * Writes tensors as F32, I64, I32 or U8 by the kind of their data. The file appears whole or not at all: it is written beside its place,
  * flushed, then renamed. Throws SIZE_MISMATCH for a tensor whose shape does not fit its data, FILE_UNWRITABLE.
  */
 export async function writeSafetensors(

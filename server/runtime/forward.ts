@@ -1,0 +1,104 @@
+import type { Dim } from '../graph/ir.js';
+import { LabError } from '../protocol/errors.js';
+import type { HostTensor } from './device.js';
+
+/** What goes in under a name. A symbolic size takes any length, the same wherever it is named; a symbolic first axis is the batch. */
+export interface InputSpec {
+  readonly name: string;
+  readonly dtype: HostTensor['type'];
+  readonly shape: readonly Dim[];
+  /** The model makes it itself when it is not given, e.g. an attention mask of ones. */
+  readonly optional: boolean;
+}
+
+export type Tensors = ReadonlyMap<string, HostTensor>;
+
+/** A model that is given named tensors and returns named tensors in one pass: encoders, vision models, ONNX graphs. */
+export interface Forward {
+  readonly inputs: readonly InputSpec[];
+  /** What it computes, in its own order. */
+  readonly outputs: readonly string[];
+  /** Inner values that can be read as well, by full name. */
+  readonly probes: readonly string[];
+  /** Checks the inputs; nothing is computed before it is read. Errors: INPUT_*. */
+  begin(inputs: Tensors): Pass;
+  close(): Promise<void>;
+}
+
+/** One pass over given inputs. What a later question needs may be kept from an earlier one. */
+export interface Pass {
+  /** Those of the model's outputs that follow from the inputs given. */
+  readonly outputs: readonly string[];
+  /**
+   * Outputs and probes by name, and nothing that they do not need. Shapes as the model has them; an encoder drops a batch axis of 1.
+   * Errors: PROBE_UNKNOWN, INPUT_MISSING, CANCELLED, RUNTIME_FAILED.
+   */
+  read(names: readonly string[], signal?: AbortSignal): Promise<Tensors>;
+}
+
+const told = (specs: readonly InputSpec[]) => specs.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ');
+
+const unknownInput = (name: string, specs: readonly InputSpec[]) =>
+  new LabError({
+    code: 'INPUT_UNKNOWN',
+    message: `This model has no input ${name}.`,
+    hint: `Its inputs are ${told(specs)}.`,
+  });
+
+const badShape = (name: string, shape: readonly number[], expected: readonly Dim[]) =>
+  new LabError({
+    code: 'INPUT_SHAPE',
+    message: `Input ${name} is [${shape.join(', ')}], the model takes [${expected.join(', ')}].`,
+    hint: 'Names stand for any size, the same in every input; a leading batch axis may be left out.',
+  });
+
+const badType = (name: string, type: string, expected: string) =>
+  new LabError({
+    code: 'INPUT_DTYPE',
+    message: `Input ${name} is ${type}, the model takes ${expected}.`,
+    hint: 'Convert the tensor: ids and masks are whole numbers, pixels are floats.',
+  });
+
+export const missingInput = (name: string, specs: readonly InputSpec[]) =>
+  new LabError({
+    code: 'INPUT_MISSING',
+    message: `Input ${name} was not given.`,
+    hint: `The model's inputs are ${told(specs)}.`,
+  });
+
+/** Inputs as the model takes them: with the batch axis, whole numbers where it counts. Errors: INPUT_UNKNOWN, INPUT_DTYPE, INPUT_SHAPE. */
+export function fitInputs(specs: readonly InputSpec[], given: Tensors): Tensors {
+  const sizes = new Map<string, number>();
+  const fitted = new Map<string, HostTensor>();
+  for (const [name, tensor] of given) {
+    const spec = specs.find((s) => s.name === name);
+    if (!spec) throw unknownInput(name, specs);
+    fitted.set(name, shaped(spec, typed(spec, tensor), sizes));
+  }
+  return fitted;
+}
+
+function shaped({ name, shape }: InputSpec, tensor: HostTensor, sizes: Map<string, number>): HostTensor {
+  const batched = typeof shape[0] === 'string' && tensor.dims.length === shape.length - 1;
+  const dims = batched ? [1, ...tensor.dims] : tensor.dims;
+  const fits = dims.length === shape.length && shape.every((size, axis) => meets(size, dims[axis] as number, sizes));
+  if (!fits) throw badShape(name, tensor.dims, shape);
+  return { ...tensor, dims };
+}
+
+function meets(size: Dim, actual: number, sizes: Map<string, number>): boolean {
+  if (typeof size === 'number') return size === actual;
+  const known = sizes.get(size);
+  if (known === undefined) sizes.set(size, actual);
+  return (known ?? actual) === actual;
+}
+
+/** Whole numbers stand for floats and for truth values; floats stand for nothing else. */
+function typed({ name, dtype }: InputSpec, tensor: HostTensor): HostTensor {
+  const { type, dims, data } = tensor;
+  if (type === dtype) return tensor;
+  if (dtype === 'float32') return { type: dtype, dims, data: Float32Array.from(data as ArrayLike<number>, Number) };
+  if (type === 'float32') throw badType(name, type, dtype);
+  if (dtype === 'int64') return { type: dtype, dims, data: BigInt64Array.from(data as Uint8Array, BigInt) };
+  return { type: dtype, dims, data: Uint8Array.from(data as ArrayLike<number>, (value) => (Number(value) === 0 ? 0 : 1)) };
+}

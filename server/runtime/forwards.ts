@@ -1,0 +1,12 @@
+import type { Checkpoint } from '../formats/checkpoint.js';
+import type { Forward } from './forward.js';
+import type { ModelOptions } from './model.js';
+
+/** Checkpoints that are run in one pass, and how they open. */
+export interface ForwardKind {
+  matches(checkpoint: Checkpoint): boolean;
+  open(checkpoint: Checkpoint, options: ModelOptions): Promise<Forward>;
+}
+
+/** One line a kind. What none of them matches is a sequence model. */
+export const forwards: readonly ForwardKind[] = [];
