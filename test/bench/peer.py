@@ -6,6 +6,7 @@ load {library, folder, threads} · prefill {ids} · context {ids} · decode {ids
 import importlib.metadata
 import json
 import os
+import re
 import sys
 import time
 
@@ -65,7 +66,66 @@ class TransformerLens:
         return logits[0, -1]
 
 
-libraries = {"transformers": Transformers, "transformer_lens": TransformerLens}
+class Rwkv:
+    """RWKV's own package. It reads its own files only, so the weights are renamed into one first."""
+
+    packages = ("torch", "rwkv")
+
+    def __init__(self, folder):
+        os.environ.update(RWKV_V7_ON="1", RWKV_JIT_ON="1", RWKV_CUDA_ON="0")
+        from rwkv.model import RWKV
+        from safetensors.torch import load_file
+
+        weights = load_file(os.path.join(folder, "model.safetensors"))
+        file = os.path.join(folder, "rwkv7")
+        torch.save(dict(rwkv_name(name, tensor) for name, tensor in weights.items()), f"{file}.pth")
+        self.model = RWKV(file, "cpu fp32")
+        self.state = None
+
+    def prefill(self, ids):
+        return self.model.forward(list(ids), None)[0]
+
+    def context(self, ids):
+        self.state = self.model.forward(list(ids), None)[1]
+
+    def decode(self, ids):
+        for id in ids:
+            logits, self.state = self.model.forward([id], self.state)
+        return logits
+
+
+RWKV_TOP = {"model.embeddings": "emb", "model.norm": "ln_out", "lm_head": "head"}
+RWKV_PARTS = (
+    ("model.layers.", "blocks."),
+    ("pre_norm", "ln0"),
+    ("attn_norm", "ln1"),
+    ("ffn_norm", "ln2"),
+    ("attn.g_norm", "att.ln_x"),
+    ("attn.r_proj", "att.receptance"),
+    ("attn.k_proj", "att.key"),
+    ("attn.v_proj", "att.value"),
+    ("attn.o_proj", "att.output"),
+    ("attn.", "att."),
+)
+
+
+def rwkv_name(name, tensor):
+    """A tensor of Hugging Face's port as RWKV's own files hold it."""
+    top, _, kind = name.rpartition(".")
+    if top in RWKV_TOP:
+        return f"{RWKV_TOP[top]}.{kind}", tensor
+    for theirs, own in RWKV_PARTS:
+        name = name.replace(theirs, own)
+    low_rank = re.sub(r"\.(\w)_lora\.lora\.(0|2)\.(weight|bias)$", lora, name)
+    return low_rank, tensor.T.contiguous() if low_rank != name and tensor.dim() == 2 else tensor
+
+
+def lora(match):
+    letter, part, kind = match.groups()
+    return f".{letter}{'0' if kind == 'bias' else 1 if part == '0' else 2}"
+
+
+libraries = {"transformers": Transformers, "transformer_lens": TransformerLens, "rwkv": Rwkv}
 peer = None
 
 

@@ -9,6 +9,7 @@ import { peersFolder, peersPython } from './lib/peersPython.mjs';
 /** By name of the peer: what pip is asked for, and what it is imported as. */
 const peers = {
   transformers: { packages: ['torch==2.13.0', 'transformers', 'safetensors', 'psutil'], module: 'transformers' },
+  rwkv: { packages: ['rwkv'], module: 'rwkv' },
   transformer_lens: { packages: ['transformer_lens'], module: 'transformer_lens' },
 };
 

@@ -24,8 +24,8 @@ export function wkv7Steps(g: Builder, past: Value, x: Wkv7, every: boolean): Val
   return [outputs[0] as Value, last, ...outputs.slice(1)];
 }
 
-/** Tokens of a chunk: decays are at least e^{−e^{−½}} = 0.545, so that their product over a chunk and its inverse keep single precision. */
-export const WKV7_CHUNK = 16;
+/** Tokens of a chunk: a decay is at least e^{−e^{−½}} = 0.545, so that the product over a chunk, 4·10⁻⁹, and its inverse are far from the ends of single precision. */
+export const WKV7_CHUNK = 32;
 const C = WKV7_CHUNK;
 
 /** [C,C] of ones where `keep(row, column)`. */

@@ -2,6 +2,7 @@ import type { Model } from '../../../server/runtime/model.js';
 import { Run } from '../../../server/runtime/run.js';
 import { agreement, type Bench, lastLogits, prefill } from './bench.js';
 import { timed } from './measure.js';
+import type { Library } from './peer.js';
 
 export interface Generation {
   /** Of the result files. */
@@ -11,12 +12,16 @@ export interface Generation {
   /** Tokens before decoding starts; every round goes on where the last one stopped, on both sides. */
   readonly contexts: readonly number[];
   readonly tokens: number;
+  readonly library?: Library;
 }
 
-/** Prefill and decode of one model against transformers. */
-export async function measureGeneration(bench: Bench, { id, shape, prompt, contexts, tokens }: Generation): Promise<void> {
+/** Prefill and decode of one model against a peer, transformers unless another is named. */
+export async function measureGeneration(
+  bench: Bench,
+  { id, shape, prompt, contexts, tokens, library = 'transformers' }: Generation,
+): Promise<void> {
   const model = await bench.model();
-  const peer = await bench.peer('transformers');
+  const peer = await bench.peer(library);
   const ids = bench.ids(prompt);
   await bench.measure(
     {
@@ -24,7 +29,7 @@ export async function measureGeneration(bench: Bench, { id, shape, prompt, conte
       work: `${shape}, prefill of ${prompt} tokens, state kept, logits of the last token`,
       notes: peer ? [agreement(peer, await peer.ask('prefill', ids), await lastLogits(model, ids))] : [],
     },
-    { ...(peer && { transformers: () => peer.ask('prefill', ids) }), 'Model Lab': prefill(model, ids, true) },
+    { ...(peer && { [library]: () => peer.ask('prefill', ids) }), 'Model Lab': prefill(model, ids, true) },
   );
   for (const context of contexts) {
     const run = await startOf(model, bench.ids(context));
@@ -41,7 +46,7 @@ export async function measureGeneration(bench: Bench, { id, shape, prompt, conte
       { id: `${id}-decode-${context}`, work, notes },
       {
         ...(peer && {
-          transformers: async () => {
+          [library]: async () => {
             const { wall, cpu, rss } = await peer.ask('decode', next);
             return { wall: wall / tokens, cpu: cpu / tokens, rss };
           },

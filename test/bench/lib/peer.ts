@@ -5,7 +5,7 @@ import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { peersPython } from './peersPython.mjs';
 
-export type Library = 'transformers' | 'transformer_lens';
+export type Library = 'transformers' | 'transformer_lens' | 'rwkv';
 
 /** What a peer measured of itself; ms, bytes, and the first 64 logits of the last token. */
 export interface PeerSample {

@@ -121,6 +121,61 @@ export function mambaTensors(c: typeof mamba130m): Tensors {
   ];
 }
 
+export const rwkv191m = {
+  architectures: ['RWKV7ForCausalLM'],
+  model_type: 'rwkv7',
+  hidden_size: 768,
+  intermediate_size: 3072,
+  num_hidden_layers: 12,
+  head_dim: 64,
+  decay_low_rank_dim: 64,
+  a_low_rank_dim: 64,
+  v_low_rank_dim: 32,
+  gate_low_rank_dim: 128,
+  norm_eps: 1e-5,
+  _group_norm_eps: 64e-5,
+  tie_word_embeddings: false,
+  vocab_size: 65_536,
+};
+
+export function rwkvTensors(c: typeof rwkv191m): Tensors {
+  const [D, F, E] = [c.hidden_size, c.intermediate_size, c.head_dim];
+  const affine = (name: string): Tensors => [
+    [`${name}.weight`, [D]],
+    [`${name}.bias`, [D]],
+  ];
+  const lora = (name: string, rank: number, bias: boolean): Tensors => [
+    [`attn.${name}_lora.lora.0.weight`, [rank, D]],
+    [`attn.${name}_lora.lora.2.weight`, [D, rank]],
+    ...(bias ? ([[`attn.${name}_lora.lora.2.bias`, [D]]] as const) : []),
+  ];
+  const block = (i: number): Tensors =>
+    [
+      ...(i === 0 ? affine('pre_norm') : []),
+      ...affine('attn_norm'),
+      ...affine('ffn_norm'),
+      ...affine('attn.g_norm'),
+      ...['r', 'w', 'k', 'v', 'a', 'g'].map((name) => [`attn.x_${name}`, [D]] as const),
+      ...['r', 'k', 'v', 'o'].map((name) => [`attn.${name}_proj.weight`, [D, D]] as const),
+      ...lora('w', c.decay_low_rank_dim, true),
+      ...lora('a', c.a_low_rank_dim, true),
+      ...lora('v', c.v_low_rank_dim, true),
+      ...lora('g', c.gate_low_rank_dim, false),
+      ['attn.k_k', [D]] as const,
+      ['attn.k_a', [D]] as const,
+      ['attn.r_k', [D / E, E]] as const,
+      ['ffn.x_k', [D]] as const,
+      ['ffn.key.weight', [F, D]] as const,
+      ['ffn.value.weight', [D, F]] as const,
+    ].map(([name, shape]) => [`model.layers.${i}.${name}`, shape as readonly number[]] as const);
+  return [
+    ['model.embeddings.weight', [c.vocab_size, D]],
+    ['lm_head.weight', [c.vocab_size, D]],
+    ...affine('model.norm'),
+    ...Array.from({ length: c.num_hidden_layers }, (_, i) => block(i)).flat(),
+  ];
+}
+
 /** A Hugging Face folder with random fp32 weights of these shapes, in a new temporary folder. */
 export async function randomModel(config: Readonly<Record<string, unknown>>, tensors: Tensors): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'model-lab-bench-'));

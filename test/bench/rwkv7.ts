@@ -1,0 +1,15 @@
+// RWKV-7-191M shape in fp32 against RWKV's own package, which runs PyTorch token by token.
+import { Bench } from './lib/bench.js';
+import { measureGeneration } from './lib/generation.js';
+import { rwkv191m, rwkvTensors } from './lib/shapes.js';
+
+await Bench.on(rwkv191m, rwkvTensors(rwkv191m), (bench) =>
+  measureGeneration(bench, {
+    id: 'rwkv7',
+    shape: 'RWKV-7-191M shape (12 blocks, D 768, heads of 64), fp32',
+    prompt: 512,
+    contexts: [256],
+    tokens: 16,
+    library: 'rwkv',
+  }),
+);
