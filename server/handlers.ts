@@ -1,4 +1,5 @@
 import type { AnalysisMethod } from './analyses/analysis.js';
+import { graphOutline, segmentGraph } from './analyses/modelGraph.js';
 import { analyses } from './analyses/registry.js';
 import { tensorPicture } from './analyses/tensorPicture.js';
 import { openCheckpoint } from './formats/registry.js';
@@ -7,6 +8,7 @@ import { doctor } from './lab/doctor.js';
 import { command, exportRun } from './lab/exportRun.js';
 import { findModels } from './lab/finder.js';
 import type { Lab } from './lab/lab.js';
+import { aboutProbe } from './language/knowledge.js';
 import { requireTokenizer } from './open.js';
 import { promptText } from './prompt.js';
 import { LabError } from './protocol/errors.js';
@@ -68,6 +70,8 @@ export const handlers = (lab: Lab) =>
     ...analysisHandlers(lab),
     'weights/tensor': async ({ path, tensor, rows, cols, bins }, { signal }) =>
       tensorPicture(await openCheckpoint(path), tensor, rows, cols, bins, signal),
+    'model/outline': async ({ path }) => graphOutline(await openCheckpoint(path)),
+    'model/segment': async ({ path, part, shown }) => segmentGraph(await openCheckpoint(path), part, shown, aboutProbe),
     'language/active': (active) => {
       lab.active = active;
       return {};

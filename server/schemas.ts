@@ -11,6 +11,7 @@ const count = z.number().int().positive();
 const side = count.max(4096);
 const range = z.tuple([index, index]).refine(([from, to]) => from < to, 'expected from < to');
 const probes = z.array(z.string().min(1).max(200)).max(4096);
+const part = z.union([z.enum(['embed', 'head']), index]);
 const empty = z.strictObject({});
 const run = z.strictObject({ run: id });
 const layer = run.extend({ layer: index });
@@ -78,5 +79,7 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'weights/tensor': z
     .strictObject({ path, tensor: z.string().min(1).max(1000), rows: side, cols: side, bins: count.max(4096) })
     .refine(isTile, TOO_LARGE),
+  'model/outline': z.strictObject({ path }),
+  'model/segment': z.strictObject({ path, part, shown: index }),
   'language/active': z.strictObject({ model: id.nullable(), run: id.nullable(), layer: index }),
 };

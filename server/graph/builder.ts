@@ -1,4 +1,4 @@
-import type { Attribute, Constant, Dim, DType, Graph, Value } from './ir.js';
+import type { Attribute, Constant, Dim, DType, Graph, Part, Value } from './ir.js';
 import * as shapes from './shapes.js';
 
 type Operand = Value | number;
@@ -10,6 +10,7 @@ type Operand = Value | number;
 export class Builder {
   readonly graph: Graph;
   #count = 0;
+  #part: Part | null = null;
 
   /** `prefix` keeps the generated names of two graphs, or of a body and its surroundings, apart. */
   constructor(
@@ -48,8 +49,19 @@ export class Builder {
     attributes: Record<string, Attribute> = {},
   ): Value[] {
     const outputs = results.map(({ shape, dtype }) => ({ name: this.#name(), dtype: dtype ?? inputs[0]?.dtype ?? 'f32', shape }));
-    this.graph.nodes.push({ op, inputs, outputs, attributes });
+    this.graph.nodes.push({ op, inputs, outputs, attributes, ...(this.#part && { part: this.#part }) });
     return outputs;
+  }
+
+  /** Operators of `build` belong to one of several parts that are built alike. */
+  part<R>(part: Part, build: () => R): R {
+    const outer = this.#part;
+    this.#part = part;
+    try {
+      return build();
+    } finally {
+      this.#part = outer;
+    }
   }
 
   // constants ────────────────────────────────────────────────────────────────

@@ -23,6 +23,15 @@ export interface Node {
   readonly inputs: readonly (Value | null)[];
   readonly outputs: readonly Value[];
   readonly attributes: Readonly<Record<string, Attribute>>;
+  /** Set where the graph repeats itself with other weights: an expert of many. */
+  readonly part?: Part;
+}
+
+/** One of several parts of a graph that are built alike. */
+export interface Part {
+  readonly name: string;
+  readonly index: number;
+  readonly count: number;
 }
 
 /** A constant written into the graph. */
@@ -75,7 +84,7 @@ export function prune(graph: Graph, outputs: readonly string[]): Graph {
 export const isGraph = (attribute: Attribute): attribute is Graph => typeof attribute === 'object' && 'nodes' in attribute;
 
 /** Names a body uses but does not define: they come from the graph around it. */
-function captures(body: Graph): string[] {
+export function captures(body: Graph): string[] {
   const own = new Set([...body.inputs.map((v) => v.name), ...body.constants.keys()]);
   for (const node of body.nodes) for (const value of node.outputs) own.add(value.name);
   const used = body.nodes.flatMap((node) => [

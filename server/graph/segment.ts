@@ -15,6 +15,8 @@ export interface Segment {
   readonly graph: Graph;
   /** Every probe name this segment could have made an output. */
   readonly declared: readonly string[];
+  /** The values that probes name, in graph order. */
+  readonly named: ReadonlyMap<string, Value>;
   /** What the residual stream leaves as: `resid`, or nothing when the head ends it. */
   readonly spec: SegmentSpec;
 }
@@ -59,7 +61,7 @@ export function buildSegment(bound: BoundArchitecture, spec: SegmentSpec): Segme
   if (missing.length > 0) throw unknownProbes(missing, 'probe');
   const untouched = [...request.interventions].filter((name) => !g.interventions.has(name));
   if (untouched.length > 0) throw unknownProbes(untouched, 'place to intervene');
-  return { graph: g.graph, declared: g.declared, spec };
+  return { graph: g.graph, declared: g.declared, named: g.named, spec };
 }
 
 /** Every probe of a model, `blocks.i.` once for all blocks that declare it. Builds graphs, reads no weights. */

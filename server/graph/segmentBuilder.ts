@@ -38,6 +38,8 @@ const weightShape = (name: string, shape: readonly number[], expected: readonly 
 export class SegmentBuilder extends Builder {
   /** Every probe name declared while building, in graph order. */
   readonly declared: string[] = [];
+  /** The values that probes name, in graph order; those that are only observed are not among them. */
+  readonly named = new Map<string, Value>();
   readonly interventions = new Set<string>();
   #scope = '';
   #prefix = '';
@@ -127,6 +129,7 @@ export class SegmentBuilder extends Builder {
       value = this.add(this.mul(x, part(`${full}.scale`)), part(`${full}.shift`));
       value = { ...value, shape: x.shape };
     }
+    this.named.set(full, value);
     if (this.request.probes.has(full)) this.output(full, value);
     return value;
   }

@@ -33,3 +33,9 @@ export function conceptNamed(name: string, ...kinds: readonly ConceptKind[]): Co
   }
   return null;
 }
+
+/** What a probe or state is, by its name without `blocks.i.`. */
+export function aboutProbe(name: string): { title: string; what: string; formula: string | null } | null {
+  const concept = conceptNamed(name, 'probe');
+  return concept && { title: concept.title, what: concept.what, formula: concept.formula ?? null };
+}

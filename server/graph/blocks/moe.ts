@@ -74,12 +74,13 @@ export function mixture(
   const slots = g.reshape(choice.experts, -1); // [B·T·k]: expert of each slot
   const tokens = g.unsqueeze(g.range(g.size(flat, 0), flat.shape[0] as string), 1);
   const owner = g.reshape(g.add(tokens, g.constant(new BigInt64Array(k), [k])), -1); // [B·T·k]: token of each slot
-  const parts = Array.from({ length: X }, (_, e) => {
+  const tokensOf = (e: number) => {
     const n = `n.${g.graph.nodes.length}`;
     const mine = g.op('NonZero', [g.equal(slots, g.constant(BigInt64Array.of(BigInt(e)), []))], [1, n], {}, 'i64');
     const slot = g.squeeze(mine, 0); // [n]
     return { slot, out: expert(e, g.gather(flat, g.gather(owner, slot))) };
-  });
+  };
+  const parts = Array.from({ length: X }, (_, e) => g.part({ name: 'expert', index: e, count: X }, () => tokensOf(e)));
   const all = (of: 'slot' | 'out', ...rest: number[]) =>
     g.op(
       'Concat',

@@ -1,0 +1,215 @@
+import type { GraphGroup, GraphNode, GraphPart, GraphValue, SegmentGraph, StoredWeight } from '../protocol/graph.js';
+import { type Attribute, type Constant, type Graph, isGraph, type Node, type Value } from './ir.js';
+import { formulaOf } from './operators.js';
+import { type Place, placesOf, withoutScope } from './places.js';
+import type { Segment } from './segment.js';
+
+/** Elements of a constant that are spelled out. */
+const SPELLED = 8;
+
+export interface DescribeOptions {
+  readonly part: GraphPart;
+  /** Before probe and state names, e.g. `blocks.3.`; empty for embed and head. */
+  readonly scope: string;
+  /** Before tensor names, e.g. `model.layers.3.`. */
+  readonly prefix: string;
+  /** Which of several parts built alike is sent. */
+  readonly shown: number;
+  readonly stored: (tensor: string) => Pick<StoredWeight, 'dtype' | 'shape' | 'bytes'>;
+  readonly about: (probe: string) => GraphGroup['about'];
+}
+
+/** A segment as data: its operators with their shapes, sorted into modules and steps. Names are relative to the block, so that like blocks are equal. */
+export function describeSegment(segment: Segment, options: DescribeOptions): SegmentGraph {
+  const { graph, named, declared } = segment;
+  const writer = new Writer(options, graph.weights, probesByValue(named, options.scope));
+  const groups = new Grouping(writer, placesOf(graph, named, options.scope), options.about);
+  writer.graph(graph, (node, i) => groups.ofPart(i, node));
+  const outputs = [...graph.outputs].map(([name, value]) => writer.leaves(value, withoutScope(name, options.scope)));
+  const seen = new Set([...named.keys()].map((name) => withoutScope(name, options.scope)));
+  return {
+    part: options.part,
+    values: writer.values,
+    nodes: writer.nodes,
+    groups: writer.groups,
+    outputs: [...new Set(outputs)],
+    observed: declared.map((name) => withoutScope(name, options.scope)).filter((name) => !seen.has(name)),
+  };
+}
+
+function probesByValue(named: ReadonlyMap<string, Value>, scope: string): Map<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const [probe, { name }] of named) names.set(name, [...(names.get(name) ?? []), withoutScope(probe, scope)]);
+  return names;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Numbers values, nodes and groups in the order they are met. */
+class Writer {
+  readonly values: Mutable<GraphValue>[] = [];
+  readonly nodes: GraphNode[] = [];
+  readonly groups: GraphGroup[] = [];
+  readonly #index = new Map<string, number>();
+  readonly #constants = new Map<string, Constant>();
+
+  constructor(
+    private readonly options: DescribeOptions,
+    private readonly weights: Graph['weights'],
+    private readonly probes: ReadonlyMap<string, readonly string[]>,
+  ) {}
+
+  group(group: Omit<GraphGroup, 'about' | 'part' | 'node' | 'probe'> & Partial<GraphGroup>): number {
+    return this.groups.push({ about: null, part: null, node: null, probe: null, ...group }) - 1;
+  }
+
+  graph(graph: Graph, groupOf: (node: Node, i: number) => number): void {
+    const { scope } = this.options;
+    for (const value of graph.inputs)
+      if (!this.#index.has(value.name)) this.#add(value, { kind: 'input', role: withoutScope(value.name, scope) });
+    for (const constant of graph.constants.values()) this.#constants.set(constant.value.name, constant);
+    for (const [i, node] of graph.nodes.entries()) {
+      if (node.part && node.part.index !== this.options.shown) continue;
+      this.#node(node, groupOf(node, i));
+    }
+  }
+
+  /** An output of the segment. */
+  leaves(value: Value, role: string): number {
+    const index = this.#index.get(value.name) as number;
+    const known = this.values[index] as Mutable<GraphValue>;
+    if (known.kind === 'computed') known.role ??= role;
+    return index;
+  }
+
+  #node(node: Node, group: number): void {
+    const given = node.inputs.map((value) => this.#input(value));
+    const inputs = given.filter((index) => index !== undefined);
+    const outputs = node.outputs.map((value) => this.#add(value, { kind: 'computed' }));
+    const { attributes, op } = node;
+    const plain = Object.entries(attributes).filter(([, value]) => !isGraph(value));
+    const index = this.nodes.push({
+      op,
+      group,
+      inputs,
+      outputs,
+      attributes: Object.fromEntries(plain.map(([name, value]) => [name, attributeText(value)])),
+      formula: formulaOf(op, attributes),
+      hidden: given.length - inputs.length,
+    });
+    this.#bodies(node, index - 1, group, inputs);
+  }
+
+  /** −1 for an input that is left out, nothing for one that comes from a part that is not sent. */
+  #input(value: Value | null): number | undefined {
+    if (value === null) return -1;
+    const known = this.#index.get(value.name);
+    if (known !== undefined) return known;
+    const constant = this.#constants.get(value.name);
+    if (constant) return this.#add(value, { kind: 'constant', constant: spelled(constant.data) });
+    const weight = this.weights.get(value.name);
+    if (!weight) return undefined;
+    const stored = this.options.stored(weight.tensor);
+    const tensor = withoutScope(weight.tensor, this.options.prefix);
+    const part =
+      weight.part === undefined
+        ? stored
+        : { ...stored, shape: stored.shape.slice(1), bytes: stored.bytes / (stored.shape[0] ?? 1) };
+    return this.#add(value, {
+      kind: 'weight',
+      weight: { tensor: weight.part === undefined ? tensor : `${tensor}[${weight.part}]`, ...part },
+    });
+  }
+
+  #add({ name, dtype, shape }: Value, more: Partial<GraphValue>): number {
+    const probes = this.probes.get(name) ?? [];
+    const shown = withoutScope(withoutScope(name, this.options.scope), `w.${this.options.prefix}`);
+    const index = this.values.push({ name: shown, dtype, shape, kind: 'computed', probes, role: null, ...more }) - 1;
+    this.#index.set(name, index);
+    return index;
+  }
+
+  #bodies(node: Node, index: number, parent: number, outer: readonly number[]): void {
+    const { body, then_branch, else_branch } = node.attributes;
+    if (body && isGraph(body)) {
+      const states = node.inputs.length - (node.attributes.num_scan_inputs as number);
+      for (const [i, value] of body.inputs.entries())
+        this.#add(value, { kind: 'input', role: null, ...(outer[i] !== undefined && { of: outer[i] }) });
+      const group = this.group({ title: 'for each step', kind: 'loop', parent, node: index });
+      this.graph(body, () => group);
+      const results = [...body.outputs.values()].map((value) => this.#index.get(value.name) as number);
+      for (const [i, value] of body.inputs.slice(0, states).entries())
+        (this.values[this.#index.get(value.name) as number] as Mutable<GraphValue>).next = results[i] as number;
+      this.#become(node, results);
+    }
+    for (const [title, branch] of [
+      ['then', then_branch],
+      ['else', else_branch],
+    ] as const) {
+      if (!branch || !isGraph(branch)) continue;
+      const group = this.group({ title, kind: 'branch', parent, node: index });
+      this.graph(branch, () => group);
+      this.#become(
+        node,
+        [...branch.outputs.values()].map((value) => this.#index.get(value.name) as number),
+      );
+    }
+  }
+
+  /** What leaves a body is what its node gives. */
+  #become(node: Node, results: readonly number[]): void {
+    for (const [i, value] of node.outputs.entries()) {
+      const inner = this.values[results[i] as number];
+      if (inner) inner.of = this.#index.get(value.name) as number;
+    }
+  }
+}
+
+/** The tree of groups, made as nodes ask for theirs. */
+class Grouping {
+  readonly #known = new Map<string, number>();
+  readonly #root: number;
+
+  constructor(
+    private readonly writer: Writer,
+    private readonly places: readonly Place[],
+    private readonly about: DescribeOptions['about'],
+  ) {
+    this.#root = writer.group({ title: '', kind: 'root', parent: -1 });
+  }
+
+  of(i: number): number {
+    const { module, step, probe } = this.places[i] as Place;
+    const outer = module === null ? this.#root : this.#once(`${module}`, { title: module, kind: 'module', parent: this.#root });
+    const about = probe === null ? null : this.about(probe);
+    return this.#once(`${module}/${step}`, { title: step, kind: 'step', parent: outer, probe, about });
+  }
+
+  /** Operators of a part stand together within their step. */
+  ofPart(i: number, node: Node): number {
+    const group = this.of(i);
+    if (!node.part) return group;
+    const { name, index, count } = node.part;
+    return this.#once(`${group}/${name}`, { title: name, kind: 'part', parent: group, part: { index, count } });
+  }
+
+  #once(key: string, group: Parameters<Writer['group']>[0]): number {
+    const known = this.#known.get(key) ?? this.writer.group(group);
+    this.#known.set(key, known);
+    return known;
+  }
+}
+
+const attributeText = (value: Attribute): string =>
+  typeof value === 'object' && !isGraph(value) ? value.join(', ') : String(value);
+
+function spelled(data: Constant['data']): string {
+  const some = Array.from(data.subarray(0, SPELLED) as ArrayLike<number | bigint>, (value) => {
+    const number = Number(value);
+    return Number.isInteger(number) || !Number.isFinite(number) ? endOr(number) : String(Number(number.toPrecision(6)));
+  });
+  return data.length > SPELLED ? `${some.join(', ')} … (${data.length})` : some.join(', ');
+}
+
+/** Slices to the end are written with the largest whole number. */
+const endOr = (value: number): string => (value >= Number.MAX_SAFE_INTEGER ? 'end' : String(value));
