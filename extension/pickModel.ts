@@ -43,10 +43,10 @@ function modelItems(entries: readonly ModelEntry[], open: ReadonlySet<string>): 
     { label: 'Elsewhere', kind: vscode.QuickPickItemKind.Separator },
     {
       label: '$(folder-opened) Choose a folder…',
-      description: 'with config.json, or with one .gguf or .pth',
+      description: 'with config.json, or with one .gguf, .pth or .onnx',
       choice: () => browse(true),
     },
-    { label: '$(file) Choose a file…', description: '.safetensors, .gguf, .pth, .pt, .bin', choice: () => browse(false) },
+    { label: '$(file) Choose a file…', description: '.safetensors, .gguf, .onnx, .pth, .pt, .bin', choice: () => browse(false) },
   ];
 }
 
@@ -78,7 +78,7 @@ async function browse(folder: boolean): Promise<string | null> {
       canSelectFiles: !folder,
       canSelectFolders: folder,
       openLabel: 'Open in Model Lab',
-      ...(!folder && { filters: { 'Model files': ['safetensors', 'gguf', 'pth', 'pt', 'bin'] } }),
+      ...(!folder && { filters: { 'Model files': ['safetensors', 'gguf', 'onnx', 'pth', 'pt', 'bin'] } }),
     })) ?? [];
   return uri?.fsPath ?? null;
 }

@@ -8,7 +8,7 @@ import type { Session } from '../session.js';
 const ID = 'modelLab.models';
 const REFRESH_DELAY_MS = 300;
 /** What may be a model, or belong to one. */
-const MODEL_FILES = '**/{config.json,*.safetensors,*.gguf,*.pth,*.pt,pytorch_model*.bin}';
+const MODEL_FILES = '**/{config.json,*.safetensors,*.gguf,*.onnx,*.pth,*.pt,pytorch_model*.bin}';
 
 const GROUPS = [
   { source: 'workspace', label: 'Workspace' },

@@ -26,6 +26,8 @@ export interface TensorEntry {
   readonly transpose: boolean;
   /** Stored value → canonical value, when the file keeps another one (GGUF: 1 + a Gemma norm, −exp of Mamba's A_log). */
   readonly restore: ((value: number) => number) | null;
+  /** The values are stored one by one (ONNX: as varints): what the file holds → plain little-endian values. Read whole, never bound in place. */
+  readonly unpack: ((stored: Uint8Array) => Uint8Array<ArrayBuffer>) | null;
 }
 
 export interface CheckpointFile {
@@ -49,7 +51,7 @@ export interface Checkpoint {
   /** Path as the person named it. */
   readonly path: string;
   readonly name: string;
-  /** `safetensors`, `gguf`, `pth`. */
+  /** `safetensors`, `gguf`, `pth`, `onnx`. */
   readonly format: string;
   readonly files: readonly CheckpointFile[];
   readonly tensors: ReadonlyMap<string, TensorEntry>;

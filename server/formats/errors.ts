@@ -5,7 +5,7 @@ const hints = {
   FILE_NOT_FOUND: 'Check the path; a model that was moved has to be opened again from its new place.',
   FILE_UNREADABLE: 'Check that it is a regular file or folder and that you may read it.',
   FILE_UNWRITABLE: 'Check that the folder exists, that you may write to it and that the disk has room.',
-  FORMAT_UNKNOWN: 'Open a Hugging Face folder, a .safetensors, a .gguf, or a .pth, .pt or .bin that torch.save wrote.',
+  FORMAT_UNKNOWN: 'Open a Hugging Face folder, a .safetensors, .gguf or .onnx, or a .pth, .pt or .bin that torch.save wrote.',
   HEADER_TRUNCATED: 'The file ends early: download or copy it again.',
   HEADER_TOO_BIG: 'No real header is this big: the file is damaged or is not what its name says.',
   HEADER_INVALID: 'The header is damaged: download the file again or write it again with the library that made it.',
@@ -36,6 +36,8 @@ const hints = {
   PICKLE_FORBIDDEN: 'Nothing was executed. A checkpoint needs tensors and dictionaries only: ask its author for .safetensors.',
   PICKLE_INVALID: 'The pickle is damaged: download the file again.',
   PICKLE_TOO_BIG: 'No real state dict needs this much pickle: the file is damaged or hostile.',
+  EXTERNAL_INVALID:
+    'Weights beside an ONNX model are named by a path below its folder: save the model again with onnx.save_model.',
   PTH_LEGACY: 'Load it with PyTorch and save it again: torch.save(torch.load(path, weights_only=True), new_path).',
   PTH_UNSUPPORTED: 'Save a flat dictionary of contiguous tensors: {name: tensor.contiguous()}.',
 } as const;

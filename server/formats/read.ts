@@ -25,6 +25,7 @@ export const bindable = (entry: TensorEntry): boolean =>
   entry.permuteRows === null &&
   !entry.transpose &&
   entry.restore === null &&
+  entry.unpack === null &&
   entry.offset % (entry.dtype === 'F32' ? 4 : 2) === 0;
 
 /** Fills `out` with the values of `bytes`, which hold whole blocks. Throws DTYPE_UNDECODABLE, DTYPE_UNKNOWN. */
@@ -51,9 +52,14 @@ export async function readTensor(checkpoint: Checkpoint, entry: TensorEntry, row
   }
 }
 
-/** The bytes of `entry` as the file stores them, in a buffer of their own. */
-export const readRaw = (checkpoint: Checkpoint, entry: TensorEntry): Promise<Uint8Array<ArrayBuffer>> =>
-  withFile((checkpoint.files[entry.file] as CheckpointFile).path, (file) => file.read(entry.offset, entry.bytes));
+/** The values of `entry` as little-endian bytes of its own dtype, in a buffer of their own. */
+export const readRaw = async (
+  checkpoint: Checkpoint,
+  { file, offset, bytes, unpack }: TensorEntry,
+): Promise<Uint8Array<ArrayBuffer>> => {
+  const stored = await withFile((checkpoint.files[file] as CheckpointFile).path, (opened) => opened.read(offset, bytes));
+  return unpack ? unpack(stored) : stored;
+};
 
 /** Reads ranges of one tensor with its file kept open. */
 export class TensorReader {
@@ -92,11 +98,22 @@ export class TensorReader {
       throw formatError('TENSOR_TOO_BIG', this.path, this.entry.offset, `${quoted(this.entry.name)} has ${to - from} values.`);
     const out = new Float32Array(to - from);
     if (from === to) return out;
-    if (transpose) await this.transposed(from, to, out);
+    if (this.entry.unpack !== null) out.set((await this.unpacked(this.entry.unpack)).subarray(from, to));
+    else if (transpose) await this.transposed(from, to, out);
     else if (permuteRows !== null) await this.permuted(from, to, out, permuteRows);
     else await this.stored(from, to, (values, at) => out.set(values, at));
     if (restore !== null) for (let i = 0; i < out.length; i++) out[i] = restore(out[i] as number);
     return out;
+  }
+
+  private async unpacked(unpack: NonNullable<TensorEntry['unpack']>): Promise<Float32Array> {
+    const stored = new Uint8Array(this.entry.bytes);
+    await this.file.readInto(stored, this.entry.offset);
+    this.bytesRead += stored.length;
+    const bytes = unpack(stored);
+    const values = new Float32Array((bytes.length / this.dtype.bytes) * this.dtype.elements);
+    this.dtype.decode(bytes, values);
+    return values;
   }
 
   /** Stored elements [from, to), slab by slab: `use` gets a slab and its distance from `from`. The slab is reused. */

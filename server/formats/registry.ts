@@ -5,12 +5,14 @@ import { gguf } from './gguf.js';
 import { partOf } from './ggufParts.js';
 import { holdsWeights, openModelFolder } from './hfFolder.js';
 import { listFolder } from './modelFolder.js';
+import { onnx } from './onnx.js';
 import { pth } from './pth.js';
 import { statPath, withFile } from './rangedFile.js';
 import { safetensors } from './safetensors.js';
 
 export const formats: readonly Format[] = [
   gguf, //
+  onnx,
   pth,
   safetensors,
 ];
@@ -23,7 +25,8 @@ export const formatOf = (path: string, firstBytes: Uint8Array): Format | null =>
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   if ((await statPath(path)).isDirectory()) {
     const names = await listFolder(path);
-    const file = holdsWeights(names) ? null : onlyModelIn(names);
+    if (holdsWeights(names)) return openModelFolder(path);
+    const file = onlyModelIn(names) ?? (await exportedIn(path, names));
     return file === null ? openModelFolder(path) : openCheckpoint(join(path, file));
   }
   const firstBytes = await withFile(path, (file) => file.read(0, Math.min(16, file.bytes)));
@@ -32,12 +35,20 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   return format.open(path);
 }
 
-/** The one .gguf, whole or in parts, among the names of a folder; without any, the one .pth or .pt. */
+/** The one .gguf, whole or in parts, among the names of a folder; without any, the one .pth or .pt, or the one .onnx. */
 export function onlyModelIn(names: ReadonlySet<string>): string | null {
-  for (const { extensions } of [gguf, pth]) {
+  for (const { extensions } of [gguf, pth, onnx]) {
     const files = [...names].filter((name) => extensions.includes(extname(name).toLowerCase()));
     const models = files.filter((name) => (partOf(name)?.place ?? 1) === 1);
     if (models.length === 1) return models[0] as string;
   }
   return null;
+}
+
+/** The graph that exporters put into a folder of its own below the config and the tokenizer, at full precision. */
+async function exportedIn(folder: string, names: ReadonlySet<string>): Promise<string | null> {
+  if (!names.has('onnx')) return null;
+  const inside = await listFolder(join(folder, 'onnx')).catch(() => new Set<string>());
+  const file = inside.has('model.onnx') ? 'model.onnx' : onlyModelIn(inside);
+  return file === null ? null : join('onnx', file);
 }

@@ -9,7 +9,7 @@ export interface Declared {
 }
 
 /** What most formats leave as it is. */
-export const inOrder = { permuteRows: null, transpose: false, restore: null } as const;
+export const inOrder = { permuteRows: null, transpose: false, restore: null, unpack: null } as const;
 
 /**
  * Elements of a declared shape. Throws SHAPE_INVALID for anything but non-negative integers whose product a double holds exactly.

@@ -28,7 +28,7 @@ export function folderOf(uri: string): string | null {
   return path.dirname(fileURLToPath(`file://${host}${pathname}`));
 }
 
-const MODEL_FILE = /\.(?:safetensors|gguf|pth|pt|bin)$/i;
+const MODEL_FILE = /\.(?:safetensors|gguf|onnx|pth|pt|bin)$/i;
 
 const kindOf = async (place: string): Promise<'folder' | 'file' | null> => {
   const info = await stat(place).catch(() => null);

@@ -153,3 +153,48 @@ export const pickledDict = (...items: readonly (readonly [string, Uint8Array])[]
 /** A .pth of this pickle and one storage of 16 bytes. */
 export const pthFile = (pickle: Uint8Array, others: readonly Member[] = []): Buffer =>
   zipFile([{ name: 'm/data.pkl', data: pickle }, { name: 'm/data/0', data: new Uint8Array(16) }, ...others]);
+
+const varint = (value: number | bigint): Buffer => {
+  const out: number[] = [];
+  for (let rest = BigInt.asUintN(64, BigInt(value)); ; rest >>= 7n) {
+    out.push(Number(rest & 127n) | (rest > 127n ? 128 : 0));
+    if (rest <= 127n) return Buffer.from(out);
+  }
+};
+const tag = (field: number, wire: number) => varint(field * 8 + wire);
+const block = (field: number, ...parts: readonly (Uint8Array | string | number)[]) => {
+  const content = bytes(...parts);
+  return bytes(tag(field, 2), varint(content.length), content);
+};
+
+/** Fields of protobuf messages. */
+export const proto = {
+  varint,
+  tag,
+  int: (field: number, value: number | bigint) => bytes(tag(field, 0), varint(value)),
+  text: (field: number, value: string | Uint8Array) => block(field, value),
+  message: block,
+} as const;
+
+export interface OnnxTensorParts {
+  readonly name?: string;
+  readonly dims?: readonly (number | bigint)[];
+  readonly type?: number;
+  readonly raw?: Uint8Array;
+  readonly external?: Readonly<Record<string, string>>;
+}
+/** A TensorProto; without anything else its values are zeros. */
+export function onnxTensor({ name = 'w', dims = [4], type = 1, raw, external }: OnnxTensorParts = {}): Buffer {
+  const entries = Object.entries(external ?? {}).map(([key, value]) => block(13, proto.text(1, key), proto.text(2, value)));
+  const values = external ? bytes(...entries, proto.int(14, 1)) : block(9, raw ?? new Uint8Array(16));
+  return bytes(...dims.map((d) => proto.int(1, d)), proto.int(2, type), proto.text(8, name), values);
+}
+
+interface OnnxParts {
+  readonly initializers?: readonly Uint8Array[];
+  readonly nodes?: readonly Uint8Array[];
+  readonly other?: readonly Uint8Array[];
+}
+/** A ModelProto of one graph. */
+export const onnxFile = ({ initializers = [], nodes = [], other = [] }: OnnxParts = {}): Buffer =>
+  bytes(proto.int(1, 8), block(7, ...nodes.map((n) => block(1, n)), ...initializers.map((t) => block(5, t))), ...other);

@@ -94,6 +94,12 @@ const subjects: readonly Subject[] = [
   { file: parts[1] as string, region: () => [0, 700], beside: [parts[0] as string, parts[2] as string] },
   { file: 'rwkv_pth_v7/model.pth', region: () => [0, 6700] },
   { file: 'rwkv_pth_v7/model.pth', region: (data) => [data.length - 6200, data.length] },
+  { file: '../onnx/types.onnx', region: (data) => [0, data.length] },
+  {
+    file: '../onnx/external/model.onnx',
+    region: (data) => [0, data.length],
+    beside: ['../onnx/external/weights.bin', '../onnx/external/more/weights.bin'],
+  },
   { file: '../formats/legacy.bin', region: () => [0, 570] },
   { file: 'llama/config.json', region: (data) => [0, data.length], beside: ['llama/model.safetensors'] },
 ];

@@ -6,9 +6,12 @@ import {
   ggufPair,
   ggufTensor,
   ggufText,
+  onnxFile,
+  onnxTensor,
   op,
   pickledDict,
   pickledTensor,
+  proto,
   pthFile,
   safetensorsFile,
   u16,
@@ -248,13 +251,67 @@ const pth: Files = {
   'name-twice.pth': pthFile(pickledDict(['a', pickledTensor()], ['a', pickledTensor()])),
 };
 
-const others: Files = { 'unknown.onnx': 'neither of them' };
+const long = 'x'.repeat(1 << 17);
+/** A graph in an attribute of a node of a graph …, as deep as asked. */
+const nested = (depth: number): Buffer => {
+  let graph = bytes();
+  for (let i = 0; i < depth; i++) graph = proto.message(1, proto.message(5, proto.message(6, graph)));
+  return graph;
+};
+const external = (location: string, more: Readonly<Record<string, string>> = {}) =>
+  onnxFile({ initializers: [onnxTensor({ external: { location, ...more } })] });
+
+const onnx: Files = {
+  'empty.onnx': '',
+  'text.onnx': 'neither of them',
+  'zeros.onnx': new Uint8Array(64),
+  'no-graph.onnx': bytes(proto.int(1, 8)),
+  'no-version.onnx': bytes(proto.message(7)),
+  'graph-twice.onnx': bytes(onnxFile(), proto.message(7)),
+  'cut-short.onnx': onnxFile({ initializers: [onnxTensor()] }).subarray(0, 20),
+  'length-beyond-file.onnx': bytes(proto.int(1, 8), proto.tag(7, 2), proto.varint(2n ** 40n)),
+  'length-beyond-graph.onnx': bytes(proto.int(1, 8), proto.message(7, proto.tag(5, 2), proto.varint(100)), new Uint8Array(200)),
+  'length-negative.onnx': bytes(proto.int(1, 8), proto.tag(7, 2), proto.varint(-1)),
+  'varint-of-11-bytes.onnx': bytes(new Uint8Array([8, ...new Array(10).fill(0xff), 1])),
+  'varint-unfinished.onnx': bytes(8, 0xff),
+  'field-0.onnx': bytes(proto.int(1, 8), 0x02, 0),
+  'group.onnx': bytes(proto.int(1, 8), proto.tag(7, 3)),
+  'nested.onnx': onnxFile({ other: [], nodes: [proto.message(5, proto.message(6, nested(20_000)))] }),
+  'producer-bad-utf8.onnx': onnxFile({ other: [proto.text(2, notUtf8)] }),
+  'name-bad-utf8.onnx': onnxFile({ initializers: [bytes(proto.int(2, 1), proto.text(8, notUtf8))] }),
+  'name-long.onnx': onnxFile({ initializers: [onnxTensor({ name: long })] }),
+  'name-twice.onnx': onnxFile({ initializers: [onnxTensor(), onnxTensor()] }),
+  'type-missing.onnx': onnxFile({ initializers: [onnxTensor({ type: 0 })] }),
+  'type-unknown.onnx': onnxFile({ initializers: [onnxTensor({ type: 99 })] }),
+  'dims-negative.onnx': onnxFile({ initializers: [onnxTensor({ dims: [-4] })] }),
+  'dims-overflow.onnx': onnxFile({ initializers: [onnxTensor({ dims: [2n ** 40n, 2n ** 40n] })] }),
+  'dims-many.onnx': onnxFile({ initializers: [onnxTensor({ dims: new Array(17).fill(1) })] }),
+  'values-too-few.onnx': onnxFile({ initializers: [onnxTensor({ dims: [5] })] }),
+  'values-missing.onnx': onnxFile({ initializers: [bytes(proto.int(1, 4), proto.int(2, 1), proto.text(8, 'w'))] }),
+  'segmented.onnx': onnxFile({ initializers: [bytes(proto.message(3, proto.int(1, 0)), onnxTensor())] }),
+  'external-nowhere.onnx': external(''),
+  'external-missing.onnx': external('weights.bin'),
+  'external-parent.onnx': external('../weights.bin'),
+  'external-inside-parent.onnx': external('a/../../weights.bin'),
+  'external-absolute.onnx': external('/etc/passwd'),
+  'external-windows.onnx': external('C:\\weights.bin'),
+  'external-share.onnx': external('\\\\server\\weights.bin'),
+  'external-memory.onnx': external('*/_ORT_MEM_ADDR_/*', { offset: '140000000000000' }),
+  'external-nul.onnx': external('weights\0.bin'),
+  'external-offset.onnx': external('external-offset.onnx', { offset: '-16' }),
+  'external-offset-2^80.onnx': external('external-offset-2^80.onnx', { offset: '1208925819614629174706176' }),
+  'external-length.onnx': external('external-length.onnx', { length: '15' }),
+  'external-beyond-file.onnx': external('external-beyond-file.onnx', { offset: '1000' }),
+  'external-folder.onnx': external('.'),
+};
+
+const others: Files = { 'unknown.txt': 'neither of them' };
 
 /** What to open → the files to write first, by path relative to a folder. */
 export const malformed: Readonly<Record<string, Files>> = {
   ...folders,
   ...Object.fromEntries(
-    [safetensors, gguf, pth, others].flatMap((files) =>
+    [safetensors, gguf, pth, onnx, others].flatMap((files) =>
       Object.entries(files).map(([name, content]) => [name, { [name]: content }]),
     ),
   ),
