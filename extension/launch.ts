@@ -6,7 +6,13 @@ import { hasInspectorTab } from './panels.js';
 const BYTES_PER_GB = 1e9;
 
 /** Settings that the server reads when it starts. */
-export const SERVER_SETTINGS = ['modelLab.server.node', 'modelLab.server.threads', 'modelLab.memory.limit'] as const;
+export const SERVER_SETTINGS = [
+  'modelLab.server.node',
+  'modelLab.server.threads',
+  'modelLab.server.spinning',
+  'modelLab.provider',
+  'modelLab.memory.limit',
+] as const;
 
 /**
  * How to start the server process, by the settings at the time. It restores its models and runs after a crash, and when the
@@ -32,6 +38,8 @@ export function launcher(context: vscode.ExtensionContext): (again: boolean) => 
       ...['--storage', storage.fsPath],
       ...['--embedded', context.asAbsolutePath('media/models')],
       ...['--threads', String(settings.get('server.threads', 0))],
+      ...['--provider', settings.get('provider', 'cpu')],
+      ...(settings.get('server.spinning', false) ? ['--spinning'] : []),
       ...['--memory', String(Math.round(settings.get('memory.limit', 0) * BYTES_PER_GB))],
       ...(restores ? ['--restore'] : []),
     ];

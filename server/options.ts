@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type ProviderName, providerNames } from './runtime/providers.js';
 
 /** What the extension tells the server on its command line. */
 export interface ServerOptions {
@@ -8,6 +9,9 @@ export interface ServerOptions {
   readonly embedded: string | null;
   /** Threads to compute with; null for the machine's own choice. */
   readonly threads: number | null;
+  readonly provider: ProviderName;
+  /** Threads wait for work actively. */
+  readonly spinning: boolean;
   /** Bytes that models and runs may use together; null decides by the memory that is free. */
   readonly memoryLimit: number | null;
   /** Open the models and compute the runs of the session file again. */
@@ -23,6 +27,8 @@ export function parseOptions(args: readonly string[]): ServerOptions {
       storage: { type: 'string' },
       embedded: { type: 'string' },
       threads: { type: 'string' },
+      provider: { type: 'string' },
+      spinning: { type: 'boolean', default: false },
       memory: { type: 'string' },
       restore: { type: 'boolean', default: false },
     },
@@ -31,6 +37,8 @@ export function parseOptions(args: readonly string[]): ServerOptions {
     storage: text(values.storage),
     embedded: text(values.embedded),
     threads: positive(values.threads),
+    provider: providerNames.find((name) => name === values.provider) ?? 'cpu',
+    spinning: values.spinning === true,
     memoryLimit: positive(values.memory),
     restore: values.restore === true,
   };

@@ -4,7 +4,7 @@ import { promptIds } from '../prompt.js';
 import { Run } from '../runtime/run.js';
 import { StreamDecoder } from '../tokenizer/streamDecoder.js';
 import { openDevice } from './device.js';
-import { type Arguments, count, required, sampling, threads } from './usage.js';
+import { type Arguments, compute, count, required, sampling } from './usage.js';
 
 /** Streams the continuation of a prompt to stdout, sampled as generation_config.json says unless told otherwise. */
 export async function generate(args: Arguments): Promise<void> {
@@ -12,7 +12,7 @@ export async function generate(args: Arguments): Promise<void> {
   required(args, 'max');
   const max = count(args, 'max', 0, 1);
   const device = openDevice();
-  const open = await openModel(args.path, { device, threads: threads(args) });
+  const open = await openModel(args.path, { device, ...(await compute(args, device)) });
   const tokenizer = requireTokenizer(open);
   const run = await Run.create(open.model);
   await run.prefill(promptIds(tokenizer, prompt, args.chat ?? false));

@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { openDevice } from './device.js';
 import { expandProbes } from './probes.js';
 import { runForward } from './runForward.js';
-import { type Arguments, count, greedy, required, sampling, threads, tokenIds } from './usage.js';
+import { type Arguments, compute, count, greedy, required, sampling, tokenIds } from './usage.js';
 
 const promptOrIds = () =>
   new LabError({ code: 'USAGE', message: 'run needs --prompt or --ids, and not both', hint: 'see "help"' });
@@ -26,7 +26,7 @@ const notTaken = (name: string) =>
 export async function run(args: Arguments): Promise<void> {
   required(args, 'out');
   const device = openDevice();
-  const open = await openAny(args.path, { device, threads: threads(args) });
+  const open = await openAny(args.path, { device, ...(await compute(args, device)) });
   if ('forward' in open) await runForward(args, open);
   else await runSequence(args, open);
   await device.close();

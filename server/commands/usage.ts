@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { LabError } from '../protocol/errors.js';
 import type { Sampling } from '../protocol/models.js';
+import type { Compute, Device } from '../runtime/device.js';
+import { chooseProvider, providerNames } from '../runtime/providers.js';
 import { tokenizerNames } from '../tokenizer/named.js';
 
 export const usage = `Model Lab: the engine without an editor. PATH is a Hugging Face folder or a file.
@@ -14,7 +16,7 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
                                                   outputs and probes of a model of one pass; inputs by name, without batch axis or with
   generate PATH --prompt TEXT --max N [--chat]    streams text
 
-  Sampling: --temperature X (0 is greedy) --top-k K --top-p P --seed S.   --threads N
+  Sampling: --temperature X (0 is greedy) --top-k K --top-p P --seed S.   --threads N   --provider ${providerNames.join('|')}
   A probe name may hold * : --probe 'blocks.*.attn.pattern'
 `;
 
@@ -37,6 +39,7 @@ export const options = {
   'top-p': { type: 'string' },
   seed: { type: 'string' },
   threads: { type: 'string' },
+  provider: { type: 'string' },
 } as const;
 
 type Parsed = {
@@ -100,4 +103,12 @@ export const sampling = (args: Arguments, defaults: Sampling): Sampling => ({
 
 export const greedy: Sampling = { temperature: 0, topK: null, topP: null, seed: null };
 
-export const threads = (args: Arguments): number => count(args, 'threads', availableParallelism(), 1);
+/** What to compute with. A provider that does not work is told on stderr and replaced by the CPU. */
+export async function compute(args: Arguments, device: Device): Promise<Compute> {
+  const wanted = args.provider ?? 'cpu';
+  const name = providerNames.find((n) => n === wanted);
+  if (!name) throw badValue('provider', wanted, `one of ${providerNames.join(', ')}`);
+  const { provider, refused } = await chooseProvider(device, name);
+  if (refused) process.stderr.write(`warning[${refused.code}]: ${refused.message} (${refused.hint})\n`);
+  return { threads: count(args, 'threads', availableParallelism(), 1), provider };
+}

@@ -31,7 +31,21 @@ function partOf({ shape, offset, bytes, ...rest }: WeightPlace, part: number): W
   return { ...rest, shape: shape.slice(1), offset: offset + part * size, bytes: size };
 }
 
+/** What a provider can be told as it is; what it cannot is spelled out in operators that it has. */
+export interface Dialect {
+  /** FusedMatMul, which multiplies by a transposed matrix and a number at once. */
+  readonly fusedMatMul: boolean;
+  /** Sin and Cos in full precision; WGSL promises 11 bits, which is too few for RoPE: they are then computed in double, on the CPU. */
+  readonly exactAngles: boolean;
+}
+
+/** The CPU's. */
+export const plain: Dialect = { fusedMatMul: true, exactAngles: true };
+
 export interface EmitTarget {
+  /** Default: `plain`. */
+  readonly dialect?: Dialect;
+
   readonly place: (tensor: string) => WeightPlace;
   /**
    * `prepack`: x Wᵀ as Transpose + MatMul, which ONNX Runtime folds into its own packed copy, the fastest to decode.
@@ -140,6 +154,13 @@ class Emitter {
     });
   }
 
+  /** y = x · factor. */
+  scale(x: string, factor: number, y: string): void {
+    const data = Float32Array.of(factor);
+    this.#initializers.push({ name: `${y}.factor`, dataType: ELEMENT.f32, rawData: new Uint8Array(data.buffer) });
+    this.emit('Mul', [x, `${y}.factor`], [y]);
+  }
+
   isWeight = (value: Value | null | undefined): boolean =>
     value !== null && value !== undefined && this.graph.weights.has(value.name);
 
@@ -148,6 +169,10 @@ class Emitter {
     const weight = this.graph.weights.get(value.name);
     return weight !== undefined && this.target.place(weight.tensor).dtype !== 'F32';
   };
+
+  get dialect(): Dialect {
+    return this.target.dialect ?? plain;
+  }
 
   get prepacks(): boolean {
     return this.target.weights === 'prepack';
@@ -166,6 +191,27 @@ class Emitter {
 /** Attributes that are floats even when their value happens to be whole. */
 const FLOATS = new Set(['epsilon', 'alpha']);
 
+/** x · yᵀ · alpha in one operator each. */
+function spelledOut(e: Emitter, node: Node, [a, b]: string[], [y]: string[]): void {
+  const { transB = false, alpha = 1 } = node.attributes as { transB?: boolean; alpha?: number };
+  const rank = (node.inputs[1] as Value).shape.length;
+  const axes = Array.from({ length: rank }, (_, axis) => axis);
+  if (transB) e.emit('Transpose', [b as string], [`${y}.T`], { perm: [...axes.slice(0, -2), rank - 1, rank - 2] });
+  e.emit('MatMul', [a as string, transB ? `${y}.T` : (b as string)], [alpha === 1 ? (y as string) : `${y}.product`]);
+  if (alpha !== 1) e.scale(`${y}.product`, alpha, y as string);
+}
+
+function angle(e: Emitter, node: Node, inputs: string[], outputs: string[]): void {
+  if (e.dialect.exactAngles) {
+    e.emit(node.op, inputs, outputs);
+    return;
+  }
+  const [x, y] = [`${outputs[0]}.x`, `${outputs[0]}.y`];
+  e.emit('Cast', inputs, [x], { to: TensorProto_DataType.DOUBLE });
+  e.emit(node.op, [x], [y]);
+  e.emit('Cast', [y], outputs, { to: ELEMENT.f32 });
+}
+
 type Lowering = (e: Emitter, node: Node, inputs: string[], outputs: string[]) => void;
 
 const LOWER: Readonly<Record<string, Lowering>> = {
@@ -176,8 +222,11 @@ const LOWER: Readonly<Record<string, Lowering>> = {
       const turned = `${outputs[0]}.wT`;
       e.emit('Transpose', [inputs[1] as string], [turned], { perm: [1, 0] });
       e.emit('MatMul', [inputs[0] as string, turned], outputs);
-    } else e.emit('FusedMatMul', inputs, outputs, { transB, alpha }, 'com.microsoft');
+    } else if (e.dialect.fusedMatMul) e.emit('FusedMatMul', inputs, outputs, { transB, alpha }, 'com.microsoft');
+    else spelledOut(e, node, inputs, outputs);
   },
+  Sin: angle,
+  Cos: angle,
   RMSNorm(e, node, inputs, outputs) {
     e.emit('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: node.attributes.eps as number });
   },

@@ -62,13 +62,14 @@ async function native(lab: Lab): Promise<DoctorCheck> {
 }
 
 async function providers(lab: Lab): Promise<DoctorCheck> {
-  const offered = await lab.device.providers();
+  const [offered, { provider, refused }] = [await lab.device.providers(), await lab.provider()];
+  const there = offered.includes(provider);
   return {
     id: 'providers',
     title: 'Execution providers',
-    status: offered.includes(lab.device.provider) ? 'ok' : 'failed',
-    detail: `Models run on ${lab.device.provider}. This build of ONNX Runtime offers ${offered.join(', ')}.`,
-    action: offered.includes(lab.device.provider) ? '' : 'Install the extension again for this platform.',
+    status: !there ? 'failed' : refused ? 'warning' : 'ok',
+    detail: `${refused?.message ?? `Models run on ${provider}.`} This build of ONNX Runtime offers ${offered.join(', ')}.`,
+    action: !there ? 'Install the extension again for this platform.' : (refused?.hint ?? ''),
   };
 }
 

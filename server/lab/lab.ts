@@ -6,6 +6,7 @@ import type { ModelId } from '../protocol/models.js';
 import type { Params } from '../protocol/requests.js';
 import type { RunId } from '../protocol/runs.js';
 import type { Device } from '../runtime/device.js';
+import { chooseProvider, type ProviderChoice } from '../runtime/providers.js';
 import { type LabModel, Models, type OpenOptions } from './models.js';
 import { Runs } from './runs.js';
 import { emptySession, type Session, SessionFile } from './session.js';
@@ -20,6 +21,7 @@ export class Lab {
   active: Params<'language/active'> = { model: null, run: null, layer: 0 };
   /** Folders of the workspace on this machine. */
   folders: readonly string[] = [];
+  #provider: Promise<ProviderChoice> | null = null;
   #recent: readonly string[] = [];
   readonly #file: SessionFile | null;
 
@@ -31,8 +33,25 @@ export class Lab {
     const threads = options.threads ?? availableParallelism();
     this.#file = options.storage === null ? null : new SessionFile(options.storage);
     const runsMemory = () => this.runs.list.reduce((sum, run) => sum + run.info.memory, 0);
-    this.models = new Models({ device, threads, memoryLimit: options.memoryLimit, runsMemory, emit });
+    this.models = new Models({
+      device,
+      threads,
+      spinning: options.spinning,
+      provider: async () => (await this.provider()).provider,
+      memoryLimit: options.memoryLimit,
+      runsMemory,
+      emit,
+    });
     this.runs = new Runs(this.models, emit, () => void this.#save());
+  }
+
+  /** Where models run, tried out once; that it is not what was asked for is said once. */
+  provider(): Promise<ProviderChoice> {
+    this.#provider ??= chooseProvider(this.device, this.options.provider).then((choice) => {
+      if (choice.refused) this.emit('notice', { level: 'warning', text: choice.refused.message, error: choice.refused });
+      return choice;
+    });
+    return this.#provider;
   }
 
   get recent(): readonly string[] {

@@ -15,6 +15,9 @@ export interface LabModel extends OpenModel {
 export interface ModelsOptions {
   readonly device: Device;
   readonly threads: number;
+  readonly spinning: boolean;
+  /** Where models run; settled before the first is opened. */
+  readonly provider: () => Promise<string>;
   /** Bytes for all models and runs together; null: what is free now. */
   readonly memoryLimit: number | null;
   /** Bytes that runs hold now. */
@@ -113,11 +116,13 @@ export class Models {
   }
 
   async #load(path: string, signal: AbortSignal, onProgress: NonNullable<OpenOptions['onProgress']>): Promise<LabModel> {
-    const { device, threads, memoryLimit } = this.options;
+    const { device, threads, spinning, memoryLimit } = this.options;
     const used = this.list.reduce((sum, m) => sum + m.info.memory, this.options.runsMemory());
     const opened = await openModel(path, {
       device,
       threads,
+      spinning,
+      provider: await this.options.provider(),
       memoryLimit: memoryLimit === null ? freemem() : Math.min(memoryLimit - used, freemem()),
       onProgress,
       signal,
@@ -157,7 +162,7 @@ function describe(id: ModelId, opened: OpenModel): ModelInfo {
     family: architecture.id,
     parameters: parameterCount(checkpoint),
     dtype: mainDtype(opened),
-    provider: model.device.provider,
+    provider: model.provider,
     memory: memoryNeeded(checkpoint),
     vocabSize: config.vocab,
     dModel: config.dModel,

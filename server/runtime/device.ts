@@ -40,10 +40,18 @@ export interface Step {
 /** Steps in order: one call of the device, cancellable between steps. */
 export type Program = readonly Step[];
 
-export interface SessionOptions {
+/** What a session computes with. */
+export interface Compute {
+  readonly threads: number;
+  /** Execution provider by ONNX Runtime's name; what it has no kernel for runs on the CPU. Default: cpu. */
+  readonly provider?: string;
+  /** Threads wait for work actively: faster on a machine with nothing else to do, much slower on a busy one. Default: false. */
+  readonly spinning?: boolean;
+}
+
+export interface SessionOptions extends Compute {
   /** Folder that external data locations are relative to. */
   readonly folder: string;
-  readonly threads: number;
   /** Keep packed copies of weights (generating sessions), or work on the mapped file (inspection). */
   readonly prepack: boolean;
 }
@@ -61,7 +69,6 @@ export type StateSnapshot = ReadonlyMap<string, HostTensor>;
  * the same class in the caller's thread for tests.
  */
 export interface Device {
-  readonly provider: string;
   load(model: Uint8Array, options: SessionOptions): Promise<number>;
   release(sessions: readonly number[]): Promise<void>;
   /** Errors: CANCELLED, RUNTIME_FAILED. */

@@ -10,8 +10,9 @@ import { assertSound } from '../graph/verify.js';
 import { cancelled, LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
-import type { Device } from './device.js';
+import type { Compute, Device } from './device.js';
 import { describeLayers } from './layers.js';
+import { dialectOf } from './providers.js';
 import type { LayerView } from './view.js';
 import { WeightStore } from './weights.js';
 
@@ -22,9 +23,8 @@ export interface Piece {
   readonly graph: Graph;
 }
 
-export interface ModelOptions {
+export interface ModelOptions extends Compute {
   readonly device: Device;
-  readonly threads: number;
   /** Refuse models that need more; default: the memory that is free now. */
   readonly memoryLimit?: number;
   /** Blocks to a session of the generating chain; by PIECE_PARAMETERS unless a measurement wants another number. */
@@ -93,7 +93,7 @@ export class Model {
     readonly bound: BoundArchitecture,
     readonly device: Device,
     private readonly weights: WeightStore,
-    private readonly threads: number,
+    private readonly compute: Compute,
     /** embed, groups of blocks, head: run in order they are the model. */
     readonly pieces: readonly Piece[],
     readonly capture: boolean,
@@ -120,10 +120,12 @@ export class Model {
     };
     const weights = await WeightStore.open(checkpoint, goOn);
     options.onProgress?.(1, total);
+    const { threads, provider = 'cpu', spinning = false } = options;
+    const compute = { threads, provider, spinning };
     const pieces: Piece[] = [];
     const add = async (spec: SegmentSpec, prepack: boolean) => {
       goOn();
-      pieces.push(await compile(bound, spec, weights, options.device, options.threads, prepack));
+      pieces.push(await compile(bound, spec, weights, options.device, compute, prepack));
       options.onProgress?.(1 + pieces.length, total);
     };
     try {
@@ -140,7 +142,11 @@ export class Model {
       await weights.close();
       throw error;
     }
-    return new Model(checkpoint, bound, options.device, weights, options.threads, pieces, options.capture ?? true);
+    return new Model(checkpoint, bound, options.device, weights, compute, pieces, options.capture ?? true);
+  }
+
+  get provider(): string {
+    return this.compute.provider ?? 'cpu';
   }
 
   /** States of a block that gain a row a token: k and v, or the latent; they grow together. */
@@ -164,7 +170,7 @@ export class Model {
       [...(spec.interventions ?? [])].sort(),
     ]);
     const piece =
-      this.#inspections.get(key) ?? compile(this.bound, spec, this.weights, this.device, this.threads, false, spec.probes);
+      this.#inspections.get(key) ?? compile(this.bound, spec, this.weights, this.device, this.compute, false, spec.probes);
     this.#inspections.delete(key);
     this.#inspections.set(key, piece);
     piece.catch(() => this.#inspections.delete(key));
@@ -191,13 +197,14 @@ async function compile(
   spec: SegmentSpec,
   weights: WeightStore,
   device: Device,
-  threads: number,
+  compute: Compute,
   prepack: boolean,
   only?: ReadonlySet<string>,
 ): Promise<Piece> {
   const built = buildSegment(bound, spec).graph;
   const graph = only ? prune(built, [...only]) : built;
   assertSound(graph);
-  const model = emitOnnx(graph, { place: weights.place, weights: prepack ? 'prepack' : 'map' });
-  return { session: await device.load(model, { folder: weights.folder, threads, prepack }), spec, graph };
+  const dialect = dialectOf(compute.provider ?? 'cpu');
+  const model = emitOnnx(graph, { place: weights.place, weights: prepack ? 'prepack' : 'map', dialect });
+  return { session: await device.load(model, { ...compute, folder: weights.folder, prepack }), spec, graph };
 }

@@ -18,7 +18,6 @@ const yieldToEvents = () => new Promise<void>((resolve) => setImmediate(resolve)
 
 /** Sessions and state in this thread. The only file that imports onnxruntime-node. */
 export class LocalDevice implements Device {
-  readonly provider = 'cpu';
   readonly #sessions = new Map<number, InferenceSession>();
   readonly #states = new Map<string, StateCell>();
   #next = 1;
@@ -26,7 +25,7 @@ export class LocalDevice implements Device {
   async load(model: Uint8Array, options: SessionOptions): Promise<number> {
     try {
       const session = await InferenceSession.create(model, {
-        executionProviders: ['cpu'],
+        executionProviders: options.provider && options.provider !== 'cpu' ? [options.provider, 'cpu'] : ['cpu'],
         graphOptimizationLevel: 'all',
         intraOpNumThreads: options.threads,
         interOpNumThreads: 1,
@@ -38,7 +37,7 @@ export class LocalDevice implements Device {
             model_external_initializers_file_folder_path: options.folder,
             disable_prepacking: options.prepack ? '0' : '1',
             // Spinning threads of many sessions would fight over the cores.
-            intra_op: { allow_spinning: '0' },
+            intra_op: { allow_spinning: options.spinning ? '1' : '0' },
           },
         },
       });

@@ -3,7 +3,7 @@ import type { StateSpec } from '../graph/state.js';
 import { LabError, type LabErrorData } from '../protocol/errors.js';
 import type { Device, HostTensor, Program, RunOptions, SessionOptions, StateSnapshot } from './device.js';
 
-type Plain = Exclude<keyof Device, 'provider' | 'run'>;
+type Plain = Exclude<keyof Device, 'run'>;
 
 export type ToWorker =
   | { readonly id: number; readonly method: Plain; readonly args: readonly unknown[] }
@@ -35,7 +35,6 @@ const lost = (why: string) =>
 
 /** A device in a worker thread, so that the server answers while a model runs. */
 export class WorkerDevice implements Device {
-  readonly provider = 'cpu';
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #next = 1;

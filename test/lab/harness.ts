@@ -38,7 +38,16 @@ export const recipe = (given: Partial<RunRecipe> & Pick<RunRecipe, 'path'>): Run
 export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
   const events: Fired[] = [];
   const waiting = new Set<(fired: Fired) => void>();
-  const given = { storage: null, embedded: models, threads: 1, memoryLimit: null, restore: false, ...options };
+  const given = {
+    storage: null,
+    embedded: models,
+    threads: 1,
+    provider: 'cpu' as const,
+    spinning: false,
+    memoryLimit: null,
+    restore: false,
+    ...options,
+  };
   const lab = new Lab(new LocalDevice(), given, (event, payload) => {
     const fired = { event, payload } as Fired;
     events.push(fired);

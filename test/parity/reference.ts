@@ -8,6 +8,41 @@ import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { assertClose } from './oracle.js';
 
+/** Fixtures of transformers' own families. */
+export const families: readonly string[] = [
+  'gpt2',
+  'llama',
+  'llama_yarn',
+  'mistral',
+  'qwen2',
+  'qwen3',
+  'gemma3_text',
+  'gemma2',
+  'gpt_neox',
+  'phi3',
+  'glm',
+  'glm4',
+  'mixtral',
+  'qwen3_moe',
+  'gpt_oss',
+  'deepseek_v2',
+  'deepseek_v3',
+  'mamba',
+  'falcon_mamba',
+  'mamba2',
+  'rwkv4',
+  'rwkv7',
+  'jamba',
+  'recurrent_gemma',
+  'falcon_h1',
+  'qwen3_next',
+  'zamba2',
+  'xlstm',
+];
+
+/** transformers records the residual stream of these behind each block, not before it, and has no embedding among them. */
+export const recordedBehind = new Set(['mamba', 'falcon_mamba', 'mamba2', 'rwkv4']);
+
 type Oracle = ReadonlyMap<string, Tensor>;
 
 export interface Opened {
