@@ -41,6 +41,8 @@ export const onnxTypes: ReadonlyMap<number, { readonly dtype: string; readonly b
 /** Fields of TensorProto that hold values; `raw` as little-endian bytes, the others one by one. */
 export const payloads = { float: 4, int32: 5, string: 6, int64: 7, raw: 9, double: 10, uint64: 11 } as const;
 const typed: ReadonlySet<number> = new Set(Object.values(payloads).filter((field) => field !== payloads.raw));
+/** Packed, these are the bytes that `raw_data` would hold. */
+const fixed: ReadonlySet<number> = new Set([payloads.float, payloads.double]);
 export const externalFields = { entries: 13, location: 14 } as const;
 
 export interface ExternalData {
@@ -81,7 +83,8 @@ export async function readStoredTensor(reader: ProtoReader, { from, to }: ProtoF
   const shape: number[] = [];
   const raw: ProtoField[] = [];
   const entries: ProtoField[] = [];
-  let [singly, external] = [false, false];
+  const singly: ProtoField[] = [];
+  let external = false;
   for (let at = from; at < to; ) {
     const field = reader.fieldAtHand(at, to) ?? (await reader.field(at, to));
     at = field.to;
@@ -91,19 +94,20 @@ export async function readStoredTensor(reader: ProtoReader, { from, to }: ProtoF
       throw formatError('HEADER_INVALID', path, field.at, 'A tensor is cut into segments, which no runtime reads.');
     else if (field.number === 8) name = await reader.text(field, 'A tensor name');
     else if (field.number === payloads.raw) raw.push(field);
-    else if (typed.has(field.number)) singly ||= field.to > field.from;
+    else if (typed.has(field.number)) singly.push(field);
     else if (field.number === externalFields.entries) entries.push(field);
     else if (field.number === externalFields.location) external = field.value === 1;
   }
   const known = onnxTypes.get(type);
   if (!known) throw formatError('DTYPE_UNKNOWN', path, from, `Tensor ${quoted(name)} has the unknown data type ${type}.`);
   const elements = elementsOf(shape, name, path, from);
-  const last = raw.at(-1);
+  const packed = singly.length === 1 && singly.every(({ wire, number }) => wire === 2 && fixed.has(number));
+  const last = packed && elements > 0 ? singly[0] : raw.at(-1);
   const values: StoredTensor['values'] = external
     ? { kind: 'external', ...(await readExternal(reader, entries, name, from)) }
     : last
       ? { kind: 'raw', from: last.from, to: last.to }
-      : { kind: singly ? 'typed' : 'none' };
+      : { kind: singly.some((field) => field.to > field.from) ? 'typed' : 'none' };
   const tensor = { name, ...known, shape, elements, from, to, values };
   checkSize(tensor, path);
   return tensor;
