@@ -8,7 +8,8 @@ import { tokenizerNames } from '../tokenizer/named.js';
 export const usage = `Model Lab: the engine without an editor. PATH is a Hugging Face folder or a file.
 
   inspect  PATH [--tokens T]                      headers, architecture, tensors, declared state and its bytes at T, probes
-  tokenize (PATH | --tokenizer NAME) --text TEXT  ids and pieces with UTF-16 offsets
+  tokenize (PATH | --tokenizer NAME) (--text TEXT | --file FILE | --stdin) [--json]
+                                                  ids and pieces with UTF-16 offsets; --json: bytes, roles, merges too
                                                   NAME: ${tokenizerNames.join(' ')}
   run      PATH (--prompt TEXT | --ids 1,2,3) [--probe NAME]… [--generate N] [--all] --out FILE.safetensors
                                                   logits [T,V] and probes of the prompt (--all: of the generated tokens too)
@@ -23,6 +24,9 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
 export const options = {
   help: { type: 'boolean' },
   text: { type: 'string' },
+  file: { type: 'string' },
+  stdin: { type: 'boolean' },
+  json: { type: 'boolean' },
   tokenizer: { type: 'string' },
   prompt: { type: 'string' },
   ids: { type: 'string' },
@@ -57,7 +61,7 @@ const badValue = (name: string, value: string, expected: string) =>
 
 const missing = (name: string) => new LabError({ code: 'USAGE', message: `--${name} is missing`, hint: 'see "help"' });
 
-export function required(args: Arguments, name: 'text' | 'prompt' | 'max' | 'out'): string {
+export function required(args: Arguments, name: 'prompt' | 'max' | 'out'): string {
   const value = args[name];
   if (value === undefined) throw missing(name);
   return value;

@@ -37,11 +37,3 @@ export const tokenizerUnknown = (name: string, known: readonly string[]): LabErr
     message: `There is no tokenizer called ${JSON.stringify(name)}.`,
     hint: `Choose one of ${known.join(', ')}, or give the path of a model to use its own.`,
   });
-
-/** Merging a stretch takes time that grows with the square of its length. */
-export const stretchTooLong = (at: number, length: number, most: number): LabError =>
-  new LabError({
-    code: 'TEXT_TOO_LONG',
-    message: `From character ${at} on, ${length} characters follow each other without a place to split; the limit is ${most}.`,
-    hint: 'Put spaces or line breaks into it, or tokenize it in parts.',
-  });

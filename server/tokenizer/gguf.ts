@@ -124,6 +124,7 @@ function sentencePiece(metadata: Metadata): TokenizerJson {
       fuse_unk: true,
       byte_fallback: true,
     },
+    impliedMerges: true,
   };
 }
 

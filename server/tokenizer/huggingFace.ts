@@ -1,13 +1,16 @@
+import type { TokenOrigin, TokenPart, TokenRole } from '../protocol/tokens.js';
 import { AddedTokens } from './addedTokens.js';
 import { type Aligned, alignNormalised, identity, relabel } from './alignment.js';
 import { bytesOfToken, decodeUtf8, toByteAlphabet, utf8 } from './bytes.js';
 import { chatRenderer, chooseTemplate, type SpecialTokens } from './chatTemplate.js';
+import { crossesCut, separatesLines } from './cuts.js';
 import { tokenizerInvalid } from './errors.js';
 import { type Library, normaliserOf, openLibrary } from './library.js';
 import { measureTokens, originalRange, placePieces, type Spelling } from './offsets.js';
+import { originsOf } from './origins.js';
 import { exactPreTokenizer } from './preTokenizers.js';
-import type { Piece, Tokenizer } from './tokenizer.js';
-import { type AddedTokenJson, flatten, type TokenizerConfig, type TokenizerJson } from './tokenizerJson.js';
+import type { EncodeOptions, Piece, Tokenizer } from './tokenizer.js';
+import { type AddedTokenJson, flatten, type Step, type TokenizerConfig, type TokenizerJson } from './tokenizerJson.js';
 
 /** What acts at the ends of a text only, and would act on every fragment of it. */
 const AT_ENDS = new Set(['Prepend', 'Strip']);
@@ -46,6 +49,9 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #alphabet: Alphabet;
   readonly #spelling: Spelling;
   readonly #texts: string[] = [];
+  readonly #origin: (id: number) => TokenOrigin;
+  readonly #cutsAtLines: () => boolean;
+  #cuts: boolean | null = null;
   readonly #pieces = new Map<string, readonly TokenOfPiece[]>();
   /** Ids the post-processor puts before and after the text. */
   readonly #around: { readonly before: readonly number[]; readonly after: readonly number[] };
@@ -70,6 +76,9 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#spelling = spellingOf(json);
     this.#decoding = decodingOf(json);
     this.#around = this.#specialAround();
+    const { vocab: names, tokens_to_ids: ids } = library.model;
+    this.#origin = originsOf(json, { names, ids, show: (id) => this.#part(id) });
+    this.#cutsAtLines = () => cutsAtLines(json, library);
     const special = specialTokens(config);
     const id = (name: string) => (special[name] === undefined ? undefined : library.model.tokens_to_ids.get(special[name]));
     this.bos = id('bos_token') ?? null;
@@ -77,29 +86,34 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.renderChat = chatRenderer(chooseTemplate(chatTemplate, config.chat_template), special);
   }
 
-  encode(text: string, options: { readonly special?: boolean } = {}): readonly Piece[] {
+  get cutsAtLines(): boolean {
+    this.#cuts ??= this.#cutsAtLines();
+    return this.#cuts;
+  }
+
+  encode(text: string, options: EncodeOptions = {}): readonly Piece[] {
     const pieces: Piece[] = [];
     const add = (id: number, start: number, end: number) => pieces.push({ id, text: this.text(id), start, end });
-    const special = options.special ?? true;
+    const { special = true, continues = false } = options;
     if (special) for (const id of this.#around.before) add(id, 0, 0);
     for (const { token, text: section } of this.#beforeNormalising.split(identity(text, 0))) {
       if (token) add(token.id, ...originalRange(section, 0, section.text.length));
-      else this.#encodeSection(section, add);
+      else this.#encodeSection(section, continues, add);
     }
     if (special) for (const id of this.#around.after) add(id, text.length, text.length);
     return pieces;
   }
 
-  #encodeSection(section: Aligned, add: (id: number, start: number, end: number) => void): void {
+  #encodeSection(section: Aligned, continues: boolean, add: (id: number, start: number, end: number) => void): void {
     const base = section.starts[0] as number;
     const { normalizer } = this.#library;
+    const inside = continues && base === 0;
+    const normalise = (text: string) => (inside ? this.#localNormalise(text) : (normalizer?.normalize(text) ?? text));
     const normalised =
-      normalizer === null
-        ? section
-        : alignNormalised(section.text, base, normalizer.normalize(section.text), this.#localNormalise);
+      normalizer === null ? section : alignNormalised(section.text, base, normalise(section.text), this.#localNormalise);
     for (const { token, text } of this.#afterNormalising.split(normalised)) {
       if (token) add(token.id, ...originalRange(text, 0, text.text.length));
-      else this.#encodeText(text, base === 0 ? 0 : 1, add);
+      else this.#encodeText(text, base === 0 && !continues ? 0 : 1, add);
     }
   }
 
@@ -177,6 +191,25 @@ export class HuggingFaceTokenizer implements Tokenizer {
     return utf8(mark === null ? text : text.replaceAll(mark, ' '));
   }
 
+  role(id: number): TokenRole {
+    const { model } = this.#library;
+    if (id === model.unk_token_id) return 'unknown';
+    const added = this.#added.get(id);
+    if (added) return added.special === true ? 'special' : 'added';
+    const name = model.vocab[id];
+    if (name === undefined) return 'unknown';
+    return this.#spelling.byteFallback && BYTE_TOKEN.test(name) ? 'byte' : 'text';
+  }
+
+  origin(id: number): TokenOrigin {
+    const role = this.role(id);
+    return role === 'text' ? this.#origin(id) : { how: role };
+  }
+
+  #part(id: number): TokenPart {
+    return { id, text: this.text(id), bytes: [...this.bytes(id)] };
+  }
+
   text(id: number): string {
     const known = this.#texts[id];
     if (known !== undefined) return known;
@@ -195,12 +228,30 @@ function alphabetOf(json: TokenizerJson): Alphabet {
 }
 
 function spellingOf(json: TokenizerJson): Spelling {
-  const { type, continuing_subword_prefix, end_of_word_suffix } = json.model;
+  const { type, continuing_subword_prefix, end_of_word_suffix, byte_fallback } = json.model;
   return {
     continuation: type === 'WordPiece' ? String(continuing_subword_prefix ?? '##') : '',
     wordEnd: typeof end_of_word_suffix === 'string' ? end_of_word_suffix : '',
     unknownIsWhole: type === 'WordPiece',
+    byteFallback: byte_fallback === true,
   };
+}
+
+/** Normalisers that change a text place by place, or at its start only, where `encode` knows whether it is one. */
+const LOCAL = new Set(['NFC', 'NFD', 'NFKC', 'NFKD', 'Lowercase', 'StripAccents', 'BertNormalizer', 'Prepend', 'Replace']);
+
+function cutsAtLines(json: TokenizerJson, { pre_tokenizer, model }: Library): boolean {
+  const reaches = ({ content, lstrip }: AddedTokenJson) => lstrip === true || crossesCut(content);
+  const isLocal = ({ type, pattern }: Step) =>
+    LOCAL.has(type) && (type !== 'Replace' || typeof (pattern as { String?: unknown } | undefined)?.String === 'string');
+  if (json.added_tokens.some(reaches) || !flatten(json.normalizer).every(isLocal)) return false;
+  // Without words of their own, tokens go as far as the vocabulary lets them.
+  if (json.pre_tokenizer === null || pre_tokenizer === null) {
+    const known = json.model.byte_fallback === true || model.tokens_to_ids.has('\n');
+    return known && !model.vocab.some((token) => crossesCut(token ?? ''));
+  }
+  const local = normaliserOf(flatten(json.normalizer).filter((step) => !AT_ENDS.has(step.type)));
+  return separatesLines((text, continues) => pre_tokenizer.pre_tokenize(local(text), { section_index: continues ? 1 : 0 }));
 }
 
 /** Byte-level and SentencePiece decoders only join bytes; others (WordPiece's spaces) are the library's. */

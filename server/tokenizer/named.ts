@@ -1,8 +1,11 @@
 import { tokenizerUnknown } from './errors.js';
+import { HuggingFaceTokenizer } from './huggingFace.js';
 import { llama3Vocabulary, sentencePieceVocabulary } from './llama.js';
+import { readVocabulary } from './media.js';
 import { type Encoding, OpenAiTokenizer } from './openAi.js';
 import { rwkvWorld } from './rwkvWorld.js';
 import type { Tokenizer } from './tokenizer.js';
+import { parseTokenizerJson } from './tokenizerJson.js';
 
 /** OpenAI's first vocabularies, with the special token that all of them have. */
 async function early(vocabulary: Promise<{ readonly default: Encoding['ranks'] }>): Promise<Tokenizer> {
@@ -24,6 +27,12 @@ async function o200k(): Promise<Tokenizer> {
   return new OpenAiTokenizer({ ranks, split, special: { '<|endoftext|>': 199999, '<|endofprompt|>': 200018 } });
 }
 
+/** Qwen 2.5 and 3 share these tokens. Those that control a chat are recognised in text, as in the model's own tokenizer. */
+async function qwen3(): Promise<Tokenizer> {
+  const json = parseTokenizerJson(await readVocabulary('qwen3_tokenizer.json.br'));
+  return new HuggingFaceTokenizer(json, { eos_token: '<|im_end|>' }, null);
+}
+
 /** Vocabularies that come with the lab. Each lies in a file of its own, which is loaded when it is first asked for. */
 const tokenizers: Readonly<Record<string, () => Promise<Tokenizer>>> = {
   gpt2: () => early(import('gpt-tokenizer/bpeRanks/r50k_base')),
@@ -34,6 +43,7 @@ const tokenizers: Readonly<Record<string, () => Promise<Tokenizer>>> = {
   rwkv_world: rwkvWorld,
   llama2: async () => sentencePieceVocabulary((await import('llama-tokenizer-js')).default),
   llama3: async () => llama3Vocabulary((await import('llama3-tokenizer-js')).default),
+  qwen3,
   mistral: async () => sentencePieceVocabulary((await import('mistral-tokenizer-js')).default),
 };
 

@@ -35,6 +35,8 @@ export interface Spelling {
   readonly wordEnd: string;
   /** An unknown word is one token, whatever its length. */
   readonly unknownIsWhole: boolean;
+  /** `<0x41>` stands for a byte, and never for its own spelling. */
+  readonly byteFallback: boolean;
 }
 
 /**
@@ -52,14 +54,15 @@ export function measureTokens(
   let bytesDone = 0;
   return tokens.map((token, index) => {
     const text = texts[index] as string;
-    const found = bytesDone === 0 && text !== '' ? piece.indexOf(text, at) : -1;
+    const isByte = spelling.byteFallback && BYTE_TOKEN.test(token);
+    const found = !isByte && bytesDone === 0 && text !== '' ? piece.indexOf(text, at) : -1;
     if (found >= 0) {
       at = found + text.length;
       return [found, at];
     }
     const start = at;
     const character = Math.min(piece.length, at + characterWidth(piece, at));
-    if (BYTE_TOKEN.test(token)) {
+    if (isByte) {
       bytesDone = (bytesDone + 1) % utf8Length(piece.codePointAt(at) ?? 0);
       if (bytesDone === 0) at = character;
       return [start, character];

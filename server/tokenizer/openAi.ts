@@ -1,6 +1,9 @@
 import { BytePairEncodingCore, type RawBytePairRanks } from 'gpt-tokenizer/BytePairEncodingCore';
+import type { TokenOrigin, TokenPart, TokenRole } from '../protocol/tokens.js';
 import { charactersOf, decodeUtf8, utf8 } from './bytes.js';
-import { stretchTooLong } from './errors.js';
+import { separatesLines } from './cuts.js';
+import { mergeLong } from './mergeLong.js';
+import { mergeTree } from './merges.js';
 import type { Piece, Tokenizer } from './tokenizer.js';
 
 /** What tiktoken calls an encoding, but for its special tokens, which are not looked for in text. */
@@ -12,10 +15,13 @@ export interface Encoding {
   readonly special: Readonly<Record<string, number>>;
 }
 
+/** The first tokens are the bytes. */
+const ALPHABET = 256;
+
 const END_OF_TEXT = '<|endoftext|>';
 
-/** UTF-16 units that are merged in about a second. */
-const LONGEST_STRETCH = 1 << 15;
+/** UTF-16 units without a place to split that the library merges in no time. */
+const LONG_STRETCH = 1 << 10;
 
 /**
  * OpenAI's vocabularies. The library cuts and merges; as tiktoken does unless told otherwise, it takes the names of special
@@ -31,6 +37,8 @@ export class OpenAiTokenizer implements Tokenizer {
   readonly #ranks: RawBytePairRanks;
   readonly #split: RegExp;
   readonly #special: ReadonlyMap<number, string>;
+  #cuts: boolean | null = null;
+  #idOf: ReadonlyMap<string, number> | null = null;
 
   constructor({ ranks, split, special }: Encoding) {
     this.#ranks = ranks;
@@ -46,21 +54,35 @@ export class OpenAiTokenizer implements Tokenizer {
     this.eos = [special[END_OF_TEXT]].filter((id) => id !== undefined);
   }
 
-  /** @throws TEXT_TOO_LONG for tens of thousands of letters in a row */
+  get cutsAtLines(): boolean {
+    this.#cuts ??= separatesLines((text) => text.match(this.#split) ?? []);
+    return this.#cuts;
+  }
+
   encode(text: string): readonly Piece[] {
-    if (text.length > LONGEST_STRETCH) this.#refuseLongStretches(text);
     const { starts, ends } = charactersOf(text, utf8(text).length);
     let at = 0;
-    return this.#core.encodeNative(text).map((id) => {
+    return this.#encodeIds(text).map((id) => {
       const start = starts[at] as number;
       at += this.bytes(id).length;
       return { id, text: this.text(id), start, end: ends[at - 1] as number };
     });
   }
 
-  #refuseLongStretches(text: string): void {
-    for (const { 0: stretch, index } of text.matchAll(this.#split))
-      if (stretch.length > LONGEST_STRETCH) throw stretchTooLong(index, stretch.length, LONGEST_STRETCH);
+  /** The library's time grows with the square of a stretch's length. */
+  #encodeIds(text: string): readonly number[] {
+    if (text.length <= LONG_STRETCH || !this.#hasLongStretch(text)) return this.#core.encodeNative(text);
+    const ids = this.#ids();
+    return (text.match(this.#split) ?? []).flatMap((stretch) => {
+      const bytes = latin1(utf8(stretch));
+      const whole = ids.get(bytes);
+      return whole === undefined ? mergeLong(bytes, ids) : [whole];
+    });
+  }
+
+  #hasLongStretch(text: string): boolean {
+    for (const { 0: stretch } of text.matchAll(this.#split)) if (stretch.length > LONG_STRETCH) return true;
+    return false;
   }
 
   decode(ids: readonly number[], options: { readonly skipSpecial?: boolean } = {}): string {
@@ -73,10 +95,42 @@ export class OpenAiTokenizer implements Tokenizer {
     return typeof token === 'string' ? utf8(token) : Uint8Array.from(token);
   }
 
+  role(id: number): TokenRole {
+    if (this.#special.has(id)) return 'special';
+    return this.#ranks[id] === undefined ? 'unknown' : 'text';
+  }
+
+  origin(id: number): TokenOrigin {
+    const role = this.role(id);
+    if (role !== 'text') return { how: role };
+    const idOf = this.#ids();
+    const part = (spelling: string): TokenPart => {
+      const bytes = Uint8Array.from(spelling, (unit) => unit.charCodeAt(0));
+      return { id: idOf.get(spelling) ?? null, text: decodeUtf8([bytes]), bytes: [...bytes] };
+    };
+    const join = (left: string, right: string) => left + right;
+    const tree = mergeTree([...latin1(this.bytes(id))], { rank: (left, right) => idOf.get(left + right), join, part });
+    return { how: 'merges', tree, order: 'ids', merges: idOf.size - ALPHABET };
+  }
+
+  #ids(): ReadonlyMap<string, number> {
+    if (this.#idOf) return this.#idOf;
+    const idOf = new Map<string, number>();
+    // forEach, as p50k_base has a hole where its special token is.
+    this.#ranks.forEach((_, rank) => {
+      idOf.set(latin1(this.bytes(rank)), rank);
+    });
+    this.#idOf = idOf;
+    return idOf;
+  }
+
   text(id: number): string {
     return this.#special.get(id) ?? (this.#ranks[id] === undefined ? `[${id}]` : decodeUtf8([this.bytes(id)]));
   }
 }
+
+/** Bytes as a string that a map can have for its key. */
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 
 /** The expression as Rust reads it: its white space is Unicode's, and in (?i:'s) the long s is an s. */
 const exact = ({ source }: RegExp): RegExp =>

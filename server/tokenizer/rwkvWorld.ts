@@ -3,18 +3,17 @@
  * The vocabulary, media/tokenizers/rwkv_vocab_v20230424.txt.br, is rwkv_vocab_v20230424.txt of the PyPI package rwkv
  * (BlinkDL, Apache-2.0), compressed with brotli and otherwise unchanged: one `id literal length` a line, in Python's literals.
  */
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { brotliDecompress } from 'node:zlib';
+import type { TokenOrigin, TokenPart, TokenRole } from '../protocol/tokens.js';
 import { charactersOf, decodeUtf8, utf8 } from './bytes.js';
+import { crossesCut } from './cuts.js';
 import { tokenizerInvalid } from './errors.js';
+import { readVocabulary } from './media.js';
 import type { Piece, Tokenizer } from './tokenizer.js';
 import { Trie } from './trie.js';
 
 /** Id 0 is in no text: RWKV trains with it between documents, and it ends a generation. */
 const END_OF_TEXT = 0;
+const LINE_BREAK = 0x0a;
 const END_OF_TEXT_NAME = '<|endoftext|>';
 /** Rows of the embedding of every World model; the last ids are unused. */
 const VOCAB_SIZE = 65536;
@@ -40,6 +39,7 @@ export class RwkvWorldTokenizer implements Tokenizer {
   readonly renderChat = null;
   readonly #trie = new Trie(256);
   readonly #bytes: Uint8Array[] = [];
+  readonly cutsAtLines: boolean;
   readonly #texts: string[] = [];
 
   /** @param vocabulary text of the file named above */
@@ -55,6 +55,7 @@ export class RwkvWorldTokenizer implements Tokenizer {
       this.#bytes[id] = bytes;
       this.#trie.add(bytes, id);
     }
+    this.cutsAtLines = !this.#bytes.some((bytes) => bytes.includes(LINE_BREAK) && crossesCut(decodeUtf8([bytes])));
   }
 
   encode(text: string): readonly Piece[] {
@@ -75,6 +76,24 @@ export class RwkvWorldTokenizer implements Tokenizer {
     return decodeUtf8(ids.map((id) => (id === END_OF_TEXT ? end : this.bytes(id))));
   }
 
+  role(id: number): TokenRole {
+    if (id === END_OF_TEXT) return 'special';
+    return this.#bytes[id] === undefined ? 'unknown' : 'text';
+  }
+
+  origin(id: number): TokenOrigin {
+    const role = this.role(id);
+    if (role !== 'text') return { how: role };
+    const bytes = this.bytes(id);
+    const shorter: TokenPart[] = [];
+    for (let length = 1; length < bytes.length; length++) {
+      const match = this.#trie.longest(bytes.subarray(0, length), 0);
+      if (match?.end === length)
+        shorter.push({ id: match.value, text: this.text(match.value), bytes: [...this.bytes(match.value)] });
+    }
+    return { how: 'longest', shorter };
+  }
+
   bytes(id: number): Uint8Array {
     return this.#bytes[id] ?? new Uint8Array();
   }
@@ -89,22 +108,10 @@ export class RwkvWorldTokenizer implements Tokenizer {
   }
 }
 
-/** media/ lies beside dist/ when bundled, two folders up in the sources. */
-function vocabularyFile(): string {
-  const places = ['../media/', '../../media/'].map((media) =>
-    fileURLToPath(new URL(`${media}tokenizers/rwkv_vocab_v20230424.txt.br`, import.meta.url)),
-  );
-  const found = places.find((place) => existsSync(place));
-  if (found === undefined) throw tokenizerInvalid("RWKV's vocabulary is missing from the extension's media folder");
-  return found;
-}
-
 let shared: Promise<RwkvWorldTokenizer> | null = null;
 
 /** The one World tokenizer, built at first use (a quarter of a second) and shared by all models. */
 export function rwkvWorld(): Promise<RwkvWorldTokenizer> {
-  shared ??= readFile(vocabularyFile())
-    .then(promisify(brotliDecompress))
-    .then((text) => new RwkvWorldTokenizer(text.toString('utf8')));
+  shared ??= readVocabulary('rwkv_vocab_v20230424.txt.br').then((text) => new RwkvWorldTokenizer(text));
   return shared;
 }

@@ -24,6 +24,8 @@ export interface TokenizerJson {
   readonly post_processor: Step | null;
   readonly decoder: Step | null;
   readonly model: Step;
+  /** The merges are not the file's: they follow from the scores of its tokens. */
+  readonly impliedMerges?: true;
 }
 
 export type TokenizerConfig = Readonly<Record<string, unknown>>;

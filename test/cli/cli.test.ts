@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -53,6 +53,25 @@ test('tokenize gives ids and offsets in UTF-16 units', () => {
     said.pieces.map((p: { id: number }) => p.id),
   );
   assert.equal(said.pieces.at(-1).end, text.length);
+});
+
+test('tokenize reads a file or standard input; --json has bytes, roles and merges', () => {
+  const file = path.join(folder, 'text.txt');
+  const text = 'The\r\nhouse ☕\0<|endoftext|>';
+  writeFileSync(file, text);
+  const said = JSON.parse(ok('tokenize', '--tokenizer', 'cl100k_base', '--file', file, '--json'));
+  assert.equal(Buffer.from(said.pieces.flatMap((piece: { bytes: number[] }) => piece.bytes)).toString(), text);
+  assert.deepEqual(said.counts, { tokens: said.ids.length, characters: 26, bytes: 28 });
+  assert.equal(said.difference, null);
+  const { tree } = said.origins[said.ids[0]];
+  assert.deepEqual([tree.text, tree.rank, tree.step], ['The', 791, 2]);
+  const line = ['--import', 'tsx', 'server/cli.ts', 'tokenize', path.join(models, 'tiny-llama'), '--stdin', '--json'];
+  const piped = spawnSync(process.execPath, line, { cwd: root, input: 'x<|endoftext|>', encoding: 'utf8' });
+  const { pieces } = JSON.parse(piped.stdout) as { pieces: { role: string }[] };
+  assert.deepEqual(
+    pieces.map(({ role }) => role),
+    ['text', 'special'],
+  );
 });
 
 test('tokenize --tokenizer needs no model', () => {
@@ -158,6 +177,8 @@ const refused: readonly (readonly [args: readonly string[], code: string])[] = [
   [['tokenize', '--tokenizer', 'cl100k', '--text', 'hi'], 'TOKENIZER_UNKNOWN'],
   [['tokenize', path.join(models, 'tiny-llama'), '--tokenizer', 'gpt2', '--text', 'hi'], 'USAGE'],
   [['tokenize', '--text', 'hi'], 'USAGE'],
+  [['tokenize', '--tokenizer', 'gpt2', '--text', 'hi', '--stdin'], 'USAGE'],
+  [['tokenize', '--tokenizer', 'gpt2', '--file', path.join(models, 'nothing.txt')], 'FILE_UNREADABLE'],
   [['nothing'], 'USAGE'],
 ];
 
