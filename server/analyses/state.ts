@@ -71,13 +71,13 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
   const stretch = await readStretch(view, layer, names, range, signal);
   const place = { token: token - range.from, group: params.group, size: layout.rows, rows, cols };
   const stateAfter = async (at: number): Promise<Float32Array> => {
-    if (at < 0) return new Float32Array(rows * cols);
+    if (at < 0 || at >= view.ids.length) return new Float32Array(rows * cols);
     const other = stretchOf(view, at);
     const where = other.from === range.from ? stretch : await readStretch(view, layer, [name], other, signal);
     return take(where(name), { ...place, token: at - other.from }, cols);
   };
   const after = await stateAfter(token);
-  const before = await stateAfter(token - 1);
+  const before = await stateAfter(mixer?.backwards ? token + 1 : token - 1);
   const other = against === null ? null : await stateAfter(against);
   const wire = (data: Float32Array): WireTensor => ({ shape: [rows, cols], data });
   return {

@@ -6,6 +6,7 @@ import { LabError } from '../protocol/errors.js';
 import { chatglm3 } from './chatglm3.js';
 import { deepseekV2 } from './deepseekV2.js';
 import { deepseekV3 } from './deepseekV3.js';
+import { encoders } from './encoders.js';
 import { falconH1 } from './falconH1.js';
 import { falconMamba } from './falconMamba.js';
 import { gemma2 } from './gemma2.js';
@@ -72,7 +73,7 @@ const unsupported = (name: string) =>
   new LabError({
     code: 'ARCHITECTURE_UNKNOWN',
     message: `Architecture "${name}" is not one Model Lab can run.`,
-    hint: `It runs ${architectures.map((a) => a.id).join(', ')}. The file can still be inspected.`,
+    hint: `It runs ${[...architectures, ...encoders].map((a) => a.id).join(', ')}. The file can still be inspected.`,
   });
 
 const noConfig = () =>

@@ -5,15 +5,19 @@ import type { Value } from './ir.js';
 import type { SegmentBuilder, TensorTable } from './segmentBuilder.js';
 import type { StateSpec } from './state.js';
 
-/** What every family's config comes down to, whatever else it holds. */
-export interface CoreConfig {
+/** What the config of a stack of blocks comes down to, whatever else it holds. */
+export interface StackConfig {
   readonly layers: number;
   readonly dModel: number;
+  /** Tokens it can be given at all: no positions are learned beyond, or others than those in use. Absent: any number. */
+  readonly limit?: number | null;
+}
+
+/** That of a language model. */
+export interface CoreConfig extends StackConfig {
   readonly vocab: number;
   /** Tokens it was trained for, null when nothing limits it. */
   readonly context: number | null;
-  /** Tokens it can be given at all: no positions are learned beyond, or others than those in use. Absent: any number. */
-  readonly limit?: number | null;
 }
 
 export interface LayerSpec {
@@ -25,8 +29,8 @@ export interface LayerSpec {
   readonly headDim: number;
 }
 
-/** One family: a list of blocks over named state. One file, readable beside its paper. */
-export interface Architecture<C extends CoreConfig = CoreConfig> {
+/** A list of blocks over named state. */
+export interface Stack<C extends StackConfig = StackConfig> {
   readonly id: string;
   /** `model_type` and `architectures` values of config.json it answers to. */
   readonly names: readonly string[];
@@ -45,9 +49,33 @@ export interface Architecture<C extends CoreConfig = CoreConfig> {
   embed(g: SegmentBuilder, config: C): Value;
   /** [B,T,D] → [B,T,D] */
   block(g: SegmentBuilder, config: C, x: Value, i: number): Value;
+}
+
+/** A family of language models. One file, readable beside its paper. */
+export interface Architecture<C extends CoreConfig = CoreConfig> extends Stack<C> {
   /** [B,T,D] → [B,T,V]; after the final norm, which it probes as `ln_final`. */
   head(g: SegmentBuilder, config: C, x: Value): Value;
 }
+
+/** A stack that reads its whole input in one pass: ViT, BERT, one tower of CLIP. Its inputs are those its graph asks for (`g.given`). */
+export interface Encoder<C extends StackConfig = StackConfig> extends Stack<C> {
+  /** What it says, by name: from [B,T,D], before any final norm. Those the checkpoint has weights for. */
+  outputs(g: SegmentBuilder, config: C, x: Value): Readonly<Record<string, Value>>;
+  /** Vision: what its tokens are, in order, when the image has this many patches: null is the next patch, a word any other token. */
+  tokens?(config: C, patches: number): readonly (string | null)[];
+}
+
+/** Encoders side by side, each under a prefix of its own, and what they say together. */
+export interface Towers {
+  readonly id: string;
+  readonly names: readonly string[];
+  /** By prefix: the encoder, and the key of its part of config.json. */
+  readonly towers: Readonly<Record<string, { readonly key: string; readonly encoder: Encoder }>>;
+  /** From outputs of the towers: those of n inputs are [n, …]. */
+  join(g: SegmentBuilder, output: (tower: string, name: string) => Value): Readonly<Record<string, Value>>;
+}
+
+export const defineEncoder = <C extends StackConfig>(encoder: Encoder<C>): Encoder => encoder as unknown as Encoder;
 
 export const defineArchitecture = <C extends CoreConfig>(architecture: Architecture<C>): Architecture =>
   architecture as unknown as Architecture;

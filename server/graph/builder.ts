@@ -182,6 +182,11 @@ export class Builder {
     );
   }
 
+  /** Cubic interpolation (a = −0.75) of an image [1,C,h,w] to `sizes`, i64 [4], pixels centred on halves: as torch's bicubic. */
+  resizeCubic(x: Value, sizes: Value, shape: readonly Dim[]): Value {
+    return this.op('Resize', [x, null, null, sizes], shape, { mode: 'cubic', coordinate_transformation_mode: 'half_pixel' });
+  }
+
   cast(x: Value, dtype: DType): Value {
     return this.op('Cast', [x], x.shape, { to: dtype }, dtype);
   }
@@ -228,17 +233,19 @@ export class Builder {
       state: Value,
       inputs: readonly Value[],
     ) => { readonly state: Value; readonly outputs: readonly Value[] },
+    reverse = false,
   ): { readonly last: Value; readonly outputs: readonly Value[] } {
-    const { last, outputs } = this.scanStates([initial], sequences, (body, [before], inputs) => {
+    const update: Parameters<Builder['scanStates']>[2] = (body, [before], inputs) => {
       const { state, outputs } = step(body, before as Value, inputs);
       return { states: [state], outputs };
-    });
+    };
+    const { last, outputs } = this.scanStates([initial], sequences, update, reverse);
     return { last: last[0] as Value, outputs };
   }
 
   /**
    * h_t, y_t = step(h_{t−1}, x_t …) over axis 1 of the sequences, as ONNX Scan. Sequences [B,T,…]; the body sees them without T.
-   * Returns the last states, the outputs [B,T,…] in the order of `step`.
+   * Returns the last states, the outputs [B,T,…] in the order of `step`. In reverse it begins at the last token; every row stays where its token is.
    */
   scanStates(
     initial: readonly Value[],
@@ -248,6 +255,7 @@ export class Builder {
       states: readonly Value[],
       inputs: readonly Value[],
     ) => { readonly states: readonly Value[]; readonly outputs: readonly Value[] },
+    reverse = false,
   ): { readonly last: readonly Value[]; readonly outputs: readonly Value[] } {
     const name = this.#name();
     const length = sequences[0]?.shape[1] as Dim;
@@ -266,6 +274,10 @@ export class Builder {
         num_scan_inputs: sequences.length,
         scan_input_axes: sequences.map(() => 1),
         scan_output_axes: result.outputs.map(() => 1),
+        ...(reverse && {
+          scan_input_directions: sequences.map(() => 1),
+          scan_output_directions: result.outputs.map(() => 1),
+        }),
       },
     );
     return { last: results.slice(0, initial.length), outputs: results.slice(initial.length) };

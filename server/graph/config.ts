@@ -28,9 +28,26 @@ export class ConfigReader {
     return value as number;
   }
 
+  /** A positive integer for both sides, or one for each: [height, width]. */
+  sides(key: string, fallback?: number): readonly [number, number] {
+    const value = this.value(key) ?? fallback ?? null;
+    const pair = typeof value === 'number' ? [value, value] : value;
+    const whole = (side: unknown) => Number.isSafeInteger(side) && (side as number) > 0;
+    if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(whole))
+      throw invalid(key, value, 'a positive whole number, or two');
+    return pair as [number, number];
+  }
+
+  /** A part of the config that is an object of its own, e.g. vision_config. */
+  part(key: string): ConfigReader {
+    const value = this.value(key) ?? {};
+    if (typeof value !== 'object' || Array.isArray(value)) throw invalid(key, value, 'an object');
+    return new ConfigReader(value as Raw);
+  }
+
   /** How many blocks. A number no model has is refused before anything is made for each of them. */
-  layers(keys: string | readonly string[]): number {
-    const value = this.size(keys);
+  layers(keys: string | readonly string[], fallback?: number): number {
+    const value = this.size(keys, fallback);
     if (value > MOST_LAYERS) throw invalid(this.#key(keys), value, `at most ${MOST_LAYERS}`);
     return value;
   }

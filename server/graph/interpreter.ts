@@ -1,11 +1,12 @@
 import { elementwise } from './exact/elementwise.js';
 import { reductions } from './exact/reduce.js';
+import { resize } from './exact/resize.js';
 import { selecting } from './exact/select.js';
 import { concat, shaping } from './exact/shape.js';
 import { type Exact, exact, type Kernel, sizeOf } from './exact/tensor.js';
 import type { Graph, Node, Value } from './ir.js';
 
-const kernels: Readonly<Record<string, Kernel>> = { ...elementwise, ...shaping, ...selecting, ...reductions };
+const kernels: Readonly<Record<string, Kernel>> = { ...elementwise, ...shaping, ...selecting, ...reductions, Resize: resize };
 
 /** Everything known while a graph runs; a body sees what surrounds it. */
 class Scope {
@@ -92,20 +93,25 @@ const controls: Readonly<Record<string, (node: Node, inputs: readonly Exact[], s
   },
 };
 
-/** ONNX Scan over axis 1: states first, then sequences; body inputs and outputs in the same order. */
+/** ONNX Scan over axis 1, all of it forwards or all of it backwards: states first, then sequences; body inputs and outputs in the same order. */
 function scan(node: Node, inputs: readonly Exact[], scope: Scope): Exact[] {
   const body = node.attributes.body as Graph;
   const states = inputs.length - (node.attributes.num_scan_inputs as number);
   const sequences = inputs.slice(states);
   let state = inputs.slice(0, states);
   const steps: Exact[][] = [];
-  for (let t = 0; t < (sequences[0]?.shape[1] ?? 0); t++) {
+  const T = sequences[0]?.shape[1] ?? 0;
+  const backwards = node.attributes.scan_input_directions !== undefined;
+  for (let step = 0; step < T; step++) {
+    const t = backwards ? T - 1 - step : step;
     const inner = new Scope(scope);
     const given = [...state, ...sequences.map((s) => rowOf(s, t))];
     for (const [i, value] of body.inputs.entries()) inner.set(value, given[i] as Exact);
     const results = [...execute(body, inner).values()];
     state = results.slice(0, states);
-    steps.push(results.slice(states).map(({ shape, data }) => ({ shape: shape.toSpliced(1, 0, 1), data })));
+    const rows = results.slice(states).map(({ shape, data }) => ({ shape: shape.toSpliced(1, 0, 1), data }));
+    if (backwards) steps.unshift(rows);
+    else steps.push(rows);
   }
   return [
     ...state,

@@ -1,7 +1,7 @@
 import { LabError } from '../protocol/errors.js';
-import type { Architecture, CoreConfig } from './architecture.js';
+import type { Architecture, CoreConfig, Encoder, Stack, StackConfig } from './architecture.js';
 import type { Graph, Value } from './ir.js';
-import { SegmentBuilder, type SegmentRequest, type TensorTable } from './segmentBuilder.js';
+import { type Given, SegmentBuilder, type SegmentRequest, type TensorTable } from './segmentBuilder.js';
 
 /** Blocks from…to−1, with embed before and head behind when asked: the unit of compilation. */
 export interface SegmentSpec extends Partial<SegmentRequest> {
@@ -17,16 +17,24 @@ export interface Segment {
   readonly declared: readonly string[];
   /** The values that probes name, in graph order. */
   readonly named: ReadonlyMap<string, Value>;
+  /** The model's own inputs that it reads. */
+  readonly given: readonly Given[];
   /** What the residual stream leaves as: `resid`, or nothing when the head ends it. */
   readonly spec: SegmentSpec;
 }
 
-/** An architecture bound to one checkpoint's config and tensor names. */
-export interface BoundArchitecture {
-  readonly architecture: Architecture;
-  readonly config: CoreConfig;
+/** A stack bound to one checkpoint's config and tensor names. */
+export interface BoundStack {
+  readonly architecture: Architecture | Encoder;
+  readonly config: StackConfig;
   readonly tensors: TensorTable;
   readonly prefix: string;
+}
+
+/** That of a language model. */
+export interface BoundArchitecture extends BoundStack {
+  readonly architecture: Architecture;
+  readonly config: CoreConfig;
 }
 
 const unknownProbes = (names: readonly string[], kind: string) =>
@@ -36,9 +44,13 @@ const unknownProbes = (names: readonly string[], kind: string) =>
     hint: 'inspect lists every probe of a model.',
   });
 
-/** Builds the graph of a segment. Inputs: `tokens` or `resid`, `past`, carries and state; outputs: `resid.next`, `logits`, state, carries, probes. */
-export function buildSegment(bound: BoundArchitecture, spec: SegmentSpec): Segment {
-  const { architecture, config, tensors, prefix } = bound;
+/**
+ * Builds the graph of a segment. Inputs: the model's own (`tokens`, `given.NAME`) or `resid`, `past`, carries and state; outputs: `resid.next` or
+ * what the head says (`logits`), state, carries, probes.
+ */
+export function buildSegment(bound: BoundStack, spec: SegmentSpec): Segment {
+  const { config, tensors, prefix } = bound;
+  const stack: Stack = bound.architecture;
   const request = { probes: spec.probes ?? new Set<string>(), interventions: spec.interventions ?? new Set<string>() };
   const g = new SegmentBuilder(
     `segment_${spec.embed ? 'embed_' : ''}${spec.from}_${spec.to}${spec.head ? '_head' : ''}`,
@@ -46,26 +58,28 @@ export function buildSegment(bound: BoundArchitecture, spec: SegmentSpec): Segme
     request,
   );
   g.within('', prefix, () => {
-    let x: Value = spec.embed
-      ? g.probe('embed', architecture.embed(g, config))
-      : g.input('resid', 'f32', ['B', 'T', config.dModel]);
+    let x: Value = spec.embed ? g.probe('embed', stack.embed(g, config)) : g.input('resid', 'f32', ['B', 'T', config.dModel]);
     for (let i = spec.from; i < spec.to; i++)
-      x = g.within(`blocks.${i}`, architecture.blockPrefix(i), () => {
+      x = g.within(`blocks.${i}`, stack.blockPrefix(i), () => {
         const before = g.probe('resid_pre', x);
-        return g.probe('resid_post', architecture.block(g, config, before, i));
+        return g.probe('resid_post', stack.block(g, config, before, i));
       });
-    if (spec.head) g.output('logits', g.probe('logits', architecture.head(g, config, x)));
-    else g.output('resid.next', x);
+    if (!spec.head) g.output('resid.next', x);
+    else for (const [name, value] of Object.entries(said(g, bound, x))) g.output(name, g.probe(name, value));
   });
   const missing = [...request.probes].filter((name) => !g.graph.outputs.has(name));
   if (missing.length > 0) throw unknownProbes(missing, 'probe');
   const untouched = [...request.interventions].filter((name) => !g.interventions.has(name));
   if (untouched.length > 0) throw unknownProbes(untouched, 'place to intervene');
-  return { graph: g.graph, declared: g.declared, named: g.named, spec };
+  return { graph: g.graph, declared: g.declared, named: g.named, given: [...g.givens.values()], spec };
 }
 
+/** What comes out of the head, by name. */
+const said = (g: SegmentBuilder, { architecture, config }: BoundStack, x: Value): Readonly<Record<string, Value>> =>
+  'outputs' in architecture ? architecture.outputs(g, config, x) : { logits: architecture.head(g, config as CoreConfig, x) };
+
 /** Every probe of a model, `blocks.i.` once for all blocks that declare it. Builds graphs, reads no weights. */
-export function listProbes(bound: BoundArchitecture): string[] {
+export function listProbes(bound: BoundStack): string[] {
   const names = new Set<string>();
   for (let i = 0; i < bound.config.layers; i++) {
     const { declared } = buildSegment(bound, { from: i, to: i + 1, embed: i === 0, head: i === bound.config.layers - 1 });

@@ -1,6 +1,6 @@
 import { LabError } from '../protocol/errors.js';
 import { Builder } from './builder.js';
-import type { Dim, Value } from './ir.js';
+import type { Dim, DType, Value } from './ir.js';
 import type { StateSpec } from './state.js';
 
 /** What a graph must know of a checkpoint: which tensors it has and their shapes. */
@@ -15,6 +15,17 @@ export interface SegmentRequest {
   readonly probes: ReadonlySet<string>;
   /** Full probe names whose value is changed to value · NAME.scale + NAME.shift, two inputs that broadcast. */
   readonly interventions: ReadonlySet<string>;
+}
+
+/** An input of the model itself, by the name its users know: `pixel_values`. */
+export interface Given {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+  /** What it is filled with when it is not given; null when it must be. */
+  readonly otherwise: number | null;
+  /** Its values are whole numbers from 0 to below this; null for any. */
+  readonly below: number | null;
 }
 
 const weightMissing = (names: readonly string[]) =>
@@ -41,6 +52,8 @@ export class SegmentBuilder extends Builder {
   /** The values that probes name, in graph order; those that are only observed are not among them. */
   readonly named = new Map<string, Value>();
   readonly interventions = new Set<string>();
+  /** Inputs of the model that this segment reads. */
+  readonly givens = new Map<string, Given>();
   #scope = '';
   #prefix = '';
   /** The prefix outside the innermost scope, which is a block's. */
@@ -60,6 +73,17 @@ export class SegmentBuilder extends Builder {
   /** i64 [B,T]. */
   get tokens(): Value {
     return this.input('tokens', 'i64', ['B', 'T']);
+  }
+
+  /** An input by the name the model's users know it under. */
+  given(
+    name: string,
+    dtype: DType,
+    shape: readonly Dim[],
+    { otherwise = null, below = null }: Partial<Pick<Given, 'otherwise' | 'below'>> = {},
+  ): Value {
+    this.givens.set(name, { name, dtype, shape, otherwise, below });
+    return this.input(`given.${name}`, dtype, shape);
   }
 
   /** Tokens before this call, i64 [1]: the position of the first new token. */
@@ -188,10 +212,21 @@ export class SegmentBuilder extends Builder {
   /** A tensor outside every prefix, e.g. lm_head beside `backbone.`; null when the checkpoint has none. */
   topWeight(names: readonly string[], shape: readonly number[]): Value | null {
     if (!names.some((name) => this.tensors.shape(name) !== null)) return null;
+    return this.atTop(() => this.weight(names, shape));
+  }
+
+  /** A linear layer outside every prefix, as wide as it is stored: the head of a task. Null when the checkpoint has none. */
+  topLinear(x: Value, name: string): Value | null {
+    const out = this.tensors.shape(`${name}.weight`)?.[0];
+    return out === undefined ? null : this.atTop(() => this.linear(x, name, out));
+  }
+
+  /** Runs `build` with weights outside every prefix. */
+  atTop<R>(build: () => R): R {
     const prefix = this.#prefix;
     this.#prefix = '';
     try {
-      return this.weight(names, shape);
+      return build();
     } finally {
       this.#prefix = prefix;
     }

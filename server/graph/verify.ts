@@ -98,6 +98,7 @@ sign('Reshape Expand Unsqueeze Squeeze Slice Pad Split Gather GatherElements', {
 sign('ReduceSum ReduceMean ReduceMax', { inputs: ['same'], rest: 'i64', output: 'same' });
 sign('Where', { inputs: ['bool'], rest: 'same', output: 'same' });
 sign('NonZero', { inputs: ['bool'], output: 'i64' });
+sign('Resize', { inputs: ['f32', 'f32', 'f32', 'i64'], output: 'f32' });
 sign('Range', { inputs: [], rest: 'i64', output: 'i64' });
 
 function dtypeFault(node: Node): string | null {

@@ -30,8 +30,8 @@ export interface StateSummary {
   readonly keeps: number | null;
 }
 
-/** How a recurrent layer updates its state: `rwkv` is version 7, `rwkv5` also 6. */
-export type Recurrence = 'mamba' | 'mamba2' | 'rwkv4' | 'rwkv5' | 'rwkv' | 'rglru' | 'deltanet' | 'mlstm';
+/** How a recurrent layer updates its state: `rwkv` is version 7, `rwkv5` also 6; `vim` is Mamba's in both directions. */
+export type Recurrence = 'mamba' | 'mamba2' | 'vim' | 'rwkv4' | 'rwkv5' | 'rwkv' | 'rglru' | 'deltanet' | 'mlstm';
 
 export interface LayerSummary {
   readonly index: number;

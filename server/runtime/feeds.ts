@@ -4,6 +4,7 @@ import type { Feed, Sink } from './device.js';
 /** What the inputs of a segment stand for: names are made by SegmentBuilder, read here and nowhere else. */
 export type InputRole =
   | { readonly role: 'tokens' }
+  | { readonly role: 'given'; readonly name: string }
   | { readonly role: 'past' }
   | { readonly role: 'resid' }
   | { readonly role: 'carry'; readonly carry: string }
@@ -18,6 +19,7 @@ const INTERVENTION = /^(.*)\.(scale|shift)$/;
 
 export function inputRole(name: string): InputRole {
   if (name === 'tokens' || name === 'past' || name === 'resid') return { role: name };
+  if (name.startsWith('given.')) return { role: 'given', name: name.slice('given.'.length) };
   if (name.startsWith('carry.')) return { role: 'carry', carry: name };
   const state = STATE.exec(name);
   if (state) return { role: 'state', block: Number(state[1]), state: state[2] as string };

@@ -1,4 +1,6 @@
+import { findEncoder } from '../architectures/encoders.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
+import { EncoderModel } from './encoder.js';
 import type { Forward } from './forward.js';
 import type { ModelOptions } from './model.js';
 
@@ -9,4 +11,6 @@ export interface ForwardKind {
 }
 
 /** One line a kind. What none of them matches is a sequence model. */
-export const forwards: readonly ForwardKind[] = [];
+export const forwards: readonly ForwardKind[] = [
+  { matches: ({ config }) => findEncoder(config) !== null, open: EncoderModel.open },
+];

@@ -1,4 +1,5 @@
-import type { BoundArchitecture } from '../graph/segment.js';
+import type { Stack } from '../graph/architecture.js';
+import type { BoundStack } from '../graph/segment.js';
 import type { StateSpec } from '../graph/state.js';
 import type { LayerSummary, StateSummary } from '../protocol/models.js';
 import type { LayerView } from './view.js';
@@ -19,9 +20,10 @@ function summarise(spec: StateSpec): StateSummary {
 }
 
 /** Every block as views see it: what mixes tokens, its heads, its declared state. */
-export function describeLayers({ architecture, config }: BoundArchitecture): LayerView[] {
+export function describeLayers({ architecture, config }: BoundStack): LayerView[] {
+  const stack: Stack = architecture;
   return Array.from({ length: config.layers }, (_, index) => {
-    const { mixer, attention, heads, headDim } = architecture.layer(config, index);
+    const { mixer, attention, heads, headDim } = stack.layer(config, index);
     return {
       index,
       mixer,
@@ -29,7 +31,7 @@ export function describeLayers({ architecture, config }: BoundArchitecture): Lay
       kvHeads: attention?.kvHeads ?? heads,
       headDim,
       window: attention?.window ?? null,
-      state: architecture.state(config, index).map(summarise),
+      state: stack.state(config, index).map(summarise),
       attention,
     };
   });

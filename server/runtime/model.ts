@@ -4,7 +4,14 @@ import type { Checkpoint } from '../formats/checkpoint.js';
 import { readTensor } from '../formats/read.js';
 import { emitOnnx } from '../graph/emit.js';
 import { type Graph, prune } from '../graph/ir.js';
-import { type BoundArchitecture, buildSegment, listProbes, type SegmentSpec } from '../graph/segment.js';
+import {
+  type BoundArchitecture,
+  type BoundStack,
+  buildSegment,
+  listProbes,
+  type Segment,
+  type SegmentSpec,
+} from '../graph/segment.js';
 import type { TensorTable } from '../graph/segmentBuilder.js';
 import { assertSound } from '../graph/verify.js';
 import { cancelled, LabError } from '../protocol/errors.js';
@@ -69,7 +76,7 @@ export const parameterCount = (checkpoint: Checkpoint): number =>
   [...checkpoint.tensors.values()].reduce((sum, entry) => sum + sizeOf(entry.shape), 0);
 
 /** Parameters of the largest block. */
-function blockParameters(checkpoint: Checkpoint, { architecture, config, prefix }: BoundArchitecture): number {
+function blockParameters(checkpoint: Checkpoint, { architecture, config, prefix }: BoundStack): number {
   const blocks = Array.from({ length: config.layers }, (_, i) => prefix + architecture.blockPrefix(i));
   const counts = new Map(blocks.map((block) => [block, 0]));
   for (const { name, shape } of checkpoint.tensors.values()) {
@@ -82,15 +89,18 @@ function blockParameters(checkpoint: Checkpoint, { architecture, config, prefix 
 /** Bytes the sessions of a model will hold: fp32 weights, packed once. */
 export const memoryNeeded = (checkpoint: Checkpoint): number => Math.ceil(parameterCount(checkpoint) * 4 * 1.15);
 
-/** A model whose generating chain is compiled; everything else is compiled when it is asked for. */
-export class Model {
+/** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
+export class Model<B extends BoundStack = BoundArchitecture> {
   readonly layers: readonly LayerView[];
   readonly #inspections = new Map<string, Promise<Piece>>();
   #probes: readonly string[] | null = null;
+  #embedProbes: ReadonlySet<string> | null = null;
 
   private constructor(
     readonly checkpoint: Checkpoint,
-    readonly bound: BoundArchitecture,
+    readonly bound: B,
+    /** All of it as one segment, never compiled. */
+    readonly whole: Segment,
     readonly device: Device,
     private readonly weights: WeightStore,
     private readonly compute: Compute,
@@ -103,9 +113,13 @@ export class Model {
 
   /** Errors: those of binding, MODEL_TOO_LARGE, DISK_FULL, RUNTIME_FAILED, CANCELLED. */
   static async open(checkpoint: Checkpoint, options: ModelOptions): Promise<Model> {
-    const bound = await bindCheckpoint(checkpoint);
+    return Model.load(checkpoint, await bindCheckpoint(checkpoint), options);
+  }
+
+  /** The same with what was bound before. */
+  static async load<B extends BoundStack>(checkpoint: Checkpoint, bound: B, options: ModelOptions): Promise<Model<B>> {
     const { layers } = bound.config;
-    buildSegment(bound, { from: 0, to: layers, embed: true, head: true }); // finds what is wrong before anything is read
+    const whole = buildSegment(bound, { from: 0, to: layers, embed: true, head: true }); // finds what is wrong before anything is read
     const needed = memoryNeeded(checkpoint);
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
@@ -118,7 +132,7 @@ export class Model {
     const goOn = () => {
       if (options.signal?.aborted) throw cancelled();
     };
-    const weights = await WeightStore.open(checkpoint, goOn);
+    const weights = await WeightStore.open(checkpoint, tensorsOf(whole.graph), goOn);
     options.onProgress?.(1, total);
     const { threads, provider = 'cpu', spinning = false } = options;
     const compute = { threads, provider, spinning };
@@ -142,7 +156,7 @@ export class Model {
       await weights.close();
       throw error;
     }
-    return new Model(checkpoint, bound, options.device, weights, compute, pieces, options.capture ?? true);
+    return new Model(checkpoint, bound, whole, options.device, weights, compute, pieces, options.capture ?? true);
   }
 
   get provider(): string {
@@ -157,6 +171,12 @@ export class Model {
   get probes(): readonly string[] {
     this.#probes ??= listProbes(this.bound);
     return this.#probes;
+  }
+
+  /** Probes that come before the blocks: `embed`, and what it is made of. */
+  get embedProbes(): ReadonlySet<string> {
+    this.#embedProbes ??= new Set(buildSegment(this.bound, { from: 0, to: 0, embed: true, head: false }).declared);
+    return this.#embedProbes;
   }
 
   /** A segment that computes only the outputs in `spec.probes`; compiled once and kept while it is in use. */
@@ -192,8 +212,11 @@ export class Model {
   }
 }
 
+/** Tensors of the checkpoint that a graph reads. */
+export const tensorsOf = (graph: Graph): ReadonlySet<string> => new Set([...graph.weights.values()].map(({ tensor }) => tensor));
+
 async function compile(
-  bound: BoundArchitecture,
+  bound: BoundStack,
   spec: SegmentSpec,
   weights: WeightStore,
   device: Device,

@@ -161,7 +161,8 @@ export class Run {
         if (input.role === 'past') return past;
         if (input.role === 'resid') return { kind: 'register', name: 'resid' };
         if (input.role === 'carry') return { kind: 'register', name: input.carry };
-        if (input.role === 'intervention') throw new RangeError('the generating chain has no interventions');
+        if (input.role === 'intervention' || input.role === 'given')
+          throw new RangeError(`the generating chain has no ${input.role}`);
         if (input.role === 'kept')
           return { kind: 'rows', name: this.stateName(input.block, this.model.rowStates(input.block)[0] as string) };
         return { kind: 'state', name: this.stateName(input.block, input.state) };

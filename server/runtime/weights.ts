@@ -35,8 +35,13 @@ export class WeightStore {
     this.folder = commonAncestor([...checkpoint.files.map((f) => f.path), ...(decoded ? [decoded.path] : [])]);
   }
 
-  static async open(checkpoint: Checkpoint, onProgress?: (done: number, total: number) => void): Promise<WeightStore> {
-    const rest = [...checkpoint.tensors.values()].filter((entry) => !bindable(entry));
+  /** `used`: the tensors that will be asked for. */
+  static async open(
+    checkpoint: Checkpoint,
+    used: ReadonlySet<string>,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<WeightStore> {
+    const rest = [...checkpoint.tensors.values()].filter((entry) => used.has(entry.name) && !bindable(entry));
     return new WeightStore(checkpoint, rest.length > 0 ? await decode(checkpoint, rest, onProgress) : null);
   }
 

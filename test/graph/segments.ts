@@ -52,7 +52,7 @@ export async function subject(name: string): Promise<Subject> {
   return {
     bound: await bindCheckpoint(checkpoint),
     weight: (tensor) => weights.get(tensor) as Exact,
-    store: await WeightStore.open(checkpoint),
+    store: await WeightStore.open(checkpoint, new Set(checkpoint.tensors.keys())),
   };
 }
 

@@ -67,6 +67,7 @@ const recurrences: Readonly<Record<Recurrence, string>> = {
   rglru: 'a gated linear recurrence (RG-LRU)',
   deltanet: 'a gated delta rule',
   mlstm: 'a matrix LSTM',
+  vim: 'a selective state space in both directions',
 };
 
 function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInfo | null }) {

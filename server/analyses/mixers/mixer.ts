@@ -66,6 +66,8 @@ export interface Mixer {
   readonly colName: string;
   /** The update in the paper's letters. */
   readonly update: string;
+  /** It reads from the last token to the first: the state before a token is that of the token behind it. */
+  readonly backwards?: boolean;
   /** Along which axis the decay differs. */
   readonly decays: 'row' | 'col';
   /** Short names of the probes that `decay` and `write` need. */

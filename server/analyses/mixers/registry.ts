@@ -8,11 +8,13 @@ import { rglru } from './rglru.js';
 import { rwkv } from './rwkv.js';
 import { denominator, numerator } from './rwkv4.js';
 import { rwkv5 } from './rwkv5.js';
+import { backwards, forwards } from './vim.js';
 
 /** How each kind of recurrence changes its states. */
 export const mixers: Readonly<Record<Recurrence, readonly [Mixer, ...Mixer[]]>> = {
   mamba: [mamba],
   mamba2: [mamba2],
+  vim: [forwards, backwards],
   rwkv4: [numerator, denominator],
   rwkv5: [rwkv5],
   rwkv: [rwkv],

@@ -17,6 +17,8 @@ export interface AttentionSpec {
   readonly rope: Rope | null;
   /** Rows of the pattern sum to less than 1: a learned score a head takes the rest (attention sinks). */
   readonly sinks?: boolean;
+  /** False: a query sees the tokens behind it too. */
+  readonly causal?: boolean;
 }
 
 /** [B,T,n·E] → [B,n,T,E]. */

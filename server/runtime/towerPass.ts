@@ -1,0 +1,142 @@
+import type { BoundStack } from '../graph/segment.js';
+import type { Feed, HostTensor, Program, Sink, Step } from './device.js';
+import { f32 } from './device.js';
+import { feedsOf, type InputRole, sinksOf } from './feeds.js';
+import type { Tensors } from './forward.js';
+import type { Model, Piece } from './model.js';
+import type { Intervention } from './patch.js';
+
+const tensor = (value: HostTensor): Feed => ({ kind: 'tensor', tensor: value });
+
+/**
+ * One pass through a stack without state. Keeps the residual stream that enters each block and leaves the last, so that any probe of any block is
+ * computed again by a one-block segment. Everything is [B, …].
+ */
+export class TowerPass {
+  /** What enters block i; the last leaves the last block. Empty before the first pass. */
+  readonly #resid: HostTensor[] = [];
+  #outputs: Tensors | null = null;
+  #running: Promise<Tensors> | null = null;
+
+  constructor(
+    readonly model: Model<BoundStack>,
+    /** Every input the stack reads, by name. */
+    private readonly given: Tensors,
+  ) {}
+
+  /** Bytes of the residual checkpoints. */
+  get bytes(): number {
+    return this.#resid.reduce((sum, { data }) => sum + data.byteLength, 0);
+  }
+
+  /** What the stack says, by name; computed once. Errors: CANCELLED, RUNTIME_FAILED. */
+  async outputs(signal?: AbortSignal): Promise<Tensors> {
+    if (this.#outputs) return this.#outputs;
+    this.#running ??= this.#run(signal).finally(() => {
+      this.#running = null;
+    });
+    this.#outputs = await this.#running;
+    return this.#outputs;
+  }
+
+  /** Probes by name, one segment run for each block that has some of them. Errors: PROBE_UNKNOWN, CANCELLED, RUNTIME_FAILED. */
+  async probes(names: readonly string[], signal?: AbortSignal): Promise<Tensors> {
+    await this.outputs(signal);
+    const groups = new Map<number, string[]>();
+    for (const name of names) groups.set(this.#placeOf(name), [...(groups.get(this.#placeOf(name)) ?? []), name]);
+    const result = new Map<string, HostTensor>();
+    for (const [place, group] of groups) {
+      const piece = await this.#inspect(place, new Set(group));
+      const [feeds, sinks] = [feedsOf(piece.graph, (input) => this.#feed(piece, input, [])), returnAll(piece)];
+      const out = await this.model.device.run([{ session: piece.session, feeds, sinks }], signal && { signal });
+      for (const name of group) result.set(name, out[name] as HostTensor);
+    }
+    return result;
+  }
+
+  /** What the stack says with some probes changed, from the first touched block on. Errors: PROBE_UNKNOWN, CANCELLED. */
+  async patch(changes: readonly Intervention[], signal?: AbortSignal): Promise<Tensors> {
+    await this.outputs(signal);
+    const L = this.model.layers.length;
+    const places = changes.map(({ probe }) => this.#placeOf(probe));
+    const touched = (place: number) => new Set(changes.filter((_, i) => places[i] === place).map(({ probe }) => probe));
+    const program: Step[] = [];
+    for (let place = Math.min(L, ...places); place <= L; place++) {
+      const probes =
+        place === L ? this.model.pieces.at(-1)?.graph.outputs.keys() : [place < 0 ? 'embed' : `blocks.${place}.resid_post`];
+      const piece = await this.#inspect(place, new Set(probes), touched(place));
+      const feeds = feedsOf(piece.graph, (input) =>
+        input.role === 'resid' && program.length > 0 ? { kind: 'register', name: 'resid' } : this.#feed(piece, input, changes),
+      );
+      const sinks = [...piece.graph.outputs.keys()].map((name): [string, readonly Sink[]] => [
+        name,
+        [place === L ? { kind: 'return', name } : { kind: 'register', name: 'resid' }],
+      ]);
+      program.push({ session: piece.session, feeds, sinks: Object.fromEntries(sinks) });
+    }
+    return new Map(Object.entries(await this.model.device.run(program, signal && { signal })));
+  }
+
+  async #run(signal?: AbortSignal): Promise<Tensors> {
+    const returned = new Map(Object.entries(await this.model.device.run(this.#program(), signal && { signal })));
+    for (const [name, value] of returned) {
+      const resid = /^resid\.(\d+)$|^blocks\.(\d+)\.resid_pre$/.exec(name);
+      if (!resid) continue;
+      this.#resid[Number(resid[1] ?? resid[2])] = value;
+      returned.delete(name);
+    }
+    return returned;
+  }
+
+  #program(): Program {
+    const { pieces } = this.model;
+    return pieces.map((piece) => ({
+      session: piece.session,
+      feeds: feedsOf(piece.graph, (input) =>
+        input.role === 'resid' ? { kind: 'register', name: 'resid' } : this.#feed(piece, input, []),
+      ),
+      sinks: sinksOf(piece.graph, (output) => {
+        if (output.role === 'resid')
+          return [
+            { kind: 'register', name: 'resid' },
+            { kind: 'return', name: `resid.${piece.spec.to}` },
+          ];
+        if (output.role === 'state') throw new RangeError('an encoder keeps no state');
+        return [{ kind: 'return', name: output.name }];
+      }),
+    }));
+  }
+
+  /** −1 for the embedding, L for the head. */
+  #placeOf(name: string): number {
+    const block = /^blocks\.(\d+)\./.exec(name)?.[1];
+    if (block !== undefined) return Number(block);
+    return this.model.embedProbes.has(name) ? -1 : this.model.layers.length;
+  }
+
+  #inspect(place: number, probes: ReadonlySet<string>, interventions: ReadonlySet<string> = new Set()): Promise<Piece> {
+    const L = this.model.layers.length;
+    const at = Math.min(Math.max(place, 0), L);
+    const inner = place >= 0 && place < L;
+    return this.model.inspection({
+      from: at,
+      to: inner ? at + 1 : at,
+      embed: place < 0,
+      head: place >= L,
+      probes,
+      interventions,
+    });
+  }
+
+  #feed(piece: Piece, input: InputRole, changes: readonly Intervention[]): Feed {
+    if (input.role === 'given') return tensor(this.given.get(input.name) as HostTensor);
+    if (input.role === 'resid') return tensor(this.#resid[piece.spec.from] as HostTensor);
+    if (input.role !== 'intervention') throw new RangeError(`an encoder has no input ${input.role}`);
+    const change = changes.find(({ probe }) => probe === input.probe) as Intervention;
+    const { shape, data } = change[input.part];
+    return tensor(f32([1, ...shape], data));
+  }
+}
+
+const returnAll = (piece: Piece): Readonly<Record<string, readonly Sink[]>> =>
+  Object.fromEntries([...piece.graph.outputs.keys()].map((name) => [name, [{ kind: 'return', name } as const]]));
