@@ -54,6 +54,11 @@ export interface EmitTarget {
   readonly weights: 'prepack' | 'map';
 }
 
+/** For graphs without weights. */
+export const noWeights = (tensor: string): never => {
+  throw new RangeError(`a graph without weights asks for ${tensor}`);
+};
+
 const OPSETS = [
   { domain: '', version: 21n },
   { domain: 'com.microsoft', version: 1n },

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { freemem, tmpdir, totalmem } from 'node:os';
 import { openCheckpoint } from '../formats/registry.js';
 import { Builder } from '../graph/builder.js';
-import { emitOnnx } from '../graph/emit.js';
+import { emitOnnx, noWeights } from '../graph/emit.js';
 import type { DoctorCheck, DoctorReport } from '../protocol/doctor.js';
 import { toLabError } from '../protocol/errors.js';
 import { f32, type HostTensor } from '../runtime/device.js';
@@ -41,7 +41,7 @@ async function native(lab: Lab): Promise<DoctorCheck> {
     const g = new Builder('doctor');
     g.output('y', g.mul(g.input('x', 'f32', [2]), 2));
     const model = emitOnnx(g.graph, {
-      place: () => ({ dtype: 'F32', shape: [], location: '', offset: 0, bytes: 0 }),
+      place: noWeights,
       weights: 'map',
     });
     const session = await lab.device.load(model, { folder: '', threads: 1, prepack: false });

@@ -14,6 +14,16 @@ export const i64 = (dims: readonly number[], values: readonly number[]): HostTen
   data: BigInt64Array.from(values, BigInt),
 });
 
+/** A tensor in the memory of a provider, where it stays between two calls. Whoever holds it disposes of it. */
+export interface Resident {
+  readonly dims: readonly number[];
+  readonly bytes: number;
+  /** The runtime's own tensor. */
+  readonly native: unknown;
+  download(): Promise<HostTensor>;
+  dispose(): void;
+}
+
 /** What a session input is given. */
 export type Feed =
   | { readonly kind: 'tensor'; readonly tensor: HostTensor }
@@ -54,6 +64,8 @@ export interface SessionOptions extends Compute {
   readonly folder: string;
   /** Keep packed copies of weights (generating sessions), or work on the mapped file (inspection). */
   readonly prepack: boolean;
+  /** Outputs that stay in the provider's memory, where it has one of its own: state that is replaced at every call. */
+  readonly resident?: readonly string[];
 }
 
 export interface RunOptions {

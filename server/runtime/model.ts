@@ -18,8 +18,9 @@ import { cancelled, LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { Compute, Device } from './device.js';
+import { outputRole } from './feeds.js';
 import { describeLayers } from './layers.js';
-import { dialectOf } from './providers.js';
+import { dialectOf, keepsState } from './providers.js';
 import type { LayerView } from './view.js';
 import { WeightStore } from './weights.js';
 
@@ -229,5 +230,13 @@ async function compile(
   assertSound(graph);
   const dialect = dialectOf(compute.provider ?? 'cpu');
   const model = emitOnnx(graph, { place: weights.place, weights: prepack ? 'prepack' : 'map', dialect });
-  return { session: await device.load(model, { ...compute, folder: weights.folder, prepack }), spec, graph };
+  const resident = keepsState(compute.provider ?? 'cpu') ? replacedStates(graph) : [];
+  return { session: await device.load(model, { ...compute, folder: weights.folder, prepack, resident }), spec, graph };
 }
+
+/** Outputs that replace a state whole: what goes in has a fixed size. Rows of a kv state are appended in this process. */
+const replacedStates = (graph: Graph): string[] =>
+  [...graph.outputs.keys()].filter((name) => {
+    const past = graph.inputs.find((input) => input.name === name.replace(/\.new$/, '.past'));
+    return outputRole(name).role === 'state' && past?.shape.slice(1).every((d) => typeof d === 'number');
+  });

@@ -1,5 +1,5 @@
 import { Builder } from '../graph/builder.js';
-import { type Dialect, emitOnnx, plain } from '../graph/emit.js';
+import { type Dialect, emitOnnx, noWeights, plain } from '../graph/emit.js';
 import { exact } from '../graph/exact/tensor.js';
 import { interpret } from '../graph/interpreter.js';
 import { LabError, type LabErrorData, toLabError } from '../protocol/errors.js';
@@ -20,6 +20,9 @@ const dialects: Readonly<Record<string, Dialect>> = {
 };
 
 export const dialectOf = (provider: string): Dialect => dialects[provider] ?? plain;
+
+/** Providers with a memory of their own in which the Node binding can leave an output: state that is replaced at every call stays there. */
+export const keepsState = (provider: string): boolean => provider === 'webgpu';
 
 export interface ProviderChoice {
   readonly provider: string;
@@ -82,7 +85,3 @@ async function trial(device: Device, provider: string): Promise<void> {
 }
 
 const ramp = (length: number, from: number, step: number) => Float32Array.from({ length }, (_, i) => from + step * i);
-
-const noWeights = (tensor: string): never => {
-  throw new RangeError(`a graph without weights asks for ${tensor}`);
-};

@@ -1,8 +1,27 @@
 import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
+import { Builder } from '../graph/builder.js';
+import { emitOnnx, noWeights } from '../graph/emit.js';
 import type { StateSpec } from '../graph/state.js';
 import { cancelled, LabError } from '../protocol/errors.js';
-import type { Device, Feed, HostTensor, Program, RunOptions, SessionOptions, StateSnapshot, Step } from './device.js';
-import { createCell, type StateCell } from './stateStore.js';
+import {
+  type Device,
+  type Feed,
+  f32,
+  type HostTensor,
+  type Program,
+  type Resident,
+  type RunOptions,
+  type SessionOptions,
+  type StateSnapshot,
+  type Step,
+} from './device.js';
+import { createCell, isResident, type StateCell } from './stateStore.js';
+
+/** A write into a state that waits for the end of a program, and how to let go of its value when that never comes. */
+interface Write {
+  apply(): void;
+  drop(): void;
+}
 
 const failed = (what: string, cause: unknown) =>
   new LabError(
@@ -20,18 +39,24 @@ const yieldToEvents = () => new Promise<void>((resolve) => setImmediate(resolve)
 export class LocalDevice implements Device {
   readonly #sessions = new Map<number, InferenceSession>();
   readonly #states = new Map<string, StateCell>();
+  /** Sessions that bring a resident tensor here, by provider and rank. */
+  readonly #copiers = new Map<string, Promise<number>>();
+  /** Provider of each session that leaves outputs in its memory. */
+  readonly #residents = new Map<number, string>();
   #next = 1;
 
   async load(model: Uint8Array, options: SessionOptions): Promise<number> {
+    const { provider = 'cpu', resident = [] } = options;
     try {
       const session = await InferenceSession.create(model, {
-        executionProviders: options.provider && options.provider !== 'cpu' ? [options.provider, 'cpu'] : ['cpu'],
+        executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
         graphOptimizationLevel: 'all',
         intraOpNumThreads: options.threads,
         interOpNumThreads: 1,
         // Failures are thrown; what the library would print besides is for itself.
         logSeverityLevel: 4,
         enableCpuMemArena: options.prepack,
+        ...(resident.length > 0 && { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, 'gpu-buffer'])) }),
         extra: {
           session: {
             model_external_initializers_file_folder_path: options.folder,
@@ -43,6 +68,7 @@ export class LocalDevice implements Device {
       });
       const id = this.#next++;
       this.#sessions.set(id, session);
+      if (resident.length > 0) this.#residents.set(id, provider);
       return id;
     } catch (error) {
       throw failed('load a segment', error);
@@ -53,6 +79,7 @@ export class LocalDevice implements Device {
     for (const id of sessions) {
       await this.#sessions.get(id)?.release();
       this.#sessions.delete(id);
+      this.#residents.delete(id);
     }
   }
 
@@ -60,14 +87,19 @@ export class LocalDevice implements Device {
     const registers = new Map<string, HostTensor>();
     const returned: Record<string, HostTensor> = {};
     // state changes when all steps are done: a cancelled program leaves every block where it was
-    const writes: (() => void)[] = [];
-    for (const [index, step] of program.entries()) {
-      if (program.length > 1) await yieldToEvents();
-      if (options.signal?.aborted) throw cancelled();
-      await this.#step(step, registers, returned, writes);
-      options.onStep?.(index + 1, program.length);
+    const writes: Write[] = [];
+    try {
+      for (const [index, step] of program.entries()) {
+        if (program.length > 1) await yieldToEvents();
+        if (options.signal?.aborted) throw cancelled();
+        await this.#step(step, registers, returned, writes);
+        options.onStep?.(index + 1, program.length);
+      }
+    } catch (error) {
+      for (const write of writes) write.drop();
+      throw error;
     }
-    for (const write of writes) write();
+    for (const write of writes) write.apply();
     return returned;
   }
 
@@ -75,7 +107,7 @@ export class LocalDevice implements Device {
     step: Step,
     registers: Map<string, HostTensor>,
     returned: Record<string, HostTensor>,
-    writes: (() => void)[],
+    writes: Write[],
   ): Promise<void> {
     const session = this.#sessions.get(step.session);
     if (!session) throw failed('run', `session ${step.session} is closed`);
@@ -83,21 +115,22 @@ export class LocalDevice implements Device {
     for (const name of session.inputNames) {
       const feed = step.feeds[name];
       if (!feed) throw failed('run', `input ${name} was not given`);
-      const { type, data, dims } = this.#resolve(feed, registers);
-      feeds[name] = new Tensor(type, data as Float32Array, dims);
+      const value = this.#resolve(feed, registers);
+      feeds[name] = isResident(value) ? (value.native as Tensor) : new Tensor(value.type, value.data as Float32Array, value.dims);
     }
     try {
       const outputs = await session.run(feeds, Object.keys(step.sinks));
       for (const [name, sinks] of Object.entries(step.sinks)) {
-        const { type, dims, data } = outputs[name] as Tensor;
-        const tensor = { type, dims, data } as HostTensor;
+        const output = outputs[name] as Tensor;
+        const resident = output.location === 'cpu' ? null : this.#resident(output, this.#residents.get(step.session) as string);
+        const tensor = resident ?? ({ type: output.type, dims: output.dims, data: output.data } as HostTensor);
         for (const sink of sinks) {
-          if (sink.kind === 'return') returned[sink.name] = tensor;
-          else if (sink.kind === 'register') registers.set(sink.name, tensor);
-          else {
+          if (sink.kind === 'state') {
             const cell = this.#state(sink.name);
-            writes.push(() => cell.write(tensor));
-          }
+            writes.push({ apply: () => cell.write(tensor), drop: () => resident?.dispose() });
+          } else if (isResident(tensor)) throw failed('run', `${name} is in the provider's memory`);
+          else if (sink.kind === 'return') returned[sink.name] = tensor;
+          else registers.set(sink.name, tensor);
         }
       }
     } catch (error) {
@@ -105,7 +138,35 @@ export class LocalDevice implements Device {
     }
   }
 
-  #resolve(feed: Feed, registers: Map<string, HostTensor>): HostTensor {
+  #resident(native: Tensor, provider: string): Resident {
+    return {
+      dims: native.dims,
+      bytes: native.size * Float32Array.BYTES_PER_ELEMENT,
+      native,
+      dispose: () => native.dispose(),
+      // reading it directly ends the process (ONNX Runtime 1.30); a session that copies it brings it here
+      download: async () => {
+        const session = this.#sessions.get(await this.#copier(provider, native.dims.length)) as InferenceSession;
+        const { y } = await session.run({ x: native });
+        return f32(native.dims, (y as Tensor).data as Float32Array);
+      },
+    };
+  }
+
+  #copier(provider: string, rank: number): Promise<number> {
+    const key = `${provider}.${rank}`;
+    const known = this.#copiers.get(key);
+    if (known) return known;
+    const g = new Builder('copy');
+    const shape = Array.from({ length: rank }, (_, axis) => `d${axis}`);
+    g.output('y', g.op('Identity', [g.input('x', 'f32', shape)], shape));
+    const model = emitOnnx(g.graph, { place: noWeights, weights: 'map' });
+    const copier = this.load(model, { folder: '', threads: 1, prepack: false, provider });
+    this.#copiers.set(key, copier);
+    return copier;
+  }
+
+  #resolve(feed: Feed, registers: Map<string, HostTensor>): HostTensor | Resident {
     if (feed.kind === 'tensor') return feed.tensor;
     if (feed.kind === 'state') return this.#state(feed.name).tensor();
     if (feed.kind === 'rows') return this.#state(feed.name).rows();
@@ -125,7 +186,7 @@ export class LocalDevice implements Device {
   }
 
   async read(names: readonly string[]): Promise<StateSnapshot> {
-    return new Map(names.map((name) => [name, this.#state(name).read()]));
+    return new Map(await Promise.all(names.map(async (name) => [name, await this.#state(name).read()] as const)));
   }
 
   async stateBytes(prefix: string): Promise<number> {
@@ -135,7 +196,11 @@ export class LocalDevice implements Device {
   }
 
   async free(prefix: string): Promise<void> {
-    for (const name of this.#states.keys()) if (name.startsWith(prefix)) this.#states.delete(name);
+    for (const [name, cell] of this.#states)
+      if (name.startsWith(prefix)) {
+        cell.free();
+        this.#states.delete(name);
+      }
   }
 
   async providers(): Promise<readonly string[]> {
@@ -143,7 +208,7 @@ export class LocalDevice implements Device {
   }
 
   async close(): Promise<void> {
+    await this.free('');
     await this.release([...this.#sessions.keys()]);
-    this.#states.clear();
   }
 }

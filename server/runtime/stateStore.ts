@@ -1,5 +1,5 @@
 import type { StateSpec } from '../graph/state.js';
-import type { HostTensor } from './device.js';
+import type { HostTensor, Resident } from './device.js';
 import { f32, i64 } from './device.js';
 
 /** KV arrays grow by this many rows, so that growth copies little and waste stays bounded. */
@@ -7,18 +7,21 @@ const ROWS_STEP = 128;
 
 /** One piece of state on the device. The batch axis is part of the arrays (B = 1). */
 export interface StateCell {
-  tensor(): HostTensor;
+  tensor(): HostTensor | Resident;
   rows(): HostTensor;
   /** What a sink writes: new rows for kv, the whole state otherwise. */
-  write(value: HostTensor): void;
-  read(): HostTensor;
+  write(value: HostTensor | Resident): void;
+  read(): Promise<HostTensor>;
+  free(): void;
   readonly bytes: number;
 }
 
 export const createCell = (spec: StateSpec): StateCell => (spec.kind === 'kv' ? new RowCell(spec) : new PlainCell(spec));
 
+export const isResident = (tensor: HostTensor | Resident): tensor is Resident => 'native' in tensor;
+
 class PlainCell implements StateCell {
-  #value: HostTensor;
+  #value: HostTensor | Resident;
 
   constructor(private readonly spec: StateSpec) {
     const shape = spec.shape as readonly number[];
@@ -26,13 +29,20 @@ class PlainCell implements StateCell {
   }
   tensor = () => this.#value;
   rows = () => i64([1], [0]);
-  /** Copies: the caller may send its buffer to another thread. */
-  write(value: HostTensor): void {
-    this.#value = f32(value.dims, (value.data as Float32Array).slice());
+  /** Copies what is in this process: the caller may send its buffer to another thread. */
+  write(value: HostTensor | Resident): void {
+    this.free();
+    this.#value = isResident(value) ? value : f32(value.dims, (value.data as Float32Array).slice());
   }
-  read = () => f32(this.spec.shape as readonly number[], (this.#value.data as Float32Array).slice());
+  async read(): Promise<HostTensor> {
+    const { data } = isResident(this.#value) ? await this.#value.download() : this.#value;
+    return f32(this.spec.shape as readonly number[], (data as Float32Array).slice());
+  }
+  free(): void {
+    if (isResident(this.#value)) this.#value.dispose();
+  }
   get bytes(): number {
-    return this.#value.data.byteLength;
+    return isResident(this.#value) ? this.#value.bytes : this.#value.data.byteLength;
   }
 }
 
@@ -58,7 +68,8 @@ class RowCell implements StateCell {
   tensor = () => f32([1, ...this.#outer, this.#capacity, this.#size], this.#data);
   rows = () => i64([1], [this.#rows]);
 
-  write(value: HostTensor): void {
+  write(given: HostTensor | Resident): void {
+    const value = given as HostTensor; // rows are appended here, so they never stay elsewhere
     const added = value.dims.at(-2) as number;
     const rows = Math.min(this.#rows + added, this.#keeps);
     const fresh = Math.min(added, rows);
@@ -86,7 +97,7 @@ class RowCell implements StateCell {
     this.#capacity = capacity;
   }
 
-  read(): HostTensor {
+  async read(): Promise<HostTensor> {
     const [K, S, E] = [this.#heads, this.#rows, this.#size];
     const out = new Float32Array(K * S * E);
     for (let h = 0; h < K; h++) {
@@ -95,6 +106,8 @@ class RowCell implements StateCell {
     }
     return f32([...this.#outer, S, E], out);
   }
+
+  free(): void {}
 
   get bytes(): number {
     return this.#data.byteLength;
