@@ -62,7 +62,7 @@ const everyProbe = (model: Model) => () =>
 async function collect(engine: Run, names: readonly string[], range: TokenRange): Promise<Map<string, Tensor>> {
   const groups = new Map<string, string[]>();
   for (const name of names) {
-    const block = /^blocks\.\d+\./.exec(name)?.[0] ?? (name === 'embed' ? name : 'head');
+    const block = /^blocks\.\d+\./.exec(name)?.[0] ?? (/^embed($|\.#)/.test(name) ? 'embed' : 'head');
     groups.set(block, [...(groups.get(block) ?? []), name]);
   }
   const result = new Map<string, Tensor>();

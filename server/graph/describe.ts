@@ -189,8 +189,8 @@ class Grouping {
   ofPart(i: number, node: Node): number {
     const group = this.of(i);
     if (!node.part) return group;
-    const { name, index, count } = node.part;
-    return this.#once(`${group}/${name}`, { title: name, kind: 'part', parent: group, part: { index, count } });
+    const { name, ...part } = node.part;
+    return this.#once(`${group}/${name}`, { title: name, kind: 'part', parent: group, part });
   }
 
   #once(key: string, group: Parameters<Writer['group']>[0]): number {

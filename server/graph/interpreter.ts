@@ -78,7 +78,7 @@ function execute(graph: Graph, scope: Scope): Map<string, Exact> {
 }
 
 /** Whole numbers may have a kernel of their own: they divide another way. */
-function kernelOf({ op, inputs }: Node): Kernel {
+export function kernelOf({ op, inputs }: Node): Kernel {
   const kernel = kernels[`${op} ${inputs[0]?.dtype}`] ?? kernels[op];
   if (!kernel) throw new RangeError(`operator ${op} is not known`);
   return kernel;

@@ -27,11 +27,12 @@ export interface Node {
   readonly part?: Part;
 }
 
-/** One of several parts of a graph that are built alike. */
+/** One of `count` parts of a graph that are built alike, of which every token goes through `chosen`. */
 export interface Part {
   readonly name: string;
   readonly index: number;
   readonly count: number;
+  readonly chosen: number;
 }
 
 /** A constant written into the graph. */

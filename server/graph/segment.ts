@@ -1,5 +1,6 @@
 import { LabError } from '../protocol/errors.js';
 import type { Architecture, CoreConfig, Encoder, Stack, StackConfig } from './architecture.js';
+import { expose } from './expose.js';
 import type { Graph, Value } from './ir.js';
 import { type Given, SegmentBuilder, type SegmentRequest, type TensorTable } from './segmentBuilder.js';
 
@@ -9,6 +10,8 @@ export interface SegmentSpec extends Partial<SegmentRequest> {
   readonly to: number;
   readonly embed: boolean;
   readonly head: boolean;
+  /** Values to make outputs, by their names as in expose.ts; a segment with any asks for no probes, which may change what it computes. */
+  readonly values?: ReadonlySet<string>;
 }
 
 export interface Segment {
@@ -70,6 +73,7 @@ export function buildSegment(bound: BoundStack, spec: SegmentSpec): Segment {
   const missing = [...request.probes].filter((name) => !g.graph.outputs.has(name));
   if (missing.length > 0) throw unknownProbes(missing, 'probe');
   const untouched = [...request.interventions].filter((name) => !g.interventions.has(name));
+  for (const name of spec.values ?? []) expose(g.graph, name);
   if (untouched.length > 0) throw unknownProbes(untouched, 'place to intervene');
   return { graph: g.graph, declared: g.declared, named: g.named, given: [...g.givens.values()], spec };
 }

@@ -78,8 +78,8 @@ export interface GraphGroup {
   readonly probe: string | null;
   /** What it is and how it is computed, when the lab knows. */
   readonly about: { readonly title: string; readonly what: string; readonly formula: string | null } | null;
-  /** A part stands for `count` that are built alike; this is the one with `index`. */
-  readonly part: { readonly index: number; readonly count: number } | null;
+  /** A part stands for `count` that are built alike, of which a token goes through `chosen`; this is the one with `index`. */
+  readonly part: { readonly index: number; readonly count: number; readonly chosen: number } | null;
   /** The node whose body this is. */
   readonly node: number | null;
 }

@@ -180,7 +180,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     return this.#embedProbes;
   }
 
-  /** A segment that computes only the outputs in `spec.probes`; compiled once and kept while it is in use. */
+  /** A segment that computes only the outputs in `spec.probes`, or those in `spec.values`; compiled once and kept while it is in use. */
   async inspection(spec: SegmentSpec): Promise<Piece> {
     const key = JSON.stringify([
       spec.from,
@@ -189,9 +189,10 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       spec.head,
       [...(spec.probes ?? [])].sort(),
       [...(spec.interventions ?? [])].sort(),
+      [...(spec.values ?? [])].sort(),
     ]);
-    const piece =
-      this.#inspections.get(key) ?? compile(this.bound, spec, this.weights, this.device, this.compute, false, spec.probes);
+    const only = spec.values ?? spec.probes;
+    const piece = this.#inspections.get(key) ?? compile(this.bound, spec, this.weights, this.device, this.compute, false, only);
     this.#inspections.delete(key);
     this.#inspections.set(key, piece);
     piece.catch(() => this.#inspections.delete(key));

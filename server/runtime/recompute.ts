@@ -1,3 +1,4 @@
+import { VALUE_NAME } from '../graph/expose.js';
 import type { Value } from '../graph/ir.js';
 import { LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
@@ -41,27 +42,27 @@ export async function recompute(
   range: TokenRange,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Tensor>> {
+  const values = names.filter((name) => VALUE_NAME.test(name));
+  if (values.length > 0 && values.length < names.length) {
+    const probes = names.filter((name) => !VALUE_NAME.test(name));
+    return new Map([...(await recompute(run, probes, range, signal)), ...(await recompute(run, values, range, signal))]);
+  }
   const blocks = new Set(names.map((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? 'ends'));
   if (blocks.size !== 1) throw mixedBlocks(names);
+  const asked = values.length > 0 ? { values: new Set(values) } : { probes: new Set(names) };
   const [where] = blocks;
   const L = run.model.layers.length;
   if (where === 'ends') {
-    const embed = names.every((name) => name === 'embed');
-    const piece = await run.model.inspection({
-      from: embed ? 0 : L,
-      to: embed ? 0 : L,
-      embed,
-      head: !embed,
-      probes: new Set(names),
-    });
+    const embed = names.every((name) => name === 'embed' || name.startsWith('embed.#'));
+    const at = embed ? 0 : L;
+    const piece = await run.model.inspection({ from: at, to: at, embed, head: !embed, ...asked });
     return execute(run, piece, range, range, 0, signal);
   }
   const block = Number(where);
   const layer = run.model.layers[block];
-  const probes = new Set(names);
-  if (!layer) await run.model.inspection({ from: 0, to: 1, embed: false, head: false, probes }); // says that it is unknown
+  if (!layer) await run.model.inspection({ from: 0, to: 1, embed: false, head: false, probes: new Set(names) }); // says that it is unknown
   if (!run.model.capture) throw noCapture();
-  const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes });
+  const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, ...asked });
   const kept = new Set(run.model.rowStates(block).map((state) => `blocks.${block}.state.${state}`));
   const rows = names.filter((name) => kept.has(name));
   if (rows.length === 0) return execute(run, piece, startOf(run, layer as LayerView, range), range, block, signal);
@@ -141,21 +142,30 @@ function stateFeed(
   return { kind: 'tensor', tensor: f32(dims, known ?? new Float32Array(dims.reduce((n, d) => n * d, 1))) };
 }
 
-/** Drops the batch, the tokens before the range, and key columns that hold nothing. */
+/** Drops the batch, the tokens before the range, and cached rows and key columns that hold nothing. */
 function trim(name: string, value: Value, tensor: HostTensor, computed: TokenRange, wanted: TokenRange, kept: number): Tensor {
-  const shape = tensor.dims.slice(1);
-  let result: Tensor = { shape, data: tensor.data as Float32Array };
-  const axis = value.shape.slice(1);
-  const tokens = axis.indexOf('T');
-  if (tokens >= 0 && wanted.from > computed.from)
-    result = sliceAxis(result, tokens, wanted.from - computed.from, wanted.to - computed.from);
-  if (axis.indexOf('S') >= 0) {
-    const T = computed.to - computed.from;
-    const empty = name.endsWith('.scores') ? Number.NEGATIVE_INFINITY : 0;
-    result = placeKeys(result, { kept, fresh: T, first: computed.from - kept, total: wanted.to, empty });
+  const batched = value.shape[0] === 'B';
+  const axes = value.shape.slice(batched ? 1 : 0);
+  const data = tensor.data instanceof Float32Array ? tensor.data : Float32Array.from(tensor.data as ArrayLike<number>, Number);
+  let result: Tensor = { shape: tensor.dims.slice(batched ? 1 : 0), data };
+  for (const [axis, size] of axes.entries()) {
+    if (size === 'T' && wanted.from > computed.from)
+      result = sliceAxis(result, axis, wanted.from - computed.from, wanted.to - computed.from);
+    if (typeof size === 'string' && CACHED_ROWS.test(size)) result = sliceAxis(result, axis, 0, kept);
+    if (typeof size === 'string' && KEY_COLUMNS.test(size) && axis === axes.length - 1) {
+      const T = computed.to - computed.from;
+      const empty = name.endsWith('.scores') ? Number.NEGATIVE_INFINITY : 0;
+      // a probe has a column for every position, a value by the graph's own name only those that were computed
+      const first = VALUE_NAME.test(name) ? 0 : computed.from - kept;
+      result = placeKeys(result, { kept, fresh: T, first, total: first + kept + T, empty });
+    }
   }
   return result;
 }
+
+/** Rows of a kv array with the room for more, and those with the new ones behind them. */
+const CACHED_ROWS = /^C\.[^+]*$/;
+const KEY_COLUMNS = /^S$|^C\..*\+T$/;
 
 function guard(piece: Piece, T: number, S: number): void {
   const sizes: Record<string, number> = { B: 1, T, S: S + T };

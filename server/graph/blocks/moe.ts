@@ -80,7 +80,7 @@ export function mixture(
     const slot = g.squeeze(mine, 0); // [n]
     return { slot, out: expert(e, g.gather(flat, g.gather(owner, slot))) };
   };
-  const parts = Array.from({ length: X }, (_, e) => g.part({ name: 'expert', index: e, count: X }, () => tokensOf(e)));
+  const parts = Array.from({ length: X }, (_, e) => g.part({ name: 'expert', index: e, count: X, chosen: k }, () => tokensOf(e)));
   const all = (of: 'slot' | 'out', ...rest: number[]) =>
     g.op(
       'Concat',
