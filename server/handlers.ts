@@ -9,11 +9,10 @@ import { command, exportRun } from './lab/exportRun.js';
 import { findModels } from './lab/finder.js';
 import type { Lab } from './lab/lab.js';
 import { aboutProbe } from './language/knowledge.js';
-import { requireTokenizer } from './open.js';
-import { promptText } from './prompt.js';
 import { LabError } from './protocol/errors.js';
 import { summarise } from './summary.js';
 import type { Tensor } from './tensor/tensor.js';
+import { tokenHandlers } from './tokenHandlers.js';
 
 /** A probe sent whole must fit a message. */
 const WHOLE_PROBE = 64 << 20;
@@ -38,11 +37,7 @@ export const handlers = (lab: Lab) =>
       return {};
     },
     'models/list': () => lab.models.list.map((m) => m.info),
-    'tokens/encode': ({ model, text, chat }) => {
-      const tokenizer = requireTokenizer(lab.models.get(model));
-      const whole = promptText(tokenizer, text, chat);
-      return { text: whole, pieces: tokenizer.encode(whole, { special: !chat }) };
-    },
+    ...tokenHandlers(lab),
     'runs/start': async (recipe, { signal, progress }) => {
       await lab.open(recipe.path, { signal, onProgress: (done, total) => progress(done, total, 'Loading weights') });
       return lab.runs.start(recipe);

@@ -4,12 +4,18 @@ import type { Method, Params } from './protocol/requests.js';
 /** A tile travels as one message of at most 1 MB. */
 const MAX_TILE_CELLS = 1 << 18;
 
+/** Tokens of a stretch of text travel as objects. */
+const MAX_WINDOW = 1 << 14;
+const MAX_TEXT = 1 << 26;
+
 const path = z.string().min(1).max(4096);
 const id = z.string().min(1).max(200);
 const index = z.number().int().nonnegative();
 const count = z.number().int().positive();
 const side = count.max(4096);
 const range = z.tuple([index, index]).refine(([from, to]) => from < to, 'expected from < to');
+const text = z.string().max(MAX_TEXT);
+const vocabularies = z.array(path).min(1).max(4);
 const probes = z.array(z.string().min(1).max(200)).max(4096);
 const part = z.union([z.enum(['embed', 'head']), index]);
 const empty = z.strictObject({});
@@ -54,6 +60,19 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'models/close': z.strictObject({ model: id }),
   'models/list': empty,
   'tokens/encode': z.strictObject({ model: id, text: z.string().max(1 << 24), chat: z.boolean() }),
+  'tokens/vocabularies': z.strictObject({ folders: z.array(path).max(1000) }),
+  'tokens/sync': z.strictObject({
+    document: path,
+    version: z.number().int(),
+    base: z.number().int().nullable(),
+    text: text.nullable(),
+    changes: z.array(z.strictObject({ from: index, to: index, text })).max(10_000),
+  }),
+  'tokens/compare': z.strictObject({ document: path, vocabularies, file: path.nullable() }),
+  'tokens/window': z
+    .strictObject({ document: path, vocabularies, from: index, to: index })
+    .refine(({ from, to }) => from <= to && to - from <= MAX_WINDOW, `expected at most ${MAX_WINDOW} units`),
+  'tokens/merges': z.strictObject({ vocabulary: path, id: index }),
   'runs/start': recipe,
   'runs/stop': run,
   'runs/remove': run,

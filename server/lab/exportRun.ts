@@ -41,6 +41,9 @@ export async function exportRun(
 
 const quote = (text: string): string => (/^[\w./:=,@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
+/** Words of a command line as a shell takes them. */
+export const commandLine = (words: readonly string[]): string => words.map(quote).join(' ');
+
 /** The command line that computes the numbers of a run again. */
 export function command({ path, prompt, ids, chat, maxTokens, sampling }: RunRecipe, probes: readonly string[]): string {
   const cli = fileURLToPath(new URL('./cli.js', import.meta.url));

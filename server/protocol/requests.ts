@@ -18,6 +18,7 @@ import type {
 import type { CheckpointSummary, ModelEntry, ModelId, ModelInfo } from './models.js';
 import type { RunDetail, RunId, RunInfo, RunRecipe, TokenPiece } from './runs.js';
 import type { WireTensor } from './tensors.js';
+import type { TextChange, TokenComparison, TokenDetail, TokenWindow, Vocabulary, VocabularyId } from './tokens.js';
 
 type Empty = Record<string, never>;
 type Of<P, R> = { readonly params: P; readonly result: R };
@@ -36,6 +37,36 @@ export interface Requests {
     { readonly model: ModelId; readonly text: string; readonly chat: boolean },
     { readonly text: string; readonly pieces: readonly TokenPiece[] }
   >;
+  /** Those that come with the lab, of open models, and of models in these folders. */
+  'tokens/vocabularies': Of<{ readonly folders: readonly string[] }, readonly Vocabulary[]>;
+  /** Keeps the text of a document: the whole, or edits of its version `base`, in order. Errors: DOCUMENT_UNKNOWN. */
+  'tokens/sync': Of<
+    {
+      readonly document: string;
+      readonly version: number;
+      readonly base: number | null;
+      readonly text: string | null;
+      readonly changes: readonly TextChange[];
+    },
+    Empty
+  >;
+  /** Counts of a whole document in up to four vocabularies; `file` is where it is saved, for the command that tells the same. */
+  'tokens/compare': Of<
+    { readonly document: string; readonly vocabularies: readonly VocabularyId[]; readonly file: string | null },
+    TokenComparison
+  >;
+  /** The tokens of a stretch of a document, at most 16,384 UTF-16 units. */
+  'tokens/window': Of<
+    {
+      readonly document: string;
+      readonly vocabularies: readonly VocabularyId[];
+      readonly from: number;
+      readonly to: number;
+    },
+    TokenWindow
+  >;
+  /** What made a token: its merges, or what the tokenizer has in their place. */
+  'tokens/merges': Of<{ readonly vocabulary: VocabularyId; readonly id: number }, TokenDetail>;
   /** Starts a run (opening its model when needed) and returns at once; tokens follow as events. */
   'runs/start': Of<RunRecipe, RunInfo>;
   'runs/stop': Of<{ readonly run: RunId }, Empty>;

@@ -1,3 +1,5 @@
+import type { LabErrorData } from './errors.js';
+
 /**
  * What a token is. `byte` stands for one byte of a character that the vocabulary lacks, `unknown` for text that is lost; `special` tokens are
  * found by their name before the model sees the text, and so are `added` ones, which are text all the same.
@@ -52,4 +54,102 @@ export interface Difference {
   readonly at: number;
   readonly expected: string;
   readonly decoded: string;
+}
+
+/** The name of one that comes with the lab, or the path of a model. */
+export type VocabularyId = string;
+
+export interface Vocabulary {
+  readonly id: VocabularyId;
+  readonly name: string;
+  readonly source: 'named' | 'open' | 'found';
+  /** Whose it is, or where. */
+  readonly detail: string;
+}
+
+/** One edit of a text; offsets in UTF-16 units of the text before it. */
+export interface TextChange {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+export interface TextCounts {
+  /** Unicode code points. */
+  readonly characters: number;
+  /** By Unicode's word boundaries, punctuation and white space left out. */
+  readonly words: number;
+  /** UTF-8. */
+  readonly bytes: number;
+  readonly lines: number;
+}
+
+/** Characters of one script, or of one kind that is in none, and the tokens that begin in it. */
+export interface ScriptCount {
+  readonly script: string;
+  readonly characters: number;
+  readonly tokens: number;
+}
+
+/** A whole text in one vocabulary. */
+export interface TokenCounts {
+  readonly vocabulary: VocabularyId;
+  readonly name: string;
+  /** `bpe`, `unigram`, `wordpiece`, `rwkv_world` … */
+  readonly kind: string;
+  readonly vocabSize: number;
+  readonly tokens: number;
+  readonly roles: Readonly<Record<TokenRole, number>>;
+  readonly scripts: readonly ScriptCount[];
+  /** Null when the tokens decode to the text. */
+  readonly difference: Difference | null;
+  /** Characters (UTF-16 units) that were encoded for this answer: what did not change was known. */
+  readonly encoded: number;
+  /** The command line that tells the same; null for a text without a file. */
+  readonly command: string | null;
+}
+
+/** A vocabulary that cannot be used here, and why. */
+export interface VocabularyFailure {
+  readonly vocabulary: VocabularyId;
+  readonly error: LabErrorData;
+}
+
+export interface TokenComparison {
+  readonly version: number;
+  readonly text: TextCounts;
+  readonly columns: readonly (TokenCounts | VocabularyFailure)[];
+  readonly ms: number;
+}
+
+export interface WindowToken extends Omit<TokenPart, 'id'> {
+  readonly id: number;
+  /** UTF-16 offsets in the document. */
+  readonly start: number;
+  readonly end: number;
+  readonly role: TokenRole;
+}
+
+/** Tokens that touch a stretch of a document. */
+export interface TokenWindow {
+  readonly version: number;
+  /** UTF-16 offsets of `text` in the document: the stretch that was asked for, widened to whole characters. */
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+  readonly columns: readonly (
+    | {
+        readonly vocabulary: VocabularyId;
+        /** Place of the first of `tokens` among all of the document; null until all before it were encoded. */
+        readonly first: number | null;
+        readonly tokens: readonly WindowToken[];
+      }
+    | VocabularyFailure
+  )[];
+}
+
+export interface TokenDetail extends TokenPart {
+  readonly id: number;
+  readonly role: TokenRole;
+  readonly origin: TokenOrigin;
 }

@@ -47,6 +47,20 @@ const tokenizers: Readonly<Record<string, () => Promise<Tokenizer>>> = {
   mistral: async () => sentencePieceVocabulary((await import('mistral-tokenizer-js')).default),
 };
 
+/** Whose each is, for people who choose. */
+export const tokenizerOwners: Readonly<Record<string, string>> = {
+  gpt2: 'OpenAI, GPT-2',
+  r50k_base: 'OpenAI, GPT-3',
+  p50k_base: 'OpenAI, Codex',
+  cl100k_base: 'OpenAI, GPT-3.5 and GPT-4',
+  o200k_base: 'OpenAI, GPT-4o and later',
+  rwkv_world: 'BlinkDL, RWKV World',
+  llama2: 'Meta, Llama 1 and 2',
+  llama3: 'Meta, Llama 3',
+  qwen3: 'Alibaba, Qwen 2.5 and 3',
+  mistral: 'Mistral AI, Mistral 7B',
+};
+
 export const tokenizerNames: readonly string[] = Object.keys(tokenizers);
 
 const open = new Map<string, Promise<Tokenizer>>();
