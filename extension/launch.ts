@@ -10,6 +10,7 @@ export const SERVER_SETTINGS = [
   'modelLab.server.node',
   'modelLab.server.threads',
   'modelLab.server.spinning',
+  'modelLab.server.sessions',
   'modelLab.provider',
   'modelLab.memory.limit',
 ] as const;
@@ -40,6 +41,7 @@ export function launcher(context: vscode.ExtensionContext): (again: boolean) => 
       ...['--threads', String(settings.get('server.threads', 0))],
       ...['--provider', settings.get('provider', 'cpu')],
       ...(settings.get('server.spinning', false) ? ['--spinning'] : []),
+      ...['--sessions', String(settings.get('server.sessions', 0))],
       ...['--memory', String(Math.round(settings.get('memory.limit', 0) * BYTES_PER_GB))],
       ...(restores ? ['--restore'] : []),
     ];

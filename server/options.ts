@@ -12,6 +12,8 @@ export interface ServerOptions {
   readonly provider: ProviderName;
   /** Threads wait for work actively. */
   readonly spinning: boolean;
+  /** Inspection sessions a model keeps open; null for the engine's own choice. */
+  readonly sessions: number | null;
   /** Bytes that models and runs may use together; null decides by the memory that is free. */
   readonly memoryLimit: number | null;
   /** Open the models and compute the runs of the session file again. */
@@ -29,6 +31,7 @@ export function parseOptions(args: readonly string[]): ServerOptions {
       threads: { type: 'string' },
       provider: { type: 'string' },
       spinning: { type: 'boolean', default: false },
+      sessions: { type: 'string' },
       memory: { type: 'string' },
       restore: { type: 'boolean', default: false },
     },
@@ -39,6 +42,7 @@ export function parseOptions(args: readonly string[]): ServerOptions {
     threads: positive(values.threads),
     provider: providerNames.find((name) => name === values.provider) ?? 'cpu',
     spinning: values.spinning === true,
+    sessions: positive(values.sessions),
     memoryLimit: positive(values.memory),
     restore: values.restore === true,
   };

@@ -37,6 +37,7 @@ export class Lab {
       device,
       threads,
       spinning: options.spinning,
+      sessions: options.sessions,
       provider: async () => (await this.provider()).provider,
       memoryLimit: options.memoryLimit,
       runsMemory,

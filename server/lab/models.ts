@@ -16,6 +16,7 @@ export interface ModelsOptions {
   readonly device: Device;
   readonly threads: number;
   readonly spinning: boolean;
+  readonly sessions: number | null;
   /** Where models run; settled before the first is opened. */
   readonly provider: () => Promise<string>;
   /** Bytes for all models and runs together; null: what is free now. */
@@ -116,12 +117,13 @@ export class Models {
   }
 
   async #load(path: string, signal: AbortSignal, onProgress: NonNullable<OpenOptions['onProgress']>): Promise<LabModel> {
-    const { device, threads, spinning, memoryLimit } = this.options;
+    const { device, threads, spinning, sessions, memoryLimit } = this.options;
     const used = this.list.reduce((sum, m) => sum + m.info.memory, this.options.runsMemory());
     const opened = await openModel(path, {
       device,
       threads,
       spinning,
+      ...(sessions !== null && { inspections: sessions }),
       provider: await this.options.provider(),
       memoryLimit: memoryLimit === null ? freemem() : Math.min(memoryLimit - used, freemem()),
       onProgress,

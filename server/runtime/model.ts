@@ -39,6 +39,8 @@ export interface ModelOptions extends Compute {
   readonly blocksPerPiece?: number;
   /** Return the residual stream entering each block; false only to measure what that costs. */
   readonly capture?: boolean;
+  /** Inspection sessions kept open. */
+  readonly inspections?: number;
   readonly onProgress?: (done: number, total: number) => void;
   /** Ends the opening between two blocks, or two tensors that are decoded. */
   readonly signal?: AbortSignal;
@@ -51,7 +53,7 @@ export interface ModelOptions extends Compute {
  */
 const PIECE_PARAMETERS = 16_000_000;
 
-/** Inspection sessions kept open, least recently used first out. */
+/** Inspection sessions kept open unless an option says otherwise, least recently used first out. */
 const INSPECTIONS = 32;
 
 const tooLarge = (needed: number, available: number) =>
@@ -108,6 +110,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     /** embed, groups of blocks, head: run in order they are the model. */
     readonly pieces: readonly Piece[],
     readonly capture: boolean,
+    private readonly inspections: number,
   ) {
     this.layers = describeLayers(bound);
   }
@@ -157,7 +160,17 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       await weights.close();
       throw error;
     }
-    return new Model(checkpoint, bound, whole, options.device, weights, compute, pieces, options.capture ?? true);
+    return new Model(
+      checkpoint,
+      bound,
+      whole,
+      options.device,
+      weights,
+      compute,
+      pieces,
+      options.capture ?? true,
+      options.inspections ?? INSPECTIONS,
+    );
   }
 
   get provider(): string {
@@ -197,7 +210,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     this.#inspections.set(key, piece);
     piece.catch(() => this.#inspections.delete(key));
     for (const [old, oldest] of this.#inspections) {
-      if (this.#inspections.size <= INSPECTIONS) break;
+      if (this.#inspections.size <= this.inspections) break;
       this.#inspections.delete(old);
       void oldest.then(({ session }) => this.device.release([session])).catch(() => undefined);
     }

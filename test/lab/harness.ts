@@ -44,6 +44,7 @@ export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
     threads: 1,
     provider: 'cpu' as const,
     spinning: false,
+    sessions: null,
     memoryLimit: null,
     restore: false,
     ...options,
