@@ -66,7 +66,7 @@ export const handlers = (lab: Lab) =>
     'weights/tensor': async ({ path, tensor, rows, cols, bins }, { signal }) =>
       tensorPicture(await openCheckpoint(path), tensor, rows, cols, bins, signal),
     'model/outline': async ({ path }) => graphOutline(await openCheckpoint(path)),
-    'model/segment': async ({ path, part, shown }) => segmentGraph(await openCheckpoint(path), part, shown, aboutProbe),
+    'model/segment': async ({ path, ...wanted }) => segmentGraph(await openCheckpoint(path), wanted, aboutProbe),
     'language/active': (active) => {
       lab.active = active;
       return {};

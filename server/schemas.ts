@@ -99,6 +99,6 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
     .strictObject({ path, tensor: z.string().min(1).max(1000), rows: side, cols: side, bins: count.max(4096) })
     .refine(isTile, TOO_LARGE),
   'model/outline': z.strictObject({ path }),
-  'model/segment': z.strictObject({ path, part, shown: index }),
+  'model/segment': z.strictObject({ path, tower: z.string().max(200), part, shown: index }),
   'language/active': z.strictObject({ model: id.nullable(), run: id.nullable(), layer: index }),
 };

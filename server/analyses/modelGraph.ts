@@ -1,42 +1,54 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
+import type { Stack } from '../graph/architecture.js';
 import { describeSegment } from '../graph/describe.js';
-import { type BoundArchitecture, buildSegment, type Segment } from '../graph/segment.js';
+import { type BoundStack, buildSegment, type Segment } from '../graph/segment.js';
 import { LabError } from '../protocol/errors.js';
 import type { GraphGroup, GraphOutline, GraphPart, OutlinePart, SegmentGraph } from '../protocol/graph.js';
-import { bindCheckpoint } from '../runtime/model.js';
+import { bindStacks } from '../runtime/stacks.js';
 import { sizeOf } from '../tensor/tensor.js';
 
-const noPart = (part: GraphPart, layers: number) =>
+const noPart = (tower: string, part: GraphPart) =>
   new LabError({
     code: 'PART_UNKNOWN',
-    message: `There is no block ${part}: they go from 0 to ${layers - 1}.`,
+    message: `There is no block ${tower === '' ? '' : `${tower} `}${part}.`,
     hint: 'Ask for the outline of the model first.',
   });
 
 /** What a person knows of a probe, from whoever knows it. */
 export type About = (probe: string) => GraphGroup['about'];
 
+/** Which segment is meant; of its parts that are built alike the one that is sent. */
+export interface WantedSegment {
+  readonly tower: string;
+  readonly part: GraphPart;
+  readonly shown: number;
+}
+
+/** embed, blocks in order, head. */
+export const partsOf = ({ config }: BoundStack): GraphPart[] => [
+  'embed',
+  ...Array.from({ length: config.layers }, (_, i) => i),
+  'head',
+];
+
 /** The segments of a model, those that are built alike with one structure. Builds graphs, reads no weights. Errors: those of binding. */
 export async function graphOutline(checkpoint: Checkpoint): Promise<GraphOutline> {
-  const bound = await bindCheckpoint(checkpoint);
-  const { layers, dModel, vocab } = bound.config;
+  const { id, stacks } = await bindStacks(checkpoint);
   const known = new Map<string, number>();
-  const parts: GraphPart[] = ['embed', ...Array.from({ length: layers }, (_, i) => i), 'head'];
-  return {
-    name: checkpoint.name,
-    family: bound.architecture.id,
-    dModel,
-    vocab,
-    parts: parts.map((part, index) => outlinePart(checkpoint, bound, part, (built) => firstOf(known, built, index))),
-  };
+  const segments = [...stacks].flatMap(([tower, bound]) => partsOf(bound).map((part) => ({ tower, bound, part })));
+  const parts = segments.map(({ tower, bound, part }, index) =>
+    outlinePart(checkpoint, bound, { tower, part }, (built) => firstOf(known, built, index)),
+  );
+  return { name: checkpoint.name, family: id, parts };
 }
 
 /** Every operator of one segment. Errors: those of binding, PART_UNKNOWN. */
-export async function segmentGraph(checkpoint: Checkpoint, part: GraphPart, shown: number, about: About): Promise<SegmentGraph> {
-  const bound = await bindCheckpoint(checkpoint);
-  const { layers } = bound.config;
-  if (typeof part === 'number' && part >= layers) throw noPart(part, layers);
-  return described(checkpoint, bound, segmentOf(bound, part), { part, shown, about });
+export async function segmentGraph(checkpoint: Checkpoint, wanted: WantedSegment, about: About): Promise<SegmentGraph> {
+  const { stacks } = await bindStacks(checkpoint);
+  const bound = stacks.get(wanted.tower);
+  const { part } = wanted;
+  if (!bound || (typeof part === 'number' && part >= bound.config.layers)) throw noPart(wanted.tower, part);
+  return described(checkpoint, bound, segmentOf(bound, part), wanted, about);
 }
 
 /** The index under which a key was met first. */
@@ -46,7 +58,7 @@ function firstOf(known: Map<string, number>, key: string, index: number): number
   return first;
 }
 
-export function segmentOf(bound: BoundArchitecture, part: GraphPart): Segment {
+export function segmentOf(bound: BoundStack, part: GraphPart): Segment {
   const { layers } = bound.config;
   if (part === 'embed') return buildSegment(bound, { from: 0, to: 0, embed: true, head: false });
   if (part === 'head') return buildSegment(bound, { from: layers, to: layers, embed: false, head: true });
@@ -55,12 +67,12 @@ export function segmentOf(bound: BoundArchitecture, part: GraphPart): Segment {
 
 function outlinePart(
   checkpoint: Checkpoint,
-  bound: BoundArchitecture,
-  part: GraphPart,
+  bound: BoundStack,
+  { tower, part }: Pick<WantedSegment, 'tower' | 'part'>,
   structure: (built: string) => number,
 ): OutlinePart {
   const segment = segmentOf(bound, part);
-  const built = described(checkpoint, bound, segment, { part, shown: 0, about: () => null });
+  const built = described(checkpoint, bound, segment, { tower, part, shown: 0 }, () => null);
   const entries = new Set([...segment.graph.weights.values()].map(({ tensor }) => tensor));
   const bytes: Record<string, number> = {};
   let parameters = 0;
@@ -72,8 +84,10 @@ function outlinePart(
   }
   const carries = (names: readonly string[]) =>
     names.flatMap((name) => (name.startsWith('carry.') ? [name.slice('carry.'.length)] : []));
-  const { architecture, config } = bound;
+  const { config } = bound;
+  const architecture: Stack = bound.architecture;
   return {
+    tower,
     part,
     structure: structure(spelled(built)),
     mixer: typeof part === 'number' ? architecture.layer(config, part).mixer : null,
@@ -86,20 +100,16 @@ function outlinePart(
   };
 }
 
-interface Wanted {
-  readonly part: GraphPart;
-  readonly shown: number;
-  readonly about: About;
-}
-
 function described(
   checkpoint: Checkpoint,
-  bound: BoundArchitecture,
+  bound: BoundStack,
   segment: Segment,
-  { part, shown, about }: Wanted,
+  { tower, part, shown }: WantedSegment,
+  about: About,
 ): SegmentGraph {
   const block = typeof part === 'number';
   return describeSegment(segment, {
+    tower,
     part,
     scope: block ? `blocks.${part}.` : '',
     prefix: block ? bound.prefix + bound.architecture.blockPrefix(part) : bound.prefix,

@@ -8,6 +8,7 @@ import type { Segment } from './segment.js';
 const SPELLED = 8;
 
 export interface DescribeOptions {
+  readonly tower: string;
   readonly part: GraphPart;
   /** Before probe and state names, e.g. `blocks.3.`; empty for embed and head. */
   readonly scope: string;
@@ -28,6 +29,7 @@ export function describeSegment(segment: Segment, options: DescribeOptions): Seg
   const outputs = [...graph.outputs].map(([name, value]) => writer.leaves(value, withoutScope(name, options.scope)));
   const seen = new Set([...named.keys()].map((name) => withoutScope(name, options.scope)));
   return {
+    tower: options.tower,
     part: options.part,
     values: writer.values,
     nodes: writer.nodes,

@@ -5,6 +5,8 @@ export type GraphPart = 'embed' | 'head' | number;
 
 /** One segment seen from outside. */
 export interface OutlinePart {
+  /** Of a model of several stacks the one it belongs to (`vision`, `text`), else empty. */
+  readonly tower: string;
   readonly part: GraphPart;
   /** Index of the first segment that is built like this one, whatever its weights hold. */
   readonly structure: number;
@@ -23,9 +25,7 @@ export interface OutlinePart {
 export interface GraphOutline {
   readonly name: string;
   readonly family: string;
-  readonly dModel: number;
-  readonly vocab: number;
-  /** embed, blocks in order, head. */
+  /** embed, blocks in order, head; of each tower. */
   readonly parts: readonly OutlinePart[];
 }
 
@@ -86,6 +86,7 @@ export interface GraphGroup {
 
 /** All operators of one segment. Of parts that are built alike only one is sent. */
 export interface SegmentGraph {
+  readonly tower: string;
   readonly part: GraphPart;
   readonly values: readonly GraphValue[];
   readonly nodes: readonly GraphNode[];

@@ -118,7 +118,10 @@ export interface Requests {
   /** The segments of a model and which of them are built alike. Reads no weights. */
   'model/outline': Of<{ readonly path: string }, GraphOutline>;
   /** Every operator of one segment; of parts built alike (experts) only number `shown`. */
-  'model/segment': Of<{ readonly path: string; readonly part: GraphPart; readonly shown: number }, SegmentGraph>;
+  'model/segment': Of<
+    { readonly path: string; readonly tower: string; readonly part: GraphPart; readonly shown: number },
+    SegmentGraph
+  >;
   /** Tells the hovers which model, run and layer are on screen. */
   'language/active': Of<{ readonly model: ModelId | null; readonly run: RunId | null; readonly layer: number }, Empty>;
 }

@@ -10,7 +10,8 @@ import type { GraphPart, SegmentGraph } from '../../server/protocol/graph.js';
 import { fixtures } from '../parity/oracle.js';
 
 const open = (family: string) => openCheckpoint(path.join(fixtures, family));
-const segment = async (family: string, part: GraphPart, shown = 0) => segmentGraph(await open(family), part, shown, aboutProbe);
+const segment = async (family: string, part: GraphPart, shown = 0) =>
+  segmentGraph(await open(family), { tower: '', part, shown }, aboutProbe);
 const titles = ({ groups }: SegmentGraph, kind: string) => groups.filter((g) => g.kind === kind).map((g) => g.title);
 
 /** Operators of the step with this name, in order. */
@@ -77,8 +78,8 @@ for (const name of readdirSync(fixtures).filter((name) => existsSync(path.join(f
   test(`every value of ${name} comes from somewhere, every node has a place`, async () => {
     const checkpoint = await open(name);
     const { parts } = await graphOutline(checkpoint);
-    for (const { part, operators } of parts) {
-      const { nodes, values, groups, outputs } = await segmentGraph(checkpoint, part, 0, aboutProbe);
+    for (const { tower, part, operators } of parts) {
+      const { nodes, values, groups, outputs } = await segmentGraph(checkpoint, { tower, part, shown: 0 }, aboutProbe);
       const made = new Set(nodes.flatMap((node) => node.outputs));
       for (const [i, value] of values.entries())
         assert.equal(value.kind === 'computed', made.has(i), `${name} ${part} ${value.name}`);
@@ -98,7 +99,7 @@ test('a model of 61 layers with 256 experts is told in messages below 1 MB', asy
   assert.equal(outline.parts.length, 63);
   assert.deepEqual(new Set(outline.parts.slice(4, -1).map(({ structure }) => structure)), new Set([4]));
   assert.ok(JSON.stringify(outline).length < 1e5);
-  const block = await segmentGraph(checkpoint, 60, 255, aboutProbe);
+  const block = await segmentGraph(checkpoint, { tower: '', part: 60, shown: 255 }, aboutProbe);
   assert.ok(JSON.stringify(block).length < 1e5);
   assert.ok((outline.parts[61]?.operators ?? 0) > 2800);
 });

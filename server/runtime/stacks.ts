@@ -1,0 +1,22 @@
+import { findEncoder } from '../architectures/encoders.js';
+import type { Checkpoint } from '../formats/checkpoint.js';
+import type { BoundStack } from '../graph/segment.js';
+import { bindCheckpointEncoders } from './encoder.js';
+import { bindCheckpoint } from './model.js';
+
+export interface BoundStacks {
+  /** Of the family. */
+  readonly id: string;
+  /** By tower; a model of one stack has it under no name. */
+  readonly stacks: ReadonlyMap<string, BoundStack>;
+}
+
+/** The stacks of blocks of a checkpoint, whether it generates or encodes. Reads no weights. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_*. */
+export async function bindStacks(checkpoint: Checkpoint): Promise<BoundStacks> {
+  if (findEncoder(checkpoint.config)) {
+    const { id, towers } = bindCheckpointEncoders(checkpoint);
+    return { id, stacks: towers };
+  }
+  const bound = await bindCheckpoint(checkpoint);
+  return { id: bound.architecture.id, stacks: new Map([['', bound]]) };
+}
