@@ -117,11 +117,20 @@ function copyCodicons() {
   }
 }
 
+/** Read when the first JPEG is. */
+function copyJpegCodec() {
+  copyFileSync(
+    path.join(root, 'node_modules/@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm'),
+    path.join(root, 'dist/mozjpeg_dec.wasm'),
+  );
+}
+
 const bundles = [extension, server, webviews];
 if (flag('tests')) bundles.push(hostTests);
 
 rmSync(path.join(root, 'dist'), { recursive: true, force: true });
 copyCodicons();
+copyJpegCodec();
 if (flag('watch')) {
   for (const options of bundles) await (await context({ ...options, logLevel: 'info' })).watch();
 } else {

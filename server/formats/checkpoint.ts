@@ -61,6 +61,8 @@ export interface Checkpoint {
   readonly config: Readonly<Record<string, unknown>> | null;
   readonly generation: Readonly<Record<string, unknown>> | null;
   readonly tokenizer: TokenizerSource | null;
+  /** How images are prepared: preprocessor_config.json, or processor_config.json. Absent or null: nothing says it. */
+  readonly preprocessor?: Readonly<Record<string, unknown>> | null;
 }
 
 /** One format: one file. `matches` looks at a name and the first bytes, `open` reads headers only. */

@@ -11,7 +11,7 @@ import { decodeText } from './text.js';
 /** Gemma's tokenizer.json, the biggest in use, has 33 MB. */
 const maxText = 64 << 20;
 
-export type ModelFolder = Pick<Checkpoint, 'config' | 'generation' | 'tokenizer'>;
+export type ModelFolder = Pick<Checkpoint, 'config' | 'generation' | 'tokenizer' | 'preprocessor'>;
 
 /** What a folder says beside its weights; nulls for what it does not have. */
 export async function readModelFolder(folder: string, names?: ReadonlySet<string>): Promise<ModelFolder> {
@@ -19,10 +19,13 @@ export async function readModelFolder(folder: string, names?: ReadonlySet<string
   const json = async (name: string, code: FormatErrorCode) => (present.has(name) ? readJson(join(folder, name), code) : null);
   const config = await json('config.json', 'CONFIG_INVALID');
   const generation = await json('generation_config.json', 'CONFIG_INVALID');
+  const processor = ['preprocessor_config.json', 'processor_config.json'].find((name) => present.has(name));
+  const preprocessor = processor === undefined ? null : await json(processor, 'CONFIG_INVALID');
   return {
     config: config && checkConfig(config, join(folder, 'config.json')),
     generation: generation && checkConfig(generation, join(folder, 'generation_config.json')),
     tokenizer: await readTokenizer(folder, present, config),
+    preprocessor: preprocessor && checkConfig(preprocessor, join(folder, processor as string)),
   };
 }
 

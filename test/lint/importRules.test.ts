@@ -26,6 +26,11 @@ const RULES: readonly Rule[] = [
     forbidden: ['../graph/ir.js', '../runtime/run.js', 'onnxruntime-node', 'vscode'],
   },
   {
+    file: 'server/image/x.ts',
+    allowed: ['../tensor/tensor.js', '../protocol/errors.js', 'fast-png', '@jsquash/jpeg/decode.js', 'node:fs/promises'],
+    forbidden: ['../formats/read.js', '../graph/ir.js', 'onnxruntime-node', 'vscode'],
+  },
+  {
     file: 'server/tokenizer/x.ts',
     allowed: ['../formats/checkpoint.js', '@huggingface/tokenizers', '@huggingface/jinja'],
     forbidden: ['../graph/ir.js', '../runtime/run.js', 'onnxruntime-node'],
