@@ -100,5 +100,8 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
     .refine(isTile, TOO_LARGE),
   'model/outline': z.strictObject({ path }),
   'model/segment': z.strictObject({ path, tower: z.string().max(200), part, shown: index }),
+  'graph/value': run.extend({ probe: z.string().min(1).max(200), token: index, side: count.max(256) }),
+  'graph/norms': run.extend({ probes, token: index }),
+  'graph/flow': run.extend({ token: index }),
   'language/active': z.strictObject({ model: id.nullable(), run: id.nullable(), layer: index }),
 };

@@ -2,7 +2,7 @@ import type { Method, Params, Result } from '../protocol/requests.js';
 import type { RunView } from '../runtime/view.js';
 
 /** Requests about one run that an analysis answers. */
-export type AnalysisMethod = Extract<Method, `attention/${string}` | `cache/${string}` | `state/${string}`>;
+export type AnalysisMethod = Extract<Method, `attention/${string}` | `cache/${string}` | `state/${string}` | `graph/${string}`>;
 
 export interface AnalysisContext {
   readonly signal: AbortSignal;

@@ -3,6 +3,7 @@ import { map } from './attentionMap.js';
 import { thumbnails } from './attentionOverview.js';
 import { cell, row } from './attentionRow.js';
 import * as cache from './cache.js';
+import * as graph from './graphValue.js';
 import * as state from './state.js';
 
 /** One line an analysis; a method without one does not compile. */
@@ -18,4 +19,7 @@ export const analyses: { readonly [M in AnalysisMethod]: Analysis<M> } = {
   'state/overview': state.overview,
   'state/series': state.series,
   'state/step': state.step,
+  'graph/value': graph.value,
+  'graph/norms': graph.norms,
+  'graph/flow': graph.flow,
 };

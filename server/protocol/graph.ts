@@ -1,3 +1,6 @@
+import type { Provenance } from './inspect.js';
+import type { WireTensor } from './tensors.js';
+
 /** A model as the graph that runs: what the architecture view draws. */
 
 /** What a segment of its own computes: the embedding, one block, or the head. */
@@ -95,4 +98,30 @@ export interface SegmentGraph {
   readonly outputs: readonly number[];
   /** Probes that are computed only when asked for. */
   readonly observed: readonly string[];
+}
+
+/** Of the finite ones; NaN when there are none. */
+export interface ValueStats {
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  /** L2. */
+  readonly norm: number;
+  readonly count: number;
+  readonly notFinite: number;
+}
+
+/** A value while the model reads one token, with what is cached before it. */
+export interface GraphValueAt {
+  readonly shape: readonly number[];
+  readonly stats: ValueStats;
+  /** The last axis by all others, [rows, cols], pooled to the signed value of largest magnitude. */
+  readonly picture: WireTensor;
+  readonly provenance: Provenance;
+}
+
+export interface GraphNorms {
+  /** NaN where nothing is finite. */
+  readonly norms: WireTensor;
+  readonly provenance: Provenance;
 }

@@ -1,5 +1,5 @@
 import type { DoctorReport } from './doctor.js';
-import type { GraphOutline, GraphPart, SegmentGraph } from './graph.js';
+import type { GraphNorms, GraphOutline, GraphPart, GraphValueAt, SegmentGraph } from './graph.js';
 import type {
   AttentionCell,
   AttentionMap,
@@ -122,6 +122,12 @@ export interface Requests {
     { readonly path: string; readonly tower: string; readonly part: GraphPart; readonly shown: number },
     SegmentGraph
   >;
+  /** Any value of the graph at one token of a run, by its name as a probe: `blocks.3.attn.z`, `blocks.3.#v17`. */
+  'graph/value': Of<{ readonly run: RunId; readonly probe: string; readonly token: number; readonly side: number }, GraphValueAt>;
+  /** L2 norms of values of one block, or of embed, or of head. */
+  'graph/norms': Of<{ readonly run: RunId; readonly probes: readonly string[]; readonly token: number }, GraphNorms>;
+  /** L2 norm of the residual stream entering each block, and leaving the last: [L + 1]. */
+  'graph/flow': Of<{ readonly run: RunId; readonly token: number }, GraphNorms>;
   /** Tells the hovers which model, run and layer are on screen. */
   'language/active': Of<{ readonly model: ModelId | null; readonly run: RunId | null; readonly layer: number }, Empty>;
 }

@@ -42,6 +42,8 @@ export async function recompute(
   range: TokenRange,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Tensor>> {
+  const known = residuals(run, names, range);
+  if (known) return known;
   const values = names.filter((name) => VALUE_NAME.test(name));
   if (values.length > 0 && values.length < names.length) {
     const probes = names.filter((name) => !VALUE_NAME.test(name));
@@ -74,6 +76,24 @@ export async function recompute(
   const result = new Map(await execute(run, kv, last, last, block, signal));
   if (others.length > 0) for (const [name, tensor] of await recompute(run, others, range, signal)) result.set(name, tensor);
   return result;
+}
+
+/** The residual stream between blocks is kept: nothing needs to be computed. Null when anything else is asked for. */
+function residuals(run: Run, names: readonly string[], { from, to }: TokenRange): ReadonlyMap<string, Tensor> | null {
+  if (!run.model.capture) return null;
+  const rows = names.map((name) => {
+    const [, block, side] = /^blocks\.(\d+)\.resid_(pre|post)$/.exec(name) ?? [];
+    return block === undefined || Number(block) >= run.model.layers.length
+      ? null
+      : run.resid[Number(block) + (side === 'post' ? 1 : 0)];
+  });
+  if (!rows.every((kept) => kept)) return null;
+  return new Map(
+    names.map((name, i) => {
+      const kept = rows[i] as Rows;
+      return [name, { shape: [to - from, kept.width], data: kept.slice(from, to) }];
+    }),
+  );
 }
 
 /** First token the segment must see so that every token of the range comes out exact. */
