@@ -1,7 +1,9 @@
 import type { StateLayer, StateStep } from '../protocol/inspect.js';
 import type { WireTensor } from '../protocol/tensors.js';
+import type { RunView } from '../runtime/view.js';
 import { mean, norm } from '../tensor/reduce.js';
 import { effectiveRank } from '../tensor/spectrum.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { Analysis } from './analysis.js';
 import { breathe } from './breathe.js';
 import { type Change, type Mixer, type Place, type Stretch, take } from './mixers/mixer.js';
@@ -71,6 +73,7 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
   const stretch = await readStretch(view, layer, names, range, signal);
   const place = { token: token - range.from, group: params.group, size: layout.rows, rows, cols };
   const stateAfter = async (at: number): Promise<Float32Array> => {
+    if (at < 0 && subject.learned) return beginning(view, layer, params.state, place, signal);
     if (at < 0 || at >= view.ids.length) return new Float32Array(rows * cols);
     const other = stretchOf(view, at);
     const where = other.from === range.from ? stretch : await readStretch(view, layer, [name], other, signal);
@@ -91,6 +94,13 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
     provenance: provenance(view, `blocks.${layer}.${name}`, started),
   };
 };
+
+/** A learned state as it is before the first token. */
+async function beginning(view: RunView, layer: number, state: string, place: Place, signal: AbortSignal): Promise<Float32Array> {
+  const name = `blocks.${layer}.state.${state}.initial`;
+  const { shape, data } = (await view.probes([name], { signal, range: { from: 0, to: 1 } })).get(name) as Tensor;
+  return take({ shape: [1, ...shape], data }, { ...place, token: 0 }, place.cols);
+}
 
 type Update = Pick<StateStep, 'decay' | 'removal' | 'write' | 'horizon' | 'horizonOf' | 'update' | 'identity'>;
 

@@ -67,6 +67,8 @@ export interface StateSubject {
   readonly rows: number;
   /** How it is updated; null for windows and shifts, and what only keeps others in range. */
   readonly mixer: Mixer | null;
+  /** It begins as the checkpoint says, not as zeros. */
+  readonly learned: boolean;
 }
 
 /** One group of one state, checked. Errors: LAYER_UNKNOWN, STATE_UNKNOWN, HEAD_UNKNOWN, GROUP_UNKNOWN. */
@@ -83,5 +85,6 @@ export function stateSubject(
     layout,
     rows: Math.min(layout.rows, total - group * layout.rows),
     mixer: mixerOf(found, state),
+    learned: found.state.some(({ name, learned }) => name === state && learned === true),
   };
 }

@@ -32,6 +32,8 @@ import { rwkv4 } from './rwkv4.js';
 import { rwkv5 } from './rwkv5.js';
 import { rwkv6 } from './rwkv6.js';
 import { rwkv7 } from './rwkv7.js';
+import { tttLinear } from './tttLinear.js';
+import { tttMlp } from './tttMlp.js';
 import { xlstm } from './xlstm.js';
 import { zamba2 } from './zamba2.js';
 
@@ -67,6 +69,8 @@ export const architectures: readonly Architecture[] = [
   qwen3Next,
   zamba2,
   xlstm,
+  tttLinear,
+  tttMlp,
 ];
 
 const unsupported = (name: string) =>

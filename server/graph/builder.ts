@@ -84,6 +84,8 @@ export class Builder {
   sub = (a: Value, b: Operand) => this.#binary('Sub', a, b);
   mul = (a: Value, b: Operand) => this.#binary('Mul', a, b);
   div = (a: Value, b: Operand) => this.#binary('Div', a, b);
+  /** The remainder has the sign of b. */
+  mod = (a: Value, b: Operand) => this.#binary('Mod', a, b);
   min = (a: Value, b: Operand) => this.#binary('Min', a, b);
   max = (a: Value, b: Operand) => this.#binary('Max', a, b);
   less = (a: Value, b: Value) => this.#binary('Less', a, b, 'bool');

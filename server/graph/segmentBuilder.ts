@@ -255,6 +255,13 @@ export class SegmentBuilder extends Builder {
     return this.input(`${this.#scope}state.${spec.name}.past`, 'f32', ['B', ...(spec.shape as number[])]);
   }
 
+  /** The same for a state whose value before the first token is learned: `initial`, without batch. */
+  learnedPast(spec: StateSpec, initial: Value): Value {
+    this.observe(`state.${spec.name}.initial`, () => this.unsqueeze(initial, 0));
+    const first = this.memo('first token', () => this.equal(this.past, this.constant(new BigInt64Array(1), [1]))); // [1]
+    return this.where(first, initial, this.statePast(spec));
+  }
+
   /** New rows [B,K,T,E] (or [B,T,E]) of a kv state, or the state after the last token [B, …] of any other. */
   stateNew(name: string, value: Value): void {
     this.output(`${this.#scope}state.${name}.new`, value);

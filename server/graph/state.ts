@@ -8,6 +8,8 @@ export interface StateSpec {
   readonly shape: readonly (number | 'S')[];
   /** kv: rows kept at most (sliding window − 1), null for all. */
   readonly keeps: number | null;
+  /** The state before the first token is a tensor of the checkpoint, which the probe `state.NAME.initial` shows, not zeros. */
+  readonly learned?: boolean;
 }
 
 /** Keys and values of K heads after RoPE. A sliding window of w tokens needs w − 1 old rows. */
@@ -29,6 +31,11 @@ export const convState = (channels: number, width: number): StateSpec => ({
 });
 
 export const matrixState = (name: string, shape: readonly number[]): StateSpec => ({ name, kind: 'matrix', shape, keeps: null });
+
+export const learnedState = (name: string, shape: readonly number[]): StateSpec => ({
+  ...matrixState(name, shape),
+  learned: true,
+});
 
 /** The previous token's input of a token shift. */
 export const shiftState = (name: string, channels: number): StateSpec => ({

@@ -81,7 +81,7 @@ const signatures = new Map<string, Signature>();
 const sign = (ops: string, signature: Signature) => {
   for (const op of ops.split(' ')) signatures.set(op, signature);
 };
-sign('Add Sub Mul Div Max Min Concat Identity', { inputs: [], rest: 'same', output: 'same' });
+sign('Add Sub Mul Div Mod Max Min Concat Identity', { inputs: [], rest: 'same', output: 'same' });
 sign('Less LessOrEqual Greater Equal', { inputs: [], rest: 'same', output: 'bool' });
 sign('And', { inputs: [], rest: 'bool', output: 'bool' });
 sign('Exp Log Sin Cos Tanh Sqrt Relu Sigmoid Softplus Gelu Softmax MatMul RMSNorm LayerNormalization', {

@@ -3,6 +3,7 @@ import { attentionConfig } from './concepts/attentionConfig.js';
 import { attentionModules } from './concepts/attentionModules.js';
 import { code } from './concepts/code.js';
 import { families } from './concepts/families.js';
+import { fastWeights } from './concepts/fastWeights.js';
 import { generation } from './concepts/generation.js';
 import { probes } from './concepts/probes.js';
 import { recurrentConfig } from './concepts/recurrentConfig.js';
@@ -20,6 +21,7 @@ export const concepts: readonly Concept[] = [
   ...generation,
   ...probes,
   ...families,
+  ...fastWeights,
 ];
 
 const byName = new Map<string, Concept>();

@@ -28,10 +28,23 @@ export interface StateSummary {
   readonly bytesPerToken: number;
   /** Positions kept at most (sliding window − 1), or null when all are kept. */
   readonly keeps: number | null;
+  /** It begins as the checkpoint says, not as zeros. */
+  readonly learned?: boolean;
 }
 
 /** How a recurrent layer updates its state: `rwkv` is version 7, `rwkv5` also 6; `vim` is Mamba's in both directions. */
-export type Recurrence = 'mamba' | 'mamba2' | 'vim' | 'rwkv4' | 'rwkv5' | 'rwkv' | 'rglru' | 'deltanet' | 'mlstm';
+export type Recurrence =
+  | 'mamba'
+  | 'mamba2'
+  | 'vim'
+  | 'rwkv4'
+  | 'rwkv5'
+  | 'rwkv'
+  | 'rglru'
+  | 'deltanet'
+  | 'mlstm'
+  | 'ttt_linear'
+  | 'ttt_mlp';
 
 export interface LayerSummary {
   readonly index: number;

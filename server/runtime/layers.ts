@@ -16,6 +16,7 @@ function summarise(spec: StateSpec): StateSummary {
     bytesFixed: grows ? 0 : fixed,
     bytesPerToken: grows ? fixed : 0,
     keeps: spec.keeps,
+    ...(spec.learned && { learned: true }),
   };
 }
 

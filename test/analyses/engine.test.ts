@@ -6,6 +6,8 @@ import { thumbnails } from '../../server/analyses/attentionOverview.js';
 import { cell, row } from '../../server/analyses/attentionRow.js';
 import * as cache from '../../server/analyses/cache.js';
 import * as state from '../../server/analyses/state.js';
+import type { TensorEntry } from '../../server/formats/checkpoint.js';
+import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { ByteCache } from '../../server/lab/byteCache.js';
 import { createRunView } from '../../server/lab/runView.js';
@@ -259,6 +261,50 @@ for (const [family, name] of [
               1e-5,
             );
           if (step.identity) assert.ok(step.identity.error <= 1e-5 * step.identity.magnitude, `${step.identity.error}`);
+        }
+    }
+  });
+
+/** States that learn while they read: what begins them is in the checkpoint, and what happens to them is in the reference. */
+for (const family of ['ttt_linear', 'ttt_mlp', '../oracles_more/ttt_linear_odd', '../oracles_more/ttt_mlp_odd'])
+  test(`fast weights of ${path.basename(family)} are the reference's, their terms add up, and their output reads them`, async () => {
+    const { view, oracle, T } = await opened(family);
+    const weights = await openCheckpoint(path.resolve(fixtures, family, 'model.safetensors'));
+    for (const [tensor, name] of [
+      ['W1', 'fast_weights'],
+      ['b1', 'fast_bias'],
+      ['W2', 'fast_weights_2'],
+      ['b2', 'fast_bias_2'],
+    ] as const) {
+      const every = oracle.get(`layer.1.${tensor}_t`);
+      if (!every) continue;
+      const entry = weights.tensors.get(`layers.1.mixer.${tensor}`) as TensorEntry;
+      const initial = await readTensor(weights, entry);
+      const { groups = 0 } = (await state.overview(view, {}, quiet)).layers[1]?.states.find((s) => s.name === name) ?? {};
+      const size = every.data.length / T / groups;
+      for (let group = 0; group < groups; group++)
+        for (const token of [0, 1, 6, 7, 8, T - 1]) {
+          const step = await state.step(view, { layer: 1, state: name, group, token, against: null }, quiet);
+          const part = (t: number, i: number) =>
+            t < 0 ? initial[group * size + i] : every.data[(t * groups + group) * size + i];
+          for (let i = 0; i < size; i++) {
+            near(step.after.data[i], part(token, i), `${name} ${group} after ${token}`);
+            near(step.before.data[i], part(token - 1, i), `${name} ${group} before ${token}`);
+            const [before, removal, write] = [step.before, step.removal, step.write].map((t) => t?.data[i] as number);
+            near(
+              (before as number) - (removal as number) + (write as number),
+              step.after.data[i],
+              `${name} ${group} terms ${token}`,
+              1e-5,
+            );
+          }
+          if (tensor.startsWith('W')) assert.ok(step.identity && step.identity.error <= 1e-5 * (1 + step.identity.magnitude));
+          const sum = name.replace('fast', 'grad');
+          const gradient = await state.step(view, { layer: 1, state: sum, group, token, against: null }, quiet);
+          for (const [i, after] of gradient.after.data.entries()) {
+            const [decay, before, write] = [gradient.decay, gradient.before, gradient.write].map((t) => t?.data[i] as number);
+            near((decay as number) * (before as number) + (write as number), after, `${sum} ${group} ${token}`, 1e-5);
+          }
         }
     }
   });

@@ -51,6 +51,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
     'channel_mix.k',
     'resid_mid',
   ],
+  ttt_mlp: ['mixer.q', 'mixer.k', 'mixer.v', 'mixer.eta', 'mixer.rate', 'mixer.y', 'resid_mid'],
 };
 
 /** NAME.scale, about 1, varies by the last axis, NAME.shift by every element. */

@@ -174,6 +174,13 @@ const expected: readonly Expected[] = [
     marked: '4',
     message: /4 · 64 = 256 is not hidden_size 192/,
   },
+  {
+    model: 'tiny-rwkv7',
+    changes: { model_type: 'ttt_linear', num_heads: 5 },
+    code: 'ttt-heads',
+    marked: '5',
+    message: /hidden_size 192 over num_heads 5 is no even head width/,
+  },
 ];
 
 for (const { model = 'tiny-llama', changes, code, severity = 'error', marked, message } of expected) {

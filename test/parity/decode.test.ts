@@ -23,6 +23,8 @@ const families = [
   'recurrent_gemma',
   'xlstm',
   'rwkv4',
+  `${more}/ttt_linear_odd`,
+  `${more}/ttt_mlp_odd`,
 ];
 const long = families.filter((name) => name !== 'gpt2');
 
@@ -79,7 +81,7 @@ for (const family of families)
 /** Probes of a block that have one row a token. */
 const byToken = (run: Run, block: number): readonly string[] =>
   buildSegment(run.model.bound, { from: block, to: block + 1, embed: false, head: false }).declared.filter(
-    (name) => !/\.state\.[kv]$/.test(name),
+    (name) => !/\.state\.(k|v|\w+\.initial)$/.test(name),
   );
 
 const rowProbes = (run: Run, block: number): string[] =>
@@ -116,7 +118,8 @@ for (const family of long)
     await device.close();
   });
 
-for (const family of long.filter((name) => !['mamba', 'rwkv4', 'rwkv7', 'xlstm'].includes(name)))
+const attending = long.filter((name) => !/^(mamba|rwkv4|rwkv7|xlstm|ttt.*)$/.test(path.basename(name)));
+for (const family of attending)
   test(`${path.basename(family)}: keys and values at the end of a range are those of a run that ended there`, async () => {
     const { device, model, run } = await ofFamily(family);
     const ids = someIds(290, model.bound.config.vocab);

@@ -44,6 +44,7 @@ const changes: Readonly<Record<string, readonly string[]>> = {
   mixtral: ['blocks.1.attn.v', 'blocks.1.mlp.out'],
   mamba: ['blocks.0.mixer.decay', 'blocks.1.mixer.conv'],
   rwkv7: ['blocks.0.time_mix.v', 'blocks.1.time_mix.w'],
+  ttt_linear: ['blocks.0.mixer.eta', 'blocks.0.mixer.k', 'blocks.1.mixer.y'],
 };
 
 for (const [family, names] of Object.entries(changes))

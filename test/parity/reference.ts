@@ -117,3 +117,12 @@ export async function assertDecode(run: Run, oracle: Oracle): Promise<void> {
     next = argmax(logits.data);
   }
 }
+
+/** More tokens than one chunk, against one forward of the reference. */
+export async function assertLong(run: Run, oracle: Oracle): Promise<void> {
+  const expected = oracle.get('long.logits') as Tensor;
+  await run.prefill(idsOf(oracle, 'long.input_ids'));
+  const to = run.ids.length;
+  const data = await run.logits({ from: to - (expected.shape[0] as number), to });
+  assertClose('long.logits', { shape: expected.shape, data }, expected);
+}

@@ -68,6 +68,8 @@ const recurrences: Readonly<Record<Recurrence, string>> = {
   deltanet: 'a gated delta rule',
   mlstm: 'a matrix LSTM',
   vim: 'a selective state space in both directions',
+  ttt_linear: 'a linear model that learns the text while it reads (TTT)',
+  ttt_mlp: 'a perceptron that learns the text while it reads (TTT)',
 };
 
 function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInfo | null }) {

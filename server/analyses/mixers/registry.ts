@@ -8,6 +8,7 @@ import { rglru } from './rglru.js';
 import { rwkv } from './rwkv.js';
 import { denominator, numerator } from './rwkv4.js';
 import { rwkv5 } from './rwkv5.js';
+import { tttLinear, tttMlp } from './ttt.js';
 import { backwards, forwards } from './vim.js';
 
 /** How each kind of recurrence changes its states. */
@@ -21,4 +22,6 @@ export const mixers: Readonly<Record<Recurrence, readonly [Mixer, ...Mixer[]]>> 
   rglru: [rglru],
   deltanet: [deltanet],
   mlstm: [memory, stored],
+  ttt_linear: tttLinear,
+  ttt_mlp: tttMlp,
 };

@@ -14,6 +14,8 @@ export interface Rope {
   readonly amplitude: number;
   /** Tokens up to which these frequencies hold: beyond, dynamic scaling would take others. null: any number. */
   readonly limit: number | null;
+  /** Positions start again at 0 every so many tokens. */
+  readonly period?: number;
 }
 
 /** `rope_parameters` (or `rope_scaling` + `rope_theta`) as read from a config. */
@@ -132,7 +134,9 @@ export function rotate(g: SegmentBuilder, x: Value, r: Rope): Value {
 
 /** cos and sin of position · frequency: [T, dims/2]. */
 function tables(g: SegmentBuilder, x: Value, r: Rope): { cos: Value; sin: Value } {
-  const positions = g.memo('positions.f32', () => g.unsqueeze(g.cast(g.positions(x, 2), 'f32'), 1)); // [T,1]
+  const { period } = r;
+  const counted = () => (period === undefined ? g.positions(x, 2) : g.mod(g.positions(x, 2), period));
+  const positions = g.memo(`positions.f32.${period ?? ''}`, () => g.unsqueeze(g.cast(counted(), 'f32'), 1)); // [T,1]
   const angles = g.memo(r, () => g.mul(positions, g.constant(r.frequencies, [1, r.dims / 2])));
   const scaled = (v: Value) => (r.amplitude === 1 ? v : g.mul(v, r.amplitude));
   const cos = g.memo(angles, () => scaled(g.cos(angles)));

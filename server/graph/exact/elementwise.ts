@@ -50,6 +50,7 @@ export const elementwise: Readonly<Record<string, Kernel>> = {
   Mul: binary((x, y) => x * y),
   Div: binary((x, y) => x / y),
   'Div i64': binary((x, y) => Math.trunc(x / y)),
+  Mod: binary((x, y) => x - y * Math.floor(x / y)),
   Max: binary(Math.max),
   Min: binary(Math.min),
   Less: binary((x, y) => Number(x < y)),

@@ -53,6 +53,14 @@ function rwkvHeads(config: ConfigDocument): readonly Issue[] {
   return config.issue([heads.key], 'error', 'rwkv-heads', message);
 }
 
-/** Contradictions in configs of Mamba and RWKV. */
+function tttHeads(config: ConfigDocument): readonly Issue[] {
+  const hidden = config.size('hidden_size');
+  const heads = config.size('num_heads', 'num_attention_heads');
+  if (!isFamily(config, /^ttt_(?:linear|mlp)$|^TTT/) || !hidden || !heads || hidden.value % (2 * heads.value) === 0) return [];
+  const message = `hidden_size ${hidden.value} over ${heads.key} ${heads.value} is no even head width, which RoPE needs.`;
+  return config.issue([heads.key], 'error', 'ttt-heads', message);
+}
+
+/** Contradictions in configs of Mamba, RWKV and TTT. */
 export const checkRecurrent = (config: ConfigDocument): readonly Issue[] =>
-  [mambaWidth, mamba2Heads, stepRank, rwkvHeads].flatMap((check) => check(config));
+  [mambaWidth, mamba2Heads, stepRank, rwkvHeads, tttHeads].flatMap((check) => check(config));
