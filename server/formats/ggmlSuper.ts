@@ -42,11 +42,11 @@ export const q3k: Block = (bytes, at, half, out, to) => {
 };
 
 /** 6-bit scale of sub-block `sub` in the 12 packed bytes at `at`. */
-const scale6 = (bytes: Uint8Array, at: number, sub: number): number =>
+export const scale6 = (bytes: Uint8Array, at: number, sub: number): number =>
   sub < 4
     ? (bytes[at + sub] as number) & 63
     : ((bytes[at + sub + 4] as number) & 15) | (((bytes[at + sub - 4] as number) >> 6) << 4);
-const minimum6 = (bytes: Uint8Array, at: number, sub: number): number =>
+export const minimum6 = (bytes: Uint8Array, at: number, sub: number): number =>
   sub < 4
     ? (bytes[at + sub + 4] as number) & 63
     : ((bytes[at + sub + 4] as number) >> 4) | (((bytes[at + sub] as number) >> 6) << 4);

@@ -1,4 +1,5 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { blockProduct, blockRows } from './emitBlocks.js';
 import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
   AttributeProto_AttributeType,
@@ -11,25 +12,10 @@ import {
   type TensorProtoSchema,
   type ValueInfoProtoSchema,
 } from './onnx_pb.js';
+import { type BlockPlace, isBlocks, type PlainPlace, partOf, type Stretch, type WeightPlace } from './weightPlace.js';
 
 type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
 type TensorInit = MessageInitShape<typeof TensorProtoSchema>;
-
-/** Where a weight's bytes are: a stretch of a file, row-major in its logical shape. */
-export interface WeightPlace {
-  readonly dtype: 'F32' | 'F16' | 'BF16';
-  readonly shape: readonly number[];
-  /** Path relative to the session's external data folder. */
-  readonly location: string;
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-/** One index of the first axis. */
-function partOf({ shape, offset, bytes, ...rest }: WeightPlace, part: number): WeightPlace {
-  const size = bytes / (shape[0] as number);
-  return { ...rest, shape: shape.slice(1), offset: offset + part * size, bytes: size };
-}
 
 /** What a provider can be told as it is; what it cannot is spelled out in operators that it has. */
 export interface Dialect {
@@ -45,7 +31,6 @@ export const plain: Dialect = { fusedMatMul: true, exactAngles: true };
 export interface EmitTarget {
   /** Default: `plain`. */
   readonly dialect?: Dialect;
-
   readonly place: (tensor: string) => WeightPlace;
   /**
    * `prepack`: x Wᵀ as Transpose + MatMul, which ONNX Runtime folds into its own packed copy, the fastest to decode.
@@ -68,6 +53,8 @@ const FILE_ELEMENT = {
   F32: TensorProto_DataType.FLOAT,
   F16: TensorProto_DataType.FLOAT16,
   BF16: TensorProto_DataType.BFLOAT16,
+  f32: TensorProto_DataType.FLOAT,
+  u8: TensorProto_DataType.UINT8,
 } as const;
 
 /** The graph as a serialised ONNX model. */
@@ -83,7 +70,8 @@ export function emitOnnx(graph: Graph, target: EmitTarget): Uint8Array {
   );
 }
 
-class Emitter {
+export class Emitter {
+  readonly #made = new Set<string>();
   readonly #nodes: NodeInit[] = [];
   readonly #initializers: TensorInit[] = [];
 
@@ -113,23 +101,20 @@ class Emitter {
   }
 
   /** Half-precision weights enter as they are in the file; ONNX Runtime folds the Cast, or it follows a Gather of a few rows. */
-  #weight({ value, tensor, part }: Weight): void {
-    const whole = this.target.place(tensor);
-    const { dtype, shape, location, offset, bytes } = part === undefined ? whole : partOf(whole, part);
+  #weight(weight: Weight): void {
+    const { value } = weight;
+    const place = this.#placeOf(weight);
+    if (isBlocks(place)) return; // bound where it is used, by its parts
+    const { dtype, shape } = place;
     const stored = dtype === 'F32' ? value.name : `${value.name}.stored`;
-    this.#initializers.push({
-      name: stored,
-      dims: shape.map(BigInt),
-      dataType: FILE_ELEMENT[dtype],
-      dataLocation: TensorProto_DataLocation.EXTERNAL,
-      externalData: [
-        { key: 'location', value: location },
-        { key: 'offset', value: String(offset) },
-        { key: 'length', value: String(bytes) },
-      ],
-    });
+    this.external(stored, dtype, shape, place);
     const used = this.graph.nodes.some((n) => n.op !== 'Gather' && n.inputs.some((i) => i?.name === value.name));
     if (dtype !== 'F32' && used) this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
+  }
+
+  #placeOf({ tensor, part }: Weight): WeightPlace {
+    const whole = this.target.place(tensor);
+    return part === undefined ? whole : partOf(whole, part);
   }
 
   #node(node: Node): void {
@@ -166,14 +151,51 @@ class Emitter {
     this.emit('Mul', [x, `${y}.factor`], [y]);
   }
 
+  /** What `make` emits under this name, the first time it is asked for. */
+  once(name: string, make: (name: string) => void): string {
+    if (!this.#made.has(name)) make(name);
+    this.#made.add(name);
+    return name;
+  }
+
+  /** A tensor that stays in its file. */
+  external(name: string, type: keyof typeof FILE_ELEMENT, dims: readonly number[], { location, offset, bytes }: Stretch): string {
+    return this.once(name, () =>
+      this.#initializers.push({
+        name,
+        dims: dims.map(BigInt),
+        dataType: FILE_ELEMENT[type],
+        dataLocation: TensorProto_DataLocation.EXTERNAL,
+        externalData: [
+          { key: 'location', value: location },
+          { key: 'offset', value: String(offset) },
+          { key: 'length', value: String(bytes) },
+        ],
+      }),
+    );
+  }
+
+  /** A constant i64 [n]. */
+  ints(name: string, values: readonly number[]): string {
+    const data = BigInt64Array.from(values, BigInt);
+    return this.once(name, () =>
+      this.#initializers.push({
+        name,
+        dims: [BigInt(values.length)],
+        dataType: ELEMENT.i64,
+        rawData: new Uint8Array(data.buffer),
+      }),
+    );
+  }
+
   isWeight = (value: Value | null | undefined): boolean =>
     value !== null && value !== undefined && this.graph.weights.has(value.name);
 
-  /** True when the weight is stored in half precision, so that its rows must be cast after a Gather. */
-  isHalf = (value: Value): boolean => {
-    const weight = this.graph.weights.get(value.name);
-    return weight !== undefined && this.target.place(weight.tensor).dtype !== 'F32';
-  };
+  /** How a weight is stored; null for any other value. */
+  stored(value: Value | null | undefined): PlainPlace | BlockPlace | null {
+    const weight = value && this.graph.weights.get(value.name);
+    return weight ? this.#placeOf(weight) : null;
+  }
 
   get dialect(): Dialect {
     return this.target.dialect ?? plain;
@@ -222,7 +244,12 @@ type Lowering = (e: Emitter, node: Node, inputs: string[], outputs: string[]) =>
 const LOWER: Readonly<Record<string, Lowering>> = {
   MatMul(e, node, inputs, outputs) {
     const { transB = false, alpha = 1 } = node.attributes as { transB?: boolean; alpha?: number };
-    if (!transB && alpha === 1) e.emit('MatMul', inputs, outputs);
+    const stored = e.stored(node.inputs[1]);
+    if (stored && isBlocks(stored)) {
+      if (transB === stored.turned || alpha !== 1) throw new RangeError(`${inputs[1]} is not stored for this product`);
+      const [x, w, y] = [...inputs, ...outputs] as [string, string, string];
+      blockProduct(e, stored, w, x, y, (node.inputs[0] as Value).shape.length);
+    } else if (!transB && alpha === 1) e.emit('MatMul', inputs, outputs);
     else if (e.prepacks && transB && alpha === 1 && e.isWeight(node.inputs[1])) {
       const turned = `${outputs[0]}.wT`;
       e.emit('Transpose', [inputs[1] as string], [turned], { perm: [1, 0] });
@@ -236,8 +263,12 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     e.emit('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: node.attributes.eps as number });
   },
   Gather(e, node, inputs, outputs) {
-    const table = node.inputs[0] as Value;
-    if (!e.isHalf(table)) return e.emit('Gather', inputs, outputs, node.attributes);
+    const stored = e.stored(node.inputs[0]);
+    if (stored && isBlocks(stored)) {
+      const [w, ids, y] = [...inputs, ...outputs] as [string, string, string];
+      return blockRows(e, stored, w, ids, y, (node.inputs[1] as Value).shape.length);
+    }
+    if (!stored || stored.dtype === 'F32') return e.emit('Gather', inputs, outputs, node.attributes);
     e.emit('Gather', [`${inputs[0]}.stored`, inputs[1] as string], [`${outputs[0]}.half`], node.attributes);
     e.emit('Cast', [`${outputs[0]}.half`], outputs, { to: ELEMENT.f32 });
   },

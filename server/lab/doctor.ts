@@ -7,6 +7,7 @@ import type { DoctorCheck, DoctorReport } from '../protocol/doctor.js';
 import { toLabError } from '../protocol/errors.js';
 import { f32, type HostTensor } from '../runtime/device.js';
 import { memoryNeeded } from '../runtime/model.js';
+import { bindStacks } from '../runtime/stacks.js';
 import { summarise } from '../summary.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { findModels } from './finder.js';
@@ -95,7 +96,7 @@ async function disk(): Promise<DoctorCheck> {
     id: 'disk',
     title: 'Temporary files',
     status: low ? 'warning' : 'ok',
-    detail: `${gigabytes(bavail * bsize)} free in ${tmpdir()}, where quantised weights are decoded.`,
+    detail: `${gigabytes(bavail * bsize)} free in ${tmpdir()}, where weights are put into the form they are computed in.`,
     action: low ? 'Free some space before opening a quantised model.' : '',
   };
 }
@@ -108,7 +109,9 @@ async function models(lab: Lab): Promise<Promise<DoctorCheck>[]> {
       const checkpoint = await openCheckpoint(path);
       const { architecture, unsupported, parameters, tokenizer } = await summarise(checkpoint);
       if (unsupported) return { ...check, status: 'failed', detail: unsupported.message, action: unsupported.hint };
-      const detail = `${architecture}, ${(parameters / 1e6).toFixed(1)} M parameters, needs ${gigabytes(memoryNeeded(checkpoint))}`;
+      const stacks = [...(await bindStacks(checkpoint)).stacks.values()];
+      const memory = stacks.reduce((sum, stack) => sum + memoryNeeded(checkpoint, stack), 0);
+      const detail = `${architecture}, ${(parameters / 1e6).toFixed(1)} M parameters, needs ${gigabytes(memory)}`;
       if (!tokenizer)
         return {
           ...check,

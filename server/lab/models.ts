@@ -165,7 +165,7 @@ function describe(id: ModelId, opened: OpenModel): ModelInfo {
     parameters: parameterCount(checkpoint),
     dtype: mainDtype(opened),
     provider: model.provider,
-    memory: memoryNeeded(checkpoint),
+    memory: memoryNeeded(checkpoint, model.bound),
     vocabSize: config.vocab,
     dModel: config.dModel,
     contextLength: config.context,

@@ -5,13 +5,15 @@ import { emitOnnx } from '../graph/emit.js';
 import { type Graph, prune, type Value } from '../graph/ir.js';
 import type { BoundStack } from '../graph/segment.js';
 import { type Given, SegmentBuilder } from '../graph/segmentBuilder.js';
+import { weightUses } from '../graph/uses.js';
 import { assertSound } from '../graph/verify.js';
 import { LabError } from '../protocol/errors.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { Compute, Device, HostTensor } from './device.js';
 import { type Forward, fitInputs, type InputSpec, missingInput, type Pass, type Tensors } from './forward.js';
-import { Model, type ModelOptions, tensorsOf, tensorTable } from './model.js';
+import { Model, type ModelOptions, memoryNeeded, tensorTable } from './model.js';
 import { TowerPass } from './towerPass.js';
+import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
 const hostTypes = { f32: 'float32', i64: 'int64', bool: 'bool' } as const;
@@ -70,12 +72,13 @@ export class EncoderModel implements Forward {
     const bound = bindCheckpointEncoders(checkpoint);
     const towers = new Map<string, Model<BoundStack>>();
     try {
-      // each is held to the memory of the whole checkpoint, the first speaks for all
-      for (const [name, tower] of bound.towers)
-        towers.set(
-          name,
-          await Model.load(checkpoint, tower, { ...options, ...(towers.size > 0 && { memoryLimit: Number.POSITIVE_INFINITY }) }),
-        );
+      const { memoryLimit } = options;
+      let held = 0;
+      for (const [name, tower] of bound.towers) {
+        const left = memoryLimit === undefined ? {} : { memoryLimit: memoryLimit - held };
+        towers.set(name, await Model.load(checkpoint, tower, { ...options, ...left }));
+        held += memoryNeeded(checkpoint, tower);
+      }
       const join = bound.join && (await openJoin(checkpoint, bound.join, towers));
       const { device, threads, provider = 'cpu', spinning = false } = options;
       return new EncoderModel(bound.id, towers, join, device, { threads, provider, spinning });
@@ -263,5 +266,9 @@ async function openJoin(
     return g.input(under(tower, name), 'f32', [under(tower, 'B'), ...value.shape.slice(1)]);
   });
   for (const [name, value] of Object.entries(said)) g.output(name, value);
-  return { graph: g.graph, weights: await WeightStore.open(checkpoint, tensorsOf(g.graph)), sessions: new Map() };
+  return {
+    graph: g.graph,
+    weights: await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(g.graph))),
+    sessions: new Map(),
+  };
 }

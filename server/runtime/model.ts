@@ -13,6 +13,7 @@ import {
   type SegmentSpec,
 } from '../graph/segment.js';
 import type { TensorTable } from '../graph/segmentBuilder.js';
+import { weightUses } from '../graph/uses.js';
 import { assertSound } from '../graph/verify.js';
 import { cancelled, LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
@@ -22,6 +23,7 @@ import { outputRole } from './feeds.js';
 import { describeLayers } from './layers.js';
 import { dialectOf, keepsState } from './providers.js';
 import type { LayerView } from './view.js';
+import { memoryOf, planWeights, type Uses } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
 /** A compiled segment: its session and what goes in and out. */
@@ -89,8 +91,19 @@ function blockParameters(checkpoint: Checkpoint, { architecture, config, prefix 
   return Math.max(1, ...counts.values());
 }
 
-/** Bytes the sessions of a model will hold: fp32 weights, packed once. */
-export const memoryNeeded = (checkpoint: Checkpoint): number => Math.ceil(parameterCount(checkpoint) * 4 * 1.15);
+/** Every use of every weight by any segment, whatever probes it computes. */
+const allUses = (bound: BoundStack, { spec, declared }: Segment): Uses =>
+  weightUses(buildSegment(bound, { ...spec, probes: new Set(declared) }).graph);
+
+/** All of a stack as one segment, which finds what is wrong before anything is read. */
+const wholeOf = (bound: BoundStack): Segment =>
+  buildSegment(bound, { from: 0, to: bound.config.layers, embed: true, head: true });
+
+/** Bytes the sessions of a model will hold: its weights in the form they are computed in, packed once. */
+export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack): number => {
+  const uses = allUses(bound, wholeOf(bound));
+  return memoryOf(checkpoint, planWeights(checkpoint, uses), uses);
+};
 
 /** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
 export class Model<B extends BoundStack = BoundArchitecture> {
@@ -123,8 +136,10 @@ export class Model<B extends BoundStack = BoundArchitecture> {
   /** The same with what was bound before. */
   static async load<B extends BoundStack>(checkpoint: Checkpoint, bound: B, options: ModelOptions): Promise<Model<B>> {
     const { layers } = bound.config;
-    const whole = buildSegment(bound, { from: 0, to: layers, embed: true, head: true }); // finds what is wrong before anything is read
-    const needed = memoryNeeded(checkpoint);
+    const whole = wholeOf(bound);
+    const uses = allUses(bound, whole);
+    const plan = planWeights(checkpoint, uses);
+    const needed = memoryOf(checkpoint, plan, uses);
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
     const size = options.blocksPerPiece ?? Math.max(1, Math.floor(PIECE_PARAMETERS / blockParameters(checkpoint, bound)));
@@ -136,7 +151,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     const goOn = () => {
       if (options.signal?.aborted) throw cancelled();
     };
-    const weights = await WeightStore.open(checkpoint, tensorsOf(whole.graph), goOn);
+    const weights = await WeightStore.open(checkpoint, plan, goOn);
     options.onProgress?.(1, total);
     const { threads, provider = 'cpu', spinning = false } = options;
     const compute = { threads, provider, spinning };
@@ -226,9 +241,6 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     await this.weights.close();
   }
 }
-
-/** Tensors of the checkpoint that a graph reads. */
-export const tensorsOf = (graph: Graph): ReadonlySet<string> => new Set([...graph.weights.values()].map(({ tensor }) => tensor));
 
 async function compile(
   bound: BoundStack,

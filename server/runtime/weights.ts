@@ -1,123 +1,84 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Checkpoint, TensorEntry } from '../formats/checkpoint.js';
-import { bindable, readTensor } from '../formats/read.js';
-import type { WeightPlace } from '../graph/emit.js';
-import { LabError } from '../protocol/errors.js';
-import { gigabytes } from '../tensor/bytes.js';
-import { sizeOf } from '../tensor/tensor.js';
-
-const ALIGN = 64;
-
-const diskFull = (needed: number, free: number, folder: string) =>
-  new LabError({
-    code: 'DISK_FULL',
-    message: `Decoding the quantised tensors needs ${gigabytes(needed)} in ${folder}, where ${gigabytes(free)} are free.`,
-    hint: 'Free some space, or set the environment variable TMPDIR to a folder on a larger disk.',
-  });
+import type { Checkpoint, CheckpointFile, TensorEntry } from '../formats/checkpoint.js';
+import type { BlockPlace, PlainPlace, Stretch, WeightPlace } from '../graph/weightPlace.js';
+import { type WeightFile, writeWeights, zeroBytes } from './weightFile.js';
+import { type Storage, stretchesOf, type WeightPlan } from './weightPlan.js';
 
 /**
- * Where ONNX Runtime finds each tensor. Plain tensors stay in the checkpoint; quantised and re-ordered ones are decoded once to fp32 in a
- * temporary file, which is mapped like the checkpoint itself and removed with the model.
+ * Where ONNX Runtime finds each tensor. Plain tensors stay in the checkpoint; what cannot be used as it lies there (blocks of whole numbers,
+ * re-ordered rows, types that are decoded) is put once into a temporary file, which is mapped like the checkpoint and removed with the model.
  */
 export class WeightStore {
   /** Common ancestor of all files; places are relative to it. Real paths: links that leave it are refused. */
   readonly folder: string;
-  readonly #decoded: DecodedFile | null;
 
   private constructor(
     private readonly checkpoint: Checkpoint,
-    decoded: DecodedFile | null,
+    private readonly plan: WeightPlan,
+    private readonly file: WeightFile | null,
   ) {
-    this.#decoded = decoded;
-    this.folder = commonAncestor([...checkpoint.files.map((f) => f.path), ...(decoded ? [decoded.path] : [])]);
+    this.folder = commonAncestor([...checkpoint.files.map((f) => f.path), ...(file ? [file.path] : [])]);
   }
 
-  /** `used`: the tensors that will be asked for. */
+  /** Errors: DISK_FULL, those of reading. */
   static async open(
     checkpoint: Checkpoint,
-    used: ReadonlySet<string>,
+    plan: WeightPlan,
     onProgress?: (done: number, total: number) => void,
   ): Promise<WeightStore> {
-    const rest = [...checkpoint.tensors.values()].filter((entry) => used.has(entry.name) && !bindable(entry));
-    return new WeightStore(checkpoint, rest.length > 0 ? await decode(checkpoint, rest, onProgress) : null);
+    return new WeightStore(checkpoint, plan, await writeWeights(checkpoint, plan, onProgress));
   }
 
   place = (tensor: string): WeightPlace => {
     const entry = this.checkpoint.tensors.get(tensor) as TensorEntry;
-    const offset = this.#decoded?.offsets.get(tensor);
-    const file = offset === undefined ? (this.checkpoint.files[entry.file]?.path as string) : (this.#decoded as DecodedFile).path;
+    const storage = this.plan.get(tensor);
+    if (!storage) throw new RangeError(`no place was planned for ${tensor}`);
+    if (storage.kind === 'blocks') return this.#blocks(entry, storage);
+    if (storage.kind === 'decoded') return { dtype: 'F32', shape: entry.shape, ...this.#own(entry, storage, 'values') };
     return {
-      dtype: offset === undefined ? (entry.dtype as WeightPlace['dtype']) : 'F32',
+      dtype: entry.dtype as PlainPlace['dtype'],
       shape: entry.shape,
-      location: path.relative(this.folder, file).replaceAll(path.sep, '/'),
-      offset: offset ?? entry.offset,
-      bytes: offset === undefined ? entry.bytes : sizeOf(entry.shape) * 4,
+      location: this.#location((this.checkpoint.files[entry.file] as CheckpointFile).path),
+      offset: entry.offset,
+      bytes: entry.bytes,
     };
   };
 
-  async close(): Promise<void> {
-    await this.#decoded?.remove();
-  }
-}
-
-interface DecodedFile {
-  readonly path: string;
-  readonly offsets: ReadonlyMap<string, number>;
-  remove(): Promise<void>;
-}
-
-async function decode(
-  checkpoint: Checkpoint,
-  entries: readonly TensorEntry[],
-  onProgress?: (done: number, total: number) => void,
-): Promise<DecodedFile> {
-  const offsets = new Map<string, number>();
-  let size = 0;
-  for (const entry of entries) {
-    offsets.set(entry.name, size);
-    size += Math.ceil((sizeOf(entry.shape) * 4) / ALIGN) * ALIGN;
-  }
-  const { bavail, bsize } = await statfs(tmpdir());
-  if (bavail * bsize < size) throw diskFull(size, bavail * bsize, tmpdir());
-  const folder = await mkdtemp(path.join(tmpdir(), 'model-lab-'));
-  const remove = () => rm(folder, { recursive: true, force: true });
-  removeAtExit(folder);
-  try {
-    const file = path.join(folder, 'decoded.f32');
-    const handle = await open(file, 'w', 0o600);
-    try {
-      for (const [index, entry] of entries.entries()) {
-        const values = await readTensor(checkpoint, entry);
-        await handle.write(
-          new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-          0,
-          values.byteLength,
-          offsets.get(entry.name),
-        );
-        onProgress?.(index + 1, entries.length);
-      }
-    } finally {
-      await handle.close();
-    }
-    return { path: file, offsets, remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
-}
-
-const folders = new Set<string>();
-
-/** A process that ends without closing its models leaves no gigabytes behind. */
-function removeAtExit(folder: string): void {
-  if (folders.size === 0)
-    process.once('exit', () => {
-      for (const left of folders) rmSync(left, { recursive: true, force: true });
+  #blocks(entry: TensorEntry, storage: Storage & { kind: 'blocks' }): BlockPlace {
+    const { integers, turned } = storage;
+    const { run, bits } = integers;
+    const file = this.file as WeightFile;
+    // eight bits are 16 · (high − 8) + low
+    const zeros = { location: this.#location(file.path), offset: file.zeros, bytes: zeroBytes(entry, run, turned) };
+    const plane = (name: string, factor: 1 | 16, zeros: Stretch | null) => ({
+      nibbles: this.#own(entry, storage, name),
+      factor,
+      zeros,
     });
-  folders.add(folder);
+    return {
+      shape: entry.shape,
+      turned,
+      run,
+      planes: bits === 4 ? [plane('plane0', 1, null)] : [plane('plane0', 1, zeros), plane('plane1', 16, null)],
+      scales: this.#own(entry, storage, 'scales'),
+      floors: integers.floors ? this.#own(entry, storage, 'floors') : null,
+      accuracy: 1,
+    };
+  }
+
+  #own(entry: TensorEntry, storage: Storage, stretch: string): Stretch {
+    const file = this.file as WeightFile;
+    const bytes = stretchesOf(entry, storage)[stretch] as number;
+    return { location: this.#location(file.path), offset: file.offset(entry.name, stretch), bytes };
+  }
+
+  #location(file: string): string {
+    return path.relative(this.folder, file).replaceAll(path.sep, '/');
+  }
+
+  async close(): Promise<void> {
+    await this.file?.remove();
+  }
 }
 
 function commonAncestor(files: readonly string[]): string {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { architectures } from '../../server/architectures/registry.js';
 import type { TensorEntry } from '../../server/formats/checkpoint.js';
-import { readTensor } from '../../server/formats/read.js';
+import { bindable, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { emitOnnx } from '../../server/graph/emit.js';
 import { type Exact, exact, sizeOf } from '../../server/graph/exact/tensor.js';
@@ -52,7 +52,10 @@ export async function subject(name: string): Promise<Subject> {
   return {
     bound: await bindCheckpoint(checkpoint),
     weight: (tensor) => weights.get(tensor) as Exact,
-    store: await WeightStore.open(checkpoint, new Set(checkpoint.tensors.keys())),
+    store: await WeightStore.open(
+      checkpoint,
+      new Map([...checkpoint.tensors].map(([name, e]) => [name, { kind: bindable(e) ? 'bound' : 'decoded' }])),
+    ),
   };
 }
 

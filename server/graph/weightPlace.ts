@@ -1,0 +1,58 @@
+/** Where a weight's numbers are, as the emitter binds them: nothing here reads a file. */
+
+/** Bytes of a file; `location` is relative to the session's external data folder. */
+export interface Stretch {
+  readonly location: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Values as they are, row-major in their logical shape. */
+export interface PlainPlace extends Stretch {
+  readonly dtype: 'F32' | 'F16' | 'BF16';
+  readonly shape: readonly number[];
+}
+
+/** Four bits a value, two to a byte, low half first; the value of a nibble is factor · (nibble − zero). */
+export interface Plane {
+  readonly nibbles: Stretch;
+  readonly factor: 1 | 16;
+  /** Zeros as MatMulNBits takes them; null: 8. */
+  readonly zeros: Stretch | null;
+}
+
+/**
+ * A matrix [N, K] of whole numbers in runs along K that share a scale: value = scale · Σ planes + floor. Eight bits are two planes,
+ * since the kernel of com.microsoft.MatMulNBits that computes in fp32 knows four.
+ */
+export interface BlockPlace {
+  /** Of the weight: [N, K]; turned: [K, N]; with an axis of parts in front for stacked experts. */
+  readonly shape: readonly number[];
+  readonly turned: boolean;
+  readonly run: number;
+  readonly planes: readonly Plane[];
+  /** f32 [N, K / run]. */
+  readonly scales: Stretch;
+  /** f32 [N, K / run]; null: all 0. */
+  readonly floors: Stretch | null;
+  /** MatMulNBits' accuracy_level: 1 computes in fp32, 4 rounds activations to 8 bits in runs of the same length. */
+  readonly accuracy: 1 | 4;
+}
+
+export type WeightPlace = PlainPlace | BlockPlace;
+
+export const isBlocks = (place: WeightPlace): place is BlockPlace => 'planes' in place;
+
+/** Index `part` of the first axis. */
+export function partOf(place: WeightPlace, part: number): WeightPlace {
+  const parts = place.shape[0] as number;
+  const shape = place.shape.slice(1);
+  const cut = <S extends Stretch>(s: S): S => ({ ...s, offset: s.offset + part * (s.bytes / parts), bytes: s.bytes / parts });
+  if (!isBlocks(place)) return cut({ ...place, shape });
+  const planes = place.planes.map(({ nibbles, factor, zeros }) => ({
+    nibbles: cut(nibbles),
+    factor,
+    zeros: zeros && cut(zeros),
+  }));
+  return { ...place, shape, planes, scales: cut(place.scales), floors: place.floors && cut(place.floors) };
+}
