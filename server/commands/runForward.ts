@@ -1,6 +1,7 @@
 import { writeSafetensors } from '../formats/writeSafetensors.js';
 import type { OpenForward } from '../open.js';
 import { LabError } from '../protocol/errors.js';
+import { elements } from '../runtime/elements.js';
 import type { Tensors } from '../runtime/forward.js';
 import { readInputs } from './inputs.js';
 import { expandProbes } from './probes.js';
@@ -20,4 +21,6 @@ export async function runForward(args: Arguments, { checkpoint, forward }: OpenF
 }
 
 const written = (tensors: Tensors) =>
-  new Map([...tensors].map(([name, { dims, data }]) => [name, { shape: dims, data }] as const));
+  new Map(
+    [...tensors].map(([name, { type, dims, data }]) => [name, { shape: dims, data, dtype: elements[type].dtype }] as const),
+  );

@@ -7,17 +7,26 @@ import { quoted } from './tensorTable.js';
 
 interface Written {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | Uint8Array | BigInt64Array;
+  readonly data: ArrayBufferView & { readonly length: number; readonly BYTES_PER_ELEMENT: number };
+  /** Where the kind of array does not say it: half precision comes as bits, truth values as bytes. */
+  readonly dtype?: string;
 }
 
-function dtypeOf(data: Written['data']): string {
-  if (data instanceof Float32Array) return 'F32';
-  if (data instanceof BigInt64Array) return 'I64';
-  return data instanceof Int32Array ? 'I32' : 'U8';
-}
+const dtypeOf: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [Float32Array, 'F32'],
+  [Float64Array, 'F64'],
+  [Int8Array, 'I8'],
+  [Uint8Array, 'U8'],
+  [Int16Array, 'I16'],
+  [Uint16Array, 'U16'],
+  [Int32Array, 'I32'],
+  [Uint32Array, 'U32'],
+  [BigInt64Array, 'I64'],
+  [BigUint64Array, 'U64'],
+]);
 
 /**
- * Writes tensors as F32, I64, I32 or U8 by the kind of their data. The file appears whole or not at all: it is written beside its place,
+ * Writes tensors by the kind of their data. The file appears whole or not at all: it is written beside its place,
  * flushed, then renamed. Throws SIZE_MISMATCH for a tensor whose shape does not fit its data, FILE_UNWRITABLE.
  */
 export async function writeSafetensors(
@@ -58,7 +67,7 @@ function headerOf(
   const entries: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (Object.keys(metadata).length > 0) entries.__metadata__ = metadata;
   let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
+  for (const [name, { shape, data, dtype }] of tensors) {
     if (sizeOf(shape) !== data.length)
       throw formatError(
         'SIZE_MISMATCH',
@@ -66,7 +75,7 @@ function headerOf(
         null,
         `Tensor ${quoted(name)} has the shape [${shape.join(', ')}] and ${data.length} values.`,
       );
-    entries[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] };
+    entries[name] = { dtype: dtype ?? dtypeOf.get(data.constructor), shape, data_offsets: [offset, offset + data.byteLength] };
     offset += data.byteLength;
   }
   const json = new TextEncoder().encode(JSON.stringify(entries));

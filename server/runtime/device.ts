@@ -1,11 +1,5 @@
 import type { StateSpec } from '../graph/state.js';
-
-/** A tensor of the caller's, as ONNX Runtime takes it. */
-export interface HostTensor {
-  readonly type: 'float32' | 'int64' | 'bool';
-  readonly dims: readonly number[];
-  readonly data: Float32Array | BigInt64Array | Uint8Array;
-}
+import type { HostTensor } from './elements.js';
 
 export const f32 = (dims: readonly number[], data: Float32Array): HostTensor => ({ type: 'float32', dims, data });
 export const i64 = (dims: readonly number[], values: readonly number[]): HostTensor => ({
@@ -76,12 +70,26 @@ export interface RunOptions {
 /** State as read back: kv carries only its valid rows [K,rows,E]. */
 export type StateSnapshot = ReadonlyMap<string, HostTensor>;
 
+/** By name; null for what is not a tensor. */
+export interface Signature {
+  readonly inputs: ReadonlyMap<string, TensorType | null>;
+  readonly outputs: ReadonlyMap<string, TensorType | null>;
+}
+
+export interface TensorType {
+  /** By ONNX Runtime's name: one of ElementType, or one that JavaScript cannot hold. */
+  readonly type: string;
+  readonly shape: readonly (number | string)[];
+}
+
 /**
  * Where sessions run and state lives. The worker thread implements it for the server (session.run blocks its event loop),
  * the same class in the caller's thread for tests.
  */
 export interface Device {
   load(model: Uint8Array, options: SessionOptions): Promise<number>;
+  /** What a session takes and gives, as ONNX Runtime inferred it. */
+  signature(session: number): Promise<Signature>;
   release(sessions: readonly number[]): Promise<void>;
   /** Errors: CANCELLED, RUNTIME_FAILED. */
   run(program: Program, options?: RunOptions): Promise<Record<string, HostTensor>>;

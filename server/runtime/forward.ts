@@ -1,12 +1,13 @@
 import type { Dim } from '../graph/ir.js';
 import { LabError } from '../protocol/errors.js';
-import type { HostTensor } from './device.js';
+import { convert, type HostTensor } from './elements.js';
 
 /** What goes in under a name. A symbolic size takes any length, the same wherever it is named; a symbolic first axis is the batch. */
 export interface InputSpec {
   readonly name: string;
   readonly dtype: HostTensor['type'];
-  readonly shape: readonly Dim[];
+  /** Null: of any rank. */
+  readonly shape: readonly Dim[] | null;
   /** The model makes it itself when it is not given, e.g. an attention mask of ones. */
   readonly optional: boolean;
 }
@@ -36,7 +37,8 @@ export interface Pass {
   read(names: readonly string[], signal?: AbortSignal): Promise<Tensors>;
 }
 
-const told = (specs: readonly InputSpec[]) => specs.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ');
+const told = (specs: readonly InputSpec[]) =>
+  specs.map(({ name, shape }) => (shape ? `${name} [${shape.join(', ')}]` : name)).join(', ');
 
 const unknownInput = (name: string, specs: readonly InputSpec[]) =>
   new LabError({
@@ -79,6 +81,7 @@ export function fitInputs(specs: readonly InputSpec[], given: Tensors): Tensors 
 }
 
 function shaped({ name, shape }: InputSpec, tensor: HostTensor, sizes: Map<string, number>): HostTensor {
+  if (!shape) return tensor;
   const batched = typeof shape[0] === 'string' && tensor.dims.length === shape.length - 1;
   const dims = batched ? [1, ...tensor.dims] : tensor.dims;
   const fits = dims.length === shape.length && shape.every((size, axis) => meets(size, dims[axis] as number, sizes));
@@ -95,10 +98,7 @@ function meets(size: Dim, actual: number, sizes: Map<string, number>): boolean {
 
 /** Whole numbers stand for floats and for truth values; floats stand for nothing else. */
 function typed({ name, dtype }: InputSpec, tensor: HostTensor): HostTensor {
-  const { type, dims, data } = tensor;
-  if (type === dtype) return tensor;
-  if (dtype === 'float32') return { type: dtype, dims, data: Float32Array.from(data as ArrayLike<number>, Number) };
-  if (type === 'float32') throw badType(name, type, dtype);
-  if (dtype === 'int64') return { type: dtype, dims, data: BigInt64Array.from(data as Uint8Array, BigInt) };
-  return { type: dtype, dims, data: Uint8Array.from(data as ArrayLike<number>, (value) => (Number(value) === 0 ? 0 : 1)) };
+  const converted = convert(tensor, dtype);
+  if (!converted) throw badType(name, tensor.type, dtype);
+  return converted;
 }

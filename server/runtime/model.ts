@@ -58,7 +58,7 @@ const PIECE_PARAMETERS = 16_000_000;
 /** Inspection sessions kept open unless an option says otherwise, least recently used first out. */
 const INSPECTIONS = 32;
 
-const tooLarge = (needed: number, available: number) =>
+export const tooLarge = (needed: number, available: number) =>
   new LabError({
     code: 'MODEL_TOO_LARGE',
     message: `This model needs about ${gigabytes(needed)} of memory and ${gigabytes(available)} are available.`,

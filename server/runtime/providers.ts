@@ -3,7 +3,8 @@ import { type Dialect, emitOnnx, noWeights, plain } from '../graph/emit.js';
 import { exact } from '../graph/exact/tensor.js';
 import { interpret } from '../graph/interpreter.js';
 import { LabError, type LabErrorData, toLabError } from '../protocol/errors.js';
-import { type Device, f32, type HostTensor } from './device.js';
+import { type Device, f32 } from './device.js';
+import type { HostTensor } from './elements.js';
 
 /** What may be asked for: `auto` takes the first that works of `preferred`. Names are ONNX Runtime's own. */
 export const providerNames = ['auto', 'cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu'] as const;

@@ -1,6 +1,7 @@
 import { LabError } from '../protocol/errors.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { f32, type HostTensor, i64, type Program, type StateSnapshot } from './device.js';
+import { f32, i64, type Program, type StateSnapshot } from './device.js';
+import type { HostTensor } from './elements.js';
 import { feedsOf, sinksOf } from './feeds.js';
 import type { Model, Piece } from './model.js';
 import { recompute } from './recompute.js';

@@ -7,14 +7,15 @@ import {
   type Device,
   type Feed,
   f32,
-  type HostTensor,
   type Program,
   type Resident,
   type RunOptions,
   type SessionOptions,
+  type Signature,
   type StateSnapshot,
   type Step,
 } from './device.js';
+import type { HostTensor } from './elements.js';
 import { createCell, isResident, type StateCell } from './stateStore.js';
 
 /** A write into a state that waits for the end of a program, and how to let go of its value when that never comes. */
@@ -32,6 +33,12 @@ const failed = (what: string, cause: unknown) =>
     },
     { cause },
   );
+
+/** Halves as bits, for which newer versions of Node have an array of their own. */
+function hostTensorOf({ type, dims, data }: Tensor): HostTensor {
+  const { buffer, byteOffset, byteLength } = data as ArrayBufferView<ArrayBuffer>;
+  return { type, dims, data: type === 'float16' ? new Uint16Array(buffer, byteOffset, byteLength / 2) : data } as HostTensor;
+}
 
 const yieldToEvents = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -73,6 +80,13 @@ export class LocalDevice implements Device {
     } catch (error) {
       throw failed('load a segment', error);
     }
+  }
+
+  async signature(id: number): Promise<Signature> {
+    const session = this.#sessions.get(id);
+    const table = (values: readonly InferenceSession.ValueMetadata[] = []) =>
+      new Map(values.map((value) => [value.name, value.isTensor ? { type: value.type, shape: value.shape } : null]));
+    return { inputs: table(session?.inputMetadata), outputs: table(session?.outputMetadata) };
   }
 
   async release(sessions: readonly number[]): Promise<void> {
@@ -123,7 +137,7 @@ export class LocalDevice implements Device {
       for (const [name, sinks] of Object.entries(step.sinks)) {
         const output = outputs[name] as Tensor;
         const resident = output.location === 'cpu' ? null : this.#resident(output, this.#residents.get(step.session) as string);
-        const tensor = resident ?? ({ type: output.type, dims: output.dims, data: output.data } as HostTensor);
+        const tensor = resident ?? hostTensorOf(output);
         for (const sink of sinks) {
           if (sink.kind === 'state') {
             const cell = this.#state(sink.name);

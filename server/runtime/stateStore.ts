@@ -1,6 +1,6 @@
 import type { StateSpec } from '../graph/state.js';
-import type { HostTensor, Resident } from './device.js';
-import { f32, i64 } from './device.js';
+import { f32, i64, type Resident } from './device.js';
+import type { HostTensor } from './elements.js';
 
 /** KV arrays grow by this many rows, so that growth copies little and waste stays bounded. */
 const ROWS_STEP = 128;

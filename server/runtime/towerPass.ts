@@ -1,6 +1,7 @@
 import type { BoundStack } from '../graph/segment.js';
-import type { Feed, HostTensor, Program, Sink, Step } from './device.js';
+import type { Feed, Program, Sink, Step } from './device.js';
 import { f32 } from './device.js';
+import type { HostTensor } from './elements.js';
 import { feedsOf, type InputRole, sinksOf } from './feeds.js';
 import type { Tensors } from './forward.js';
 import type { Model, Piece } from './model.js';

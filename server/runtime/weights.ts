@@ -81,7 +81,7 @@ export class WeightStore {
   }
 }
 
-function commonAncestor(files: readonly string[]): string {
+export function commonAncestor(files: readonly string[]): string {
   const parts = files.map((file) => path.dirname(file).split(path.sep));
   const [first = [], ...others] = parts;
   const length = first.findIndex((part, i) => others.some((other) => other[i] !== part));

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { StateSpec } from '../graph/state.js';
 import { LabError, type LabErrorData } from '../protocol/errors.js';
-import type { Device, HostTensor, Program, RunOptions, SessionOptions, StateSnapshot } from './device.js';
+import type { Device, Program, RunOptions, SessionOptions, Signature, StateSnapshot } from './device.js';
+import type { HostTensor } from './elements.js';
 
 type Plain = Exclude<keyof Device, 'run'>;
 
@@ -52,6 +53,7 @@ export class WorkerDevice implements Device {
   }
 
   load = (model: Uint8Array, options: SessionOptions) => this.#call<number>('load', model, options);
+  signature = (session: number) => this.#call<Signature>('signature', session);
   release = (sessions: readonly number[]) => this.#call<void>('release', sessions);
   allocate = (states: Readonly<Record<string, StateSpec>>) => this.#call<void>('allocate', states);
   read = (names: readonly string[]) => this.#call<StateSnapshot>('read', names);

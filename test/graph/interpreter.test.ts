@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Exact } from '../../server/graph/exact/tensor.js';
 import { interpret } from '../../server/graph/interpreter.js';
 import { prune } from '../../server/graph/ir.js';
-import type { HostTensor } from '../../server/runtime/device.js';
+import type { HostTensor } from '../../server/runtime/elements.js';
 import { assertClose } from '../parity/oracle.js';
 import { allProbes, both, families, inputsOf, noise, type Subject, subject } from './segments.js';
 

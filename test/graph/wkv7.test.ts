@@ -6,7 +6,8 @@ import { emitOnnx } from '../../server/graph/emit.js';
 import type { Exact } from '../../server/graph/exact/tensor.js';
 import { interpret } from '../../server/graph/interpreter.js';
 import { verify } from '../../server/graph/verify.js';
-import { f32, type HostTensor } from '../../server/runtime/device.js';
+import { f32 } from '../../server/runtime/device.js';
+import type { HostTensor } from '../../server/runtime/elements.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { noise } from './segments.js';
 

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { openCheckpoint } from '../../server/formats/registry.js';
-import { type HostTensor, i64 } from '../../server/runtime/device.js';
+import { i64 } from '../../server/runtime/device.js';
+import type { HostTensor } from '../../server/runtime/elements.js';
 import { EncoderModel } from '../../server/runtime/encoder.js';
 import type { Tensors } from '../../server/runtime/forward.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { test } from 'node:test';
-import type { HostTensor } from '../../server/runtime/device.js';
+import type { HostTensor } from '../../server/runtime/elements.js';
 import type { EncoderPass } from '../../server/runtime/encoder.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { openEncoder, reversed, unitMean } from './encoderReference.js';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { readInputs } from '../../server/commands/inputs.js';
 import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
-import type { HostTensor } from '../../server/runtime/device.js';
+import type { HostTensor } from '../../server/runtime/elements.js';
 import { fitInputs, type InputSpec } from '../../server/runtime/forward.js';
 
 const specs: readonly InputSpec[] = [
@@ -56,6 +56,6 @@ test('whole numbers of a file stay exact', async () => {
   );
   const inputs = await readInputs(file);
   assert.deepEqual(inputs.get('long'), { type: 'int64', dims: [2], data: BigInt64Array.of(large, -1n) });
-  assert.deepEqual(inputs.get('ids'), { type: 'int64', dims: [1, 2], data: BigInt64Array.of(7n, -8n) });
+  assert.deepEqual(inputs.get('ids'), { type: 'int32', dims: [1, 2], data: Int32Array.of(7, -8) });
   assert.deepEqual(inputs.get('x'), { type: 'float32', dims: [1], data: Float32Array.of(0.5) });
 });

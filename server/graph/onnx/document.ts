@@ -4,7 +4,7 @@ import { type GraphProto, type ModelProto, ModelProtoSchema, type NodeProto } fr
 import { invalidGraph } from './errors.js';
 
 /** Field numbers of onnx.proto that surgery touches. */
-export const modelField = { graph: 7 } as const;
+export const modelField = { graph: 7, opset: 8 } as const;
 export const graphField = { node: 1, initializer: 5, sparse: 15, input: 11, output: 12, valueInfo: 13 } as const;
 
 /** A field as the file has it: `bytes` with its tag, `content` behind its length. */

@@ -6,19 +6,18 @@ import { graphField, modelField, type OnnxDocument, type Slice } from './documen
 import { invalidGraph, unknownValue } from './errors.js';
 import { type Locate, relocated } from './relocate.js';
 
-type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
-type TensorInit = MessageInitShape<typeof TensorProtoSchema>;
-type ValueInfoInit = MessageInitShape<typeof ValueInfoProtoSchema>;
+export type ValueInfo = MessageInitShape<typeof ValueInfoProtoSchema>;
 
 /** What a graph is cut down to, and what is put into it. */
 export interface Cut {
   /** Values to compute, under their own names. */
   readonly outputs: readonly string[];
   /** Values that are given instead of computed, with their types. */
-  readonly given?: ReadonlyMap<string, ValueInfoInit>;
-  /** Nodes behind those of the graph, e.g. of a probe that the graph does not have; in order. */
-  readonly added?: readonly NodeInit[];
-  readonly constants?: readonly TensorInit[];
+  readonly given?: ReadonlyMap<string, ValueInfo>;
+  /** Nodes that the graph does not have, in order: those whose values its own nodes read, and those that read its own. */
+  readonly before?: readonly NodeProto[];
+  readonly added?: readonly NodeProto[];
+  readonly constants?: readonly MessageInitShape<typeof TensorProtoSchema>[];
   /** Nodes in other form, by index: a loop that returns more than it did. */
   readonly changed?: ReadonlyMap<number, NodeProto>;
   /** Operator sets that the additions need and the model lacks. */
@@ -38,71 +37,75 @@ export const emitWhole = (document: OnnxDocument, locate?: Locate): Uint8Array =
  * fields. Errors: PROBE_UNKNOWN, ONNX_INVALID.
  */
 export function emitCut(document: OnnxDocument, cut: Cut, locate?: Locate): Uint8Array {
-  const { nodes, values } = needed(document, cut);
+  const need = needed(document, cut);
   const counts = new Map<number, number>();
   const kept = document.graphSlices.flatMap((slice): Uint8Array[] => {
     const index = counts.get(slice.field) ?? 0;
     counts.set(slice.field, index + 1);
-    if (!stays(document, slice, index, nodes, values, cut)) return [];
+    if (!stays(document, slice.field, index, need)) return [];
     const changed = slice.field === graphField.node ? cut.changed?.get(index) : undefined;
-    const now = changed ? message(slice.field, toBinary(NodeProtoSchema, changed)) : slice.bytes;
-    return [
-      locate ? relocated({ ...slice, bytes: now, ...(changed && { content: toBinary(NodeProtoSchema, changed) }) }, locate) : now,
-    ];
+    const now = changed ? nodeSlice(changed) : slice;
+    return [locate ? relocated(now, locate) : now.bytes];
   });
+  const isNeeded = (node: NodeProto) => node.output.some((name) => need.values.has(name));
   const parts = [
+    ...(cut.before ?? []).filter(isNeeded).map((node) => nodeSlice(node).bytes),
     ...kept,
-    ...(cut.constants ?? []).map((tensor) =>
-      message(graphField.initializer, toBinary(TensorProtoSchema, create(TensorProtoSchema, tensor))),
+    ...(cut.constants ?? []).map((t) =>
+      message(graphField.initializer, toBinary(TensorProtoSchema, create(TensorProtoSchema, t))),
     ),
-    ...(cut.added ?? []).map((node) => message(graphField.node, toBinary(NodeProtoSchema, create(NodeProtoSchema, node)))),
-    ...[...(cut.given ?? [])].filter(([name]) => values.has(name)).map(([, info]) => valueInfo(graphField.input, info)),
+    ...(cut.added ?? []).filter(isNeeded).map((node) => nodeSlice(node).bytes),
+    ...[...(cut.given ?? [])].filter(([name]) => need.values.has(name)).map(([, info]) => valueInfo(graphField.input, info)),
     ...cut.outputs.map((name) => outputOf(document, name)),
   ];
   return write(document, parts, cut.opsets ?? []);
 }
 
+/** Inputs of the graph that `outputs` follow from. */
+export const inputsOf = (document: OnnxDocument, cut: Cut): readonly string[] => {
+  const { values } = needed(document, cut);
+  return document.inputs.filter((name) => values.has(name));
+};
+
 interface Needed {
+  /** Indices of the graph's own nodes. */
   readonly nodes: ReadonlySet<number>;
   readonly values: ReadonlySet<string>;
+  /** Values that the graph itself does not make: given, or made by nodes put into it. */
+  readonly foreign: ReadonlySet<string>;
 }
 
 /** Walks back from the outputs, and stops where a value is given. */
-function needed({ origins, graph }: OnnxDocument, { outputs, given, added = [], constants = [], changed }: Cut): Needed {
+function needed(document: OnnxDocument, cut: Cut): Needed {
   const nodes = new Set<number>();
   const values = new Set<string>();
-  const own = new Map(added.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
-  const fixed = new Set(constants.map(({ name }) => name));
-  const open = [...outputs];
+  const put = new Map(
+    [...(cut.before ?? []), ...(cut.added ?? [])].flatMap((node) => node.output.map((name) => [name, node] as const)),
+  );
+  const more = new Map([...(cut.changed ?? [])].flatMap(([index, node]) => node.output.map((name) => [name, index] as const)));
+  const known = new Set([...(cut.given?.keys() ?? []), ...(cut.constants ?? []).map(({ name }) => name ?? '')]);
+  const open = [...cut.outputs];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (values.has(name) || name === '') continue;
     values.add(name);
-    if (given?.has(name) || fixed.has(name)) continue;
-    const extra = own.get(name);
-    if (extra) {
-      open.push(...readsOf(create(NodeProtoSchema, extra)));
-      continue;
+    if (known.has(name)) continue;
+    const own = put.get(name);
+    if (own) open.push(...readsOf(own));
+    else {
+      const origin = document.origins.get(name);
+      const index = more.get(name) ?? (origin?.kind === 'node' ? origin.node : null);
+      if (index === null && !origin)
+        throw cut.outputs.includes(name) ? unknownValue(name) : invalidGraph(`Nothing makes the value ${name}.`);
+      if (index === null || nodes.has(index)) continue;
+      nodes.add(index);
+      open.push(...readsOf(cut.changed?.get(index) ?? (document.graph.node[index] as NodeProto)));
     }
-    const origin =
-      origins.get(name) ??
-      [...(changed ?? [])].flatMap(([node, to]) => (to.output.includes(name) ? [{ kind: 'node', node } as const] : []))[0];
-    if (!origin) throw outputs.includes(name) ? unknownValue(name) : invalidGraph(`Nothing makes the value ${name}.`);
-    if (origin.kind !== 'node' || nodes.has(origin.node)) continue;
-    nodes.add(origin.node);
-    open.push(...readsOf(changed?.get(origin.node) ?? (graph.node[origin.node] as NodeProto)));
   }
-  return { nodes, values };
+  return { nodes, values, foreign: new Set([...known, ...put.keys()]) };
 }
 
-function stays(
-  { graph }: OnnxDocument,
-  { field }: Slice,
-  index: number,
-  nodes: Needed['nodes'],
-  values: Needed['values'],
-  { given }: Cut,
-): boolean {
-  const has = (name: string | undefined) => name !== undefined && values.has(name) && !given?.has(name);
+function stays({ graph }: OnnxDocument, field: number, index: number, { nodes, values, foreign }: Needed): boolean {
+  const has = (name: string | undefined) => name !== undefined && values.has(name) && !foreign.has(name);
   switch (field) {
     case graphField.node:
       return nodes.has(index);
@@ -127,18 +130,23 @@ function outputOf({ graph }: OnnxDocument, name: string): Uint8Array {
   return valueInfo(graphField.output, known ?? { name });
 }
 
-const valueInfo = (field: number, info: ValueInfoInit) =>
+const valueInfo = (field: number, info: ValueInfo) =>
   message(field, toBinary(ValueInfoProtoSchema, create(ValueInfoProtoSchema, info)));
 
 const message = (field: number, content: Uint8Array): Uint8Array =>
   new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(content).finish();
+
+function nodeSlice(node: NodeProto): Slice {
+  const content = toBinary(NodeProtoSchema, node);
+  return { field: graphField.node, bytes: message(graphField.node, content), content };
+}
 
 function write({ modelSlices }: OnnxDocument, graph: readonly Uint8Array[], opsets: NonNullable<Cut['opsets']>): Uint8Array {
   const size = graph.reduce((sum, part) => sum + part.length, 0);
   const head = new BinaryWriter().tag(modelField.graph, WireType.LengthDelimited).uint32(size).finish();
   const more = opsets.map(({ domain, version }) =>
     message(
-      8,
+      modelField.opset,
       new BinaryWriter().tag(1, WireType.LengthDelimited).string(domain).tag(2, WireType.Varint).int64(version).finish(),
     ),
   );
@@ -146,11 +154,5 @@ function write({ modelSlices }: OnnxDocument, graph: readonly Uint8Array[], opse
     ...modelSlices.flatMap(({ field, bytes }) => (field === modelField.graph ? [head, ...graph] : [bytes])),
     ...more,
   ];
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return Buffer.concat(parts);
 }
