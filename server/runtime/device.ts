@@ -1,6 +1,8 @@
 import type { StateSpec } from '../graph/state.js';
 import type { HostTensor } from './elements.js';
 
+export type { HostTensor } from './elements.js';
+
 export const f32 = (dims: readonly number[], data: Float32Array): HostTensor => ({ type: 'float32', dims, data });
 export const i64 = (dims: readonly number[], values: readonly number[]): HostTensor => ({
   type: 'int64',
