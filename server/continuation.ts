@@ -1,13 +1,13 @@
 import type { Sampling } from './protocol/models.js';
-import type { Run } from './runtime/run.js';
 import { sample } from './runtime/sampler.js';
+import type { Sequence } from './runtime/sequence.js';
 
 /**
  * Up to `max` tokens after what the run holds, each decoded into the run before the next is drawn; the last one too when `decodeLast`.
  * Ends with the first stop token, which is yielded.
  */
 export async function* continuation(
-  run: Run,
+  run: Sequence,
   max: number,
   sampling: Sampling,
   stop: ReadonlySet<number>,

@@ -4,7 +4,9 @@ import { LabError } from './protocol/errors.js';
 import type { Sampling } from './protocol/models.js';
 import type { Forward } from './runtime/forward.js';
 import { forwards } from './runtime/forwards.js';
-import { Model, type ModelOptions } from './runtime/model.js';
+import { LanguageModel } from './runtime/languageModel.js';
+import type { ModelOptions } from './runtime/model.js';
+import type { SequenceModel } from './runtime/sequence.js';
 import { createTokenizer } from './tokenizer/registry.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
@@ -15,7 +17,7 @@ interface OpenCheckpoint {
 
 /** A sequence model ready to run, with what the engine itself does not need: its tokenizer and sampling defaults. */
 export interface OpenModel extends OpenCheckpoint {
-  readonly model: Model;
+  readonly model: SequenceModel;
   /** Tokens that end a generation. */
   readonly stop: ReadonlySet<number>;
   readonly sampling: Sampling;
@@ -39,7 +41,7 @@ export async function openAny(path: string, options: ModelOptions): Promise<Open
   const tokenizer = checkpoint.tokenizer ? await createTokenizer(checkpoint.tokenizer) : null;
   const kind = forwards.find(({ matches }) => matches(checkpoint));
   if (kind) return { checkpoint, tokenizer, forward: await kind.open(checkpoint, options) };
-  const model = await Model.open(checkpoint, options);
+  const model = await LanguageModel.open(checkpoint, options);
   return {
     checkpoint,
     model,

@@ -1,7 +1,6 @@
 import { continuation } from '../continuation.js';
 import { openModel, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
-import { Run } from '../runtime/run.js';
 import { StreamDecoder } from '../tokenizer/streamDecoder.js';
 import { openDevice } from './device.js';
 import { type Arguments, compute, count, required, sampling } from './usage.js';
@@ -14,7 +13,7 @@ export async function generate(args: Arguments): Promise<void> {
   const device = openDevice();
   const open = await openModel(args.path, { device, ...(await compute(args, device)) });
   const tokenizer = requireTokenizer(open);
-  const run = await Run.create(open.model);
+  const run = await open.model.start();
   await run.prefill(promptIds(tokenizer, prompt, args.chat ?? false));
   const decoder = new StreamDecoder(tokenizer);
   for await (const id of continuation(run, max, sampling(args, open.sampling), open.stop)) {

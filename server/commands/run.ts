@@ -3,8 +3,7 @@ import { writeSafetensors } from '../formats/writeSafetensors.js';
 import { type OpenModel, openAny, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
 import { LabError } from '../protocol/errors.js';
-import type { Model } from '../runtime/model.js';
-import { Run } from '../runtime/run.js';
+import type { Sequence, SequenceModel } from '../runtime/sequence.js';
 import type { TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { openDevice } from './device.js';
@@ -41,7 +40,7 @@ async function runSequence(args: Arguments, open: OpenModel): Promise<void> {
   const ids =
     args.ids !== undefined ? tokenIds(args.ids) : promptIds(requireTokenizer(open), args.prompt as string, args.chat ?? false);
   const names = expandProbes(args.probe ?? [], everyProbe(open.model));
-  const engine = await Run.create(open.model);
+  const engine = await open.model.start();
   await engine.prefill(ids);
   const continued: number[] = [];
   if (generated > 0) for await (const id of continuation(engine, generated, draw, open.stop, args.all)) continued.push(id);
@@ -49,17 +48,17 @@ async function runSequence(args: Arguments, open: OpenModel): Promise<void> {
   const tensors = new Map<string, Tensor | Tensor<Int32Array>>(await collect(engine, names, range));
   tensors.set('input_ids', { shape: [ids.length], data: Int32Array.from(ids) });
   if (generated > 0) tensors.set('generated', { shape: [continued.length], data: Int32Array.from(continued) });
-  await writeSafetensors(out, tensors, { model: open.checkpoint.name, architecture: open.model.bound.architecture.id });
+  await writeSafetensors(out, tensors, { model: open.checkpoint.name, architecture: open.model.family });
   await open.model.close();
 }
 
-const everyProbe = (model: Model) => () =>
+const everyProbe = (model: SequenceModel) => () =>
   model.probes.flatMap((name) =>
     name.startsWith('blocks.i.') ? model.layers.map((layer) => name.replace('blocks.i.', `blocks.${layer.index}.`)) : [name],
   );
 
 /** Probes block by block, each block's by one segment run, and logits always. */
-async function collect(engine: Run, names: readonly string[], range: TokenRange): Promise<Map<string, Tensor>> {
+async function collect(engine: Sequence, names: readonly string[], range: TokenRange): Promise<Map<string, Tensor>> {
   const groups = new Map<string, string[]>();
   for (const name of names) {
     const block = /^blocks\.\d+\./.exec(name)?.[0] ?? (/^embed($|\.#)/.test(name) ? 'embed' : 'head');
@@ -68,7 +67,7 @@ async function collect(engine: Run, names: readonly string[], range: TokenRange)
   const result = new Map<string, Tensor>();
   for (const group of groups.values())
     for (const [name, tensor] of await engine.probes(group, { range })) result.set(name, tensor);
-  const V = engine.model.bound.config.vocab;
+  const V = engine.vocab;
   const logits = new Float32Array((range.to - range.from) * V);
   await engine.eachLogits(range, (t, row) => logits.set(row, (t - range.from) * V));
   return result.set('logits', { shape: [range.to - range.from, V], data: logits });

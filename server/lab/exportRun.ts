@@ -18,7 +18,7 @@ export async function exportRun(
   const { engine } = run;
   const tensors = new Map<string, Tensor | Tensor<Int32Array>>();
   for (const probe of probes) tensors.set(probe, (await view.probes([probe], { signal })).get(probe) as Tensor);
-  const [T, V] = [engine.ids.length, engine.model.bound.config.vocab];
+  const [T, V] = [engine.ids.length, engine.vocab];
   const logits = new Float32Array(T * V);
   await engine.eachLogits({ from: 0, to: T }, (t, row) => logits.set(row, t * V), signal);
   tensors.set('logits', { shape: [T, V], data: logits });

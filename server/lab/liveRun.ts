@@ -3,8 +3,8 @@ import { requireTokenizer } from '../open.js';
 import { promptText } from '../prompt.js';
 import { LabError, toLabError } from '../protocol/errors.js';
 import type { Alternative, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
-import { Run } from '../runtime/run.js';
 import { sample } from '../runtime/sampler.js';
+import type { Sequence } from '../runtime/sequence.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
 import { distribution } from './distribution.js';
 import type { LabModel } from './models.js';
@@ -23,7 +23,7 @@ const notReady = () =>
 export class LiveRun {
   readonly #stop = new AbortController();
   readonly #speller: Speller;
-  #engine: Run | null = null;
+  #engine: Sequence | null = null;
   #execution: Promise<void> = Promise.resolve();
   #status: RunStatus = 'queued';
   #error: LabError | null = null;
@@ -76,7 +76,7 @@ export class LiveRun {
   }
 
   /** The engine's run, once there are tokens to look at. Errors: RUN_NOT_READY, or the run's own error. */
-  get engine(): Run {
+  get engine(): Sequence {
     if (this.#engine && this.#engine.ids.length > 0 && this.#tokens.length > 0) return this.#engine;
     throw this.#error ?? notReady();
   }
@@ -98,7 +98,7 @@ export class LiveRun {
     try {
       const { ids, pieces } = this.#prompt();
       this.#promptTokens = ids.length;
-      this.#engine = await Run.create(this.model.model);
+      this.#engine = await this.model.model.start();
       await this.#prefill(this.#engine, ids, pieces);
       await this.#decode(this.#engine);
       this.#become('done');
@@ -124,7 +124,7 @@ export class LiveRun {
     return { ids: pieces.map((p) => p.id), pieces };
   }
 
-  async #prefill(engine: Run, ids: readonly number[], pieces: readonly Piece[] | null): Promise<void> {
+  async #prefill(engine: Sequence, ids: readonly number[], pieces: readonly Piece[] | null): Promise<void> {
     this.#become('prefill');
     const started = performance.now();
     const { signal } = this.#stop;
@@ -151,7 +151,7 @@ export class LiveRun {
     this.#add(tokens);
   }
 
-  async #decode(engine: Run): Promise<void> {
+  async #decode(engine: Sequence): Promise<void> {
     const { maxTokens, sampling } = this.recipe;
     if (maxTokens === 0) return;
     this.#become('decode');
@@ -169,8 +169,8 @@ export class LiveRun {
     await this.#measure(engine);
   }
 
-  async #measure(engine: Run): Promise<void> {
-    this.#stateBytes = await this.model.model.device.stateBytes(engine.key);
+  async #measure(engine: Sequence): Promise<void> {
+    this.#stateBytes = await engine.stateBytes();
   }
 
   #after(logits: Float32Array): void {

@@ -4,7 +4,7 @@ import { type OpenModel, openModel } from '../open.js';
 import { cancelled, LabError } from '../protocol/errors.js';
 import type { ModelId, ModelInfo } from '../protocol/models.js';
 import type { Device } from '../runtime/device.js';
-import { memoryNeeded, parameterCount } from '../runtime/model.js';
+import { parameterCount } from '../runtime/model.js';
 import { wholeModel } from './wholeModel.js';
 
 export interface LabModel extends OpenModel {
@@ -156,19 +156,18 @@ function mainDtype({ checkpoint }: OpenModel): string {
 
 function describe(id: ModelId, opened: OpenModel): ModelInfo {
   const { checkpoint, model, tokenizer, sampling } = opened;
-  const { config, architecture } = model.bound;
   return {
     id,
     path: checkpoint.path,
     name: checkpoint.name,
-    family: architecture.id,
+    family: model.family,
     parameters: parameterCount(checkpoint),
     dtype: mainDtype(opened),
     provider: model.provider,
-    memory: memoryNeeded(checkpoint, model.bound),
-    vocabSize: config.vocab,
-    dModel: config.dModel,
-    contextLength: config.context,
+    memory: model.memory,
+    vocabSize: model.vocab,
+    dModel: model.dModel,
+    contextLength: model.context,
     layers: model.layers.map(({ attention, ...layer }) => layer),
     probes: model.probes,
     hasTokenizer: tokenizer !== null,

@@ -1,6 +1,6 @@
 import type { ModelInfo } from '../protocol/models.js';
 import type { RunRecipe } from '../protocol/runs.js';
-import type { Run } from '../runtime/run.js';
+import type { Sequence } from '../runtime/sequence.js';
 import type { RunView } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ByteCache } from './byteCache.js';
@@ -9,17 +9,16 @@ export interface ViewedRun {
   readonly id: string;
   readonly recipe: RunRecipe;
   readonly model: ModelInfo;
-  readonly engine: Run;
+  readonly engine: Sequence;
 }
 
 /** A run as analyses see it. Probes already computed for the same tokens come from the cache: tokens never change once they ran. */
 export function createRunView({ id, recipe, model, engine }: ViewedRun, cache: ByteCache): RunView {
-  const { device, layers } = engine.model;
   return {
     id,
     recipe,
     model,
-    layers,
+    layers: engine.layers,
     ids: engine.ids,
     probes: async (names, { range = { from: 0, to: engine.ids.length }, signal } = {}) => {
       const key = (name: string) => `${id}/${range.from}-${range.to}/${name}`;
@@ -36,10 +35,6 @@ export function createRunView({ id, recipe, model, engine }: ViewedRun, cache: B
       }
       return known;
     },
-    allocatedBytes: async (layer) => {
-      const states = layers[layer]?.state.filter((state) => state.kind === 'kv') ?? [];
-      const bytes = await Promise.all(states.map((state) => device.stateBytes(engine.stateName(layer, state.name))));
-      return bytes.reduce((sum, n) => sum + n, 0);
-    },
+    allocatedBytes: (layer) => engine.stateBytes(layer),
   };
 }

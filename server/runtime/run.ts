@@ -6,18 +6,13 @@ import { feedsOf, sinksOf } from './feeds.js';
 import type { Model, Piece } from './model.js';
 import { recompute } from './recompute.js';
 import { Rows } from './rows.js';
+import type { PrefillOptions, Sequence } from './sequence.js';
 import type { TokenRange } from './view.js';
 
 /** Tokens of one prefill call: bounds the memory of attention scores and the distance between state snapshots. */
 const CHUNK = 256;
 /** Tokens whose logits are computed at a time. */
 const LOGITS_CHUNK = 64;
-
-export interface PrefillOptions {
-  readonly signal?: AbortSignal;
-  /** Blocks done of all blocks × chunks. */
-  readonly onProgress?: (done: number, total: number) => void;
-}
 
 const outOfVocabulary = (id: number, vocab: number) =>
   new LabError({
@@ -41,7 +36,7 @@ let runs = 0;
  * One sequence through a model. Keeps the residual stream that enters each block (and leaves the last), carries, and snapshots of recurrent
  * state every CHUNK tokens; with them any probe of any block is recomputed by a one-block segment. Live state stays on the device.
  */
-export class Run {
+export class Run implements Sequence {
   readonly key = `run${++runs}/`;
   readonly ids: number[] = [];
   /** resid[i] enters block i; resid[L] leaves the last. [T,D] each. */
@@ -71,6 +66,14 @@ export class Run {
   }
 
   stateName = (block: number, state: string): string => `${this.key}blocks.${block}.state.${state}`;
+
+  get layers(): Model['layers'] {
+    return this.model.layers;
+  }
+
+  get vocab(): number {
+    return this.model.bound.config.vocab;
+  }
 
   get recurrent(): boolean {
     return this.#recurrent.length > 0;
@@ -137,6 +140,13 @@ export class Run {
     options: { readonly range?: TokenRange; readonly signal?: AbortSignal } = {},
   ): Promise<ReadonlyMap<string, Tensor>> {
     return recompute(this, names, options.range ?? { from: 0, to: this.ids.length }, options.signal);
+  }
+
+  async stateBytes(layer?: number): Promise<number> {
+    const { device } = this.model;
+    if (layer === undefined) return device.stateBytes(this.key);
+    const bytes = await Promise.all(this.model.rowStates(layer).map((state) => device.stateBytes(this.stateName(layer, state))));
+    return bytes.reduce((sum, n) => sum + n, 0);
   }
 
   async close(): Promise<void> {

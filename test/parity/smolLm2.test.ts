@@ -6,6 +6,7 @@ import { greedy } from '../../server/commands/usage.js';
 import { continuation } from '../../server/continuation.js';
 import { openModel, requireTokenizer } from '../../server/open.js';
 import { promptIds } from '../../server/prompt.js';
+import type { LanguageModel } from '../../server/runtime/languageModel.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { sliceAxis } from '../../server/runtime/slices.js';
@@ -34,7 +35,7 @@ test('SmolLM2-135M from its Q4_1 GGUF continues exactly as the reference', {
     const expected = (key: string) => tensors.get(`p${p}.${key}`) as Tensor;
     const prompted = promptIds(requireTokenizer(open), prompt, false);
     assert.deepEqual(prompted, ids);
-    const run = await Run.create(open.model);
+    const run = await Run.create((open.model as LanguageModel).blocks);
     await run.prefill(prompted);
     const T = ids.length;
     if (p === 0) {
@@ -52,7 +53,7 @@ test('SmolLM2-135M from its Q4_1 GGUF continues exactly as the reference', {
       }
       assertClose(
         'logits',
-        { shape: [open.model.bound.config.vocab], data: await run.logits({ from: T - 1, to: T }) },
+        { shape: [open.model.vocab], data: await run.logits({ from: T - 1, to: T }) },
         expected('logits_last'),
         1e-3,
       );

@@ -1,0 +1,45 @@
+import type { Checkpoint } from '../formats/checkpoint.js';
+import { Model, type ModelOptions, memoryNeeded } from './model.js';
+import { Run } from './run.js';
+import type { SequenceModel } from './sequence.js';
+
+/** A language model of our own blocks. */
+export class LanguageModel implements SequenceModel {
+  private constructor(readonly blocks: Model) {}
+
+  /** Errors: those of Model.open. */
+  static async open(checkpoint: Checkpoint, options: ModelOptions): Promise<LanguageModel> {
+    return new LanguageModel(await Model.open(checkpoint, options));
+  }
+
+  get checkpoint() {
+    return this.blocks.checkpoint;
+  }
+  get family() {
+    return this.blocks.bound.architecture.id;
+  }
+  get provider() {
+    return this.blocks.provider;
+  }
+  get vocab() {
+    return this.blocks.bound.config.vocab;
+  }
+  get dModel() {
+    return this.blocks.bound.config.dModel;
+  }
+  get context() {
+    return this.blocks.bound.config.context;
+  }
+  get layers() {
+    return this.blocks.layers;
+  }
+  get probes() {
+    return this.blocks.probes;
+  }
+  get memory() {
+    return memoryNeeded(this.checkpoint, this.blocks.bound);
+  }
+
+  start = () => Run.create(this.blocks);
+  close = () => this.blocks.close();
+}

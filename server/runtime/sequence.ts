@@ -1,0 +1,53 @@
+import type { Checkpoint } from '../formats/checkpoint.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { LayerView, TokenRange } from './view.js';
+
+/** A model that reads tokens and goes on with them, as everything above the engine knows it: built of blocks here, or a graph from a file. */
+export interface SequenceModel {
+  readonly checkpoint: Checkpoint;
+  readonly family: string;
+  readonly provider: string;
+  readonly vocab: number;
+  readonly dModel: number;
+  /** Tokens it was made for; null when nothing says so. */
+  readonly context: number | null;
+  readonly layers: readonly LayerView[];
+  /** `blocks.i.` stands for every block. */
+  readonly probes: readonly string[];
+  /** Bytes it holds. */
+  readonly memory: number;
+  start(): Promise<Sequence>;
+  close(): Promise<void>;
+}
+
+export interface PrefillOptions {
+  readonly signal?: AbortSignal;
+  /** Steps done of all steps. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** One sequence through a model. */
+export interface Sequence {
+  readonly layers: readonly LayerView[];
+  readonly vocab: number;
+  /** Tokens that went through the model. */
+  readonly ids: readonly number[];
+  /** Bytes held for it besides the live state: checkpoints, snapshots. */
+  readonly bytes: number;
+  /** Runs tokens through. Errors: CANCELLED, TOKEN_INVALID, CONTEXT_FULL. */
+  prefill(ids: readonly number[], options?: PrefillOptions): Promise<void>;
+  /** One more token; returns the logits [V] after it. */
+  decode(id: number, signal?: AbortSignal): Promise<Float32Array>;
+  /** [to−from, V]. */
+  logits(range: TokenRange, signal?: AbortSignal): Promise<Float32Array>;
+  /** A few rows at a time: `visit` gets the row of token `t`. */
+  eachLogits(range: TokenRange, visit: (t: number, logits: Float32Array) => void, signal?: AbortSignal): Promise<void>;
+  /** See RunView.probes. */
+  probes(
+    names: readonly string[],
+    options?: { readonly range?: TokenRange; readonly signal?: AbortSignal },
+  ): Promise<ReadonlyMap<string, Tensor>>;
+  /** Bytes of its live state; of the KV rows of one layer when it is named. */
+  stateBytes(layer?: number): Promise<number>;
+  close(): Promise<void>;
+}
