@@ -3,7 +3,7 @@ import { openCheckpoint } from './formats/registry.js';
 import { LabError } from './protocol/errors.js';
 import type { Sampling } from './protocol/models.js';
 import type { Forward } from './runtime/forward.js';
-import { forwards } from './runtime/forwards.js';
+import { forwardKind } from './runtime/forwards.js';
 import { LanguageModel } from './runtime/languageModel.js';
 import type { ModelOptions } from './runtime/model.js';
 import type { SequenceModel } from './runtime/sequence.js';
@@ -39,7 +39,7 @@ const notSequence = ({ name }: Checkpoint) =>
 export async function openAny(path: string, options: ModelOptions): Promise<OpenModel | OpenForward> {
   const checkpoint = await openCheckpoint(path);
   const tokenizer = checkpoint.tokenizer ? await createTokenizer(checkpoint.tokenizer) : null;
-  const kind = forwards.find(({ matches }) => matches(checkpoint));
+  const kind = forwardKind(checkpoint);
   if (kind) return { checkpoint, tokenizer, forward: await kind.open(checkpoint, options) };
   const model = await LanguageModel.open(checkpoint, options);
   return {

@@ -2,6 +2,7 @@ import type { Checkpoint } from './formats/checkpoint.js';
 import { listProbes } from './graph/segment.js';
 import { toLabError } from './protocol/errors.js';
 import type { CheckpointSummary, TensorSummary } from './protocol/models.js';
+import { type ForwardShape, forwardKind } from './runtime/forwards.js';
 import { describeLayers } from './runtime/layers.js';
 import { bindCheckpoint, parameterCount } from './runtime/model.js';
 import { createTokenizer } from './tokenizer/registry.js';
@@ -19,7 +20,7 @@ export const tensorSummaries = (checkpoint: Checkpoint): TensorSummary[] =>
 /** What a checkpoint's headers say. Reads no weights; what cannot run says why instead of failing. */
 export async function summarise(checkpoint: Checkpoint): Promise<CheckpointSummary> {
   const tensors = tensorSummaries(checkpoint);
-  const { architecture, unsupported, layers, probes } = await runnable(checkpoint);
+  const { architecture, unsupported, ...shape } = await runnable(checkpoint);
   return {
     path: checkpoint.path,
     name: checkpoint.name,
@@ -33,21 +34,39 @@ export async function summarise(checkpoint: Checkpoint): Promise<CheckpointSumma
     metadata: checkpoint.metadata,
     tokenizer: await tokenizerSummary(checkpoint),
     tensors,
-    layers,
-    probes,
+    ...shape,
   };
 }
 
-type Runnable = Pick<CheckpointSummary, 'architecture' | 'unsupported' | 'layers' | 'probes'>;
+type Runnable = Pick<CheckpointSummary, 'architecture' | 'unsupported' | 'layers' | 'inputs' | 'outputs' | 'probes'>;
 
 async function runnable(checkpoint: Checkpoint): Promise<Runnable> {
   try {
-    const bound = await bindCheckpoint(checkpoint);
-    const layers = describeLayers(bound).map(({ attention, ...layer }) => layer);
-    return { architecture: bound.architecture.id, unsupported: null, layers, probes: listProbes(bound) };
+    const kind = forwardKind(checkpoint);
+    const { family, layers, ...shape } = await (kind ? kind.describe(checkpoint) : sequenceShape(checkpoint));
+    return {
+      architecture: family,
+      unsupported: null,
+      ...shape,
+      layers: layers.map(({ attention, ...layer }) => layer),
+      inputs: shape.inputs.map(({ name, dtype, shape, optional }) => ({ name, dtype, shape, optional })),
+      probes: [...new Set(shape.probes.map((name) => name.replace(/(^|\.)blocks\.\d+\./, '$1blocks.i.')))],
+    };
   } catch (error) {
-    return { architecture: null, unsupported: toLabError(error).toData(), layers: [], probes: [] };
+    return { architecture: null, unsupported: toLabError(error).toData(), layers: [], inputs: [], outputs: [], probes: [] };
   }
+}
+
+/** What a language model is given and says. */
+async function sequenceShape(checkpoint: Checkpoint): Promise<ForwardShape> {
+  const bound = await bindCheckpoint(checkpoint);
+  return {
+    family: bound.architecture.id,
+    layers: describeLayers(bound),
+    inputs: [{ name: 'input_ids', dtype: 'int64', shape: ['T'], optional: false }],
+    outputs: ['logits'],
+    probes: listProbes(bound),
+  };
 }
 
 async function tokenizerSummary(checkpoint: Checkpoint): Promise<CheckpointSummary['tokenizer']> {

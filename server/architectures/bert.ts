@@ -60,7 +60,7 @@ function maskedLogits(g: SegmentBuilder, c: BertConfig, x: Value): Value | null 
   if (!dense) return null;
   const hidden = g.atTop(() => layerNorm(g, c.act(g, dense), 'cls.predictions.transform.LayerNorm', c.eps));
   const decoder = g.topWeight(['cls.predictions.decoder.weight'], [c.vocab, c.dModel]) ?? words(g, c);
-  const bias = g.topWeight(['cls.predictions.bias', 'cls.predictions.decoder.bias'], [c.vocab]);
+  const bias = g.topWeight(['cls.predictions.decoder.bias', 'cls.predictions.bias'], [c.vocab]);
   const logits = g.matmul(hidden, decoder, { transB: true });
   return bias ? g.add(logits, bias) : logits;
 }

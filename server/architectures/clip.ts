@@ -60,11 +60,13 @@ export function textConfig(
   };
 }
 
-export const inputIds = (g: SegmentBuilder, vocab: number): Value => g.given('input_ids', 'i64', ['B', 'T'], { below: vocab });
+/** Words as ids, i64 [B,T]; filled up to `padTo` tokens when the model was trained so. */
+export const inputIds = (g: SegmentBuilder, vocab: number, padTo: number | null = null): Value =>
+  g.given('input_ids', 'i64', ['B', 'T'], { below: vocab, padTo });
 
 /** Word and position: [B,T,D]. */
-export const embedText = (g: SegmentBuilder, c: TextConfig): Value => {
-  const ids = inputIds(g, c.vocab); // [B,T]
+export const embedText = (g: SegmentBuilder, c: TextConfig, padTo: number | null = null): Value => {
+  const ids = inputIds(g, c.vocab, padTo);
   const words = g.gather(g.weight('embeddings.token_embedding.weight', [c.vocab, c.dModel]), ids);
   return g.add(words, g.gather(g.weight('embeddings.position_embedding.weight', [c.limit, c.dModel]), tokenOrder(g, ids)));
 };

@@ -60,7 +60,7 @@ const text = defineEncoder<TextConfig>({
   config: (raw) => textConfig(raw, false, 'gelu_pytorch_tanh', 1e-6, 64, 32000),
   layer: encoderLayer,
   state: () => [],
-  embed: embedText,
+  embed: (g, c) => embedText(g, c, c.limit),
   block: (g, c, x) => preNormBlock(g, c, x, clipBlock, padding(g)),
   outputs: (g, c, x) => {
     const normed = g.probe('ln_final', layerNorm(g, x, 'final_layer_norm', c.eps)); // [B,T,D]

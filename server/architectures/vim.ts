@@ -104,7 +104,7 @@ export const vim = defineEncoder<VimConfig>({
   anchor: 'patch_embed.weight',
   blockPrefix: (i) => `layers.${i}.`,
   config,
-  layer: (c) => ({ mixer: 'vim', attention: null, heads: 1, headDim: c.dInner }),
+  layer: (c) => ({ mixer: 'vim', attention: null, heads: 1, headDim: c.dInner, causal: false }),
   state: (c) => [matrixState('ssm_fwd', [c.dInner, c.N]), matrixState('ssm_bwd', [c.dInner, c.N])],
   tokens: (_, patches) => {
     const middle = Math.floor(patches / 2);

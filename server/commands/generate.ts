@@ -3,11 +3,12 @@ import { openModel, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
 import { StreamDecoder } from '../tokenizer/streamDecoder.js';
 import { openDevice } from './device.js';
-import { type Arguments, compute, count, required, sampling } from './usage.js';
+import { type Arguments, compute, count, missing, onePrompt, required, sampling } from './usage.js';
 
 /** Streams the continuation of a prompt to stdout, sampled as generation_config.json says unless told otherwise. */
 export async function generate(args: Arguments): Promise<void> {
-  const prompt = required(args, 'prompt');
+  const prompt = onePrompt(args);
+  if (prompt === null) throw missing('prompt');
   required(args, 'max');
   const max = count(args, 'max', 0, 1);
   const device = openDevice();

@@ -3,22 +3,35 @@ import { writeSafetensors } from '../formats/writeSafetensors.js';
 import { type OpenModel, openAny, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
 import { LabError } from '../protocol/errors.js';
+import { convert } from '../runtime/elements.js';
 import type { Sequence, SequenceModel } from '../runtime/sequence.js';
 import type { TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { openDevice } from './device.js';
+import { readInputs } from './inputs.js';
 import { expandProbes } from './probes.js';
 import { runForward } from './runForward.js';
-import { type Arguments, compute, count, greedy, required, sampling, tokenIds } from './usage.js';
+import { type Arguments, compute, count, greedy, onePrompt, required, sampling, tokenIds } from './usage.js';
 
 const promptOrIds = () =>
-  new LabError({ code: 'USAGE', message: 'run needs --prompt or --ids, and not both', hint: 'see "help"' });
-
-const notTaken = (name: string) =>
   new LabError({
     code: 'USAGE',
-    message: `this model reads tokens and takes no --${name}`,
-    hint: 'give --prompt or --ids',
+    message: 'run needs --prompt or --ids (or input_ids in --inputs), and not two',
+    hint: 'see "help"',
+  });
+
+const noImages = () =>
+  new LabError({
+    code: 'INPUT_UNKNOWN',
+    message: 'This model takes no image.',
+    hint: 'It reads tokens: give --prompt or --ids.',
+  });
+
+const noIds = (file: string) =>
+  new LabError({
+    code: 'INPUT_MISSING',
+    message: `${file} holds no input_ids.`,
+    hint: 'A language model reads whole numbers under that name, [T].',
   });
 
 /** Outputs and probes of a prompt or of other inputs as a .safetensors file; written whole or not at all. */
@@ -33,12 +46,10 @@ export async function run(args: Arguments): Promise<void> {
 
 async function runSequence(args: Arguments, open: OpenModel): Promise<void> {
   const out = required(args, 'out');
-  if (args.inputs !== undefined) throw notTaken('inputs');
-  if ((args.prompt === undefined) === (args.ids === undefined)) throw promptOrIds();
+  if (args.image !== undefined) throw noImages();
   const generated = count(args, 'generate', 0);
   const draw = sampling(args, greedy);
-  const ids =
-    args.ids !== undefined ? tokenIds(args.ids) : promptIds(requireTokenizer(open), args.prompt as string, args.chat ?? false);
+  const ids = await idsOf(args, open);
   const names = expandProbes(args.probe ?? [], everyProbe(open.model));
   const engine = await open.model.start();
   await engine.prefill(ids);
@@ -50,6 +61,18 @@ async function runSequence(args: Arguments, open: OpenModel): Promise<void> {
   if (generated > 0) tensors.set('generated', { shape: [continued.length], data: Int32Array.from(continued) });
   await writeSafetensors(out, tensors, { model: open.checkpoint.name, architecture: open.model.family });
   await open.model.close();
+}
+
+async function idsOf(args: Arguments, open: OpenModel): Promise<number[]> {
+  const prompt = onePrompt(args);
+  const ways = [prompt ?? undefined, args.ids, args.inputs].filter((way) => way !== undefined);
+  if (ways.length !== 1) throw promptOrIds();
+  if (args.ids !== undefined) return tokenIds(args.ids);
+  if (args.inputs === undefined) return promptIds(requireTokenizer(open), prompt as string, args.chat ?? false);
+  const found = (await readInputs(args.inputs)).get('input_ids');
+  const ids = found && convert(found, 'int64');
+  if (!ids || ids.dims.slice(0, -1).some((size) => size !== 1)) throw noIds(args.inputs);
+  return Array.from(ids.data as BigInt64Array, Number);
 }
 
 const everyProbe = (model: SequenceModel) => () =>

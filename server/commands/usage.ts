@@ -13,8 +13,9 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
                                                   NAME: ${tokenizerNames.join(' ')}
   run      PATH (--prompt TEXT | --ids 1,2,3) [--probe NAME]… [--generate N] [--all] --out FILE.safetensors
                                                   logits [T,V] and probes of the prompt (--all: of the generated tokens too)
-  run      PATH --inputs FILE.safetensors [--probe NAME]… --out FILE.safetensors
-                                                  outputs and probes of a model of one pass; inputs by name, without batch axis or with
+  run      PATH [--image FILE]… [--prompt TEXT]… [--inputs FILE.safetensors] [--probe NAME]… --out FILE.safetensors
+                                                  outputs and probes of a model of one pass: images as its preprocessor_config.json says,
+                                                  texts, and tensors by the names of its inputs, with a batch axis or without
   generate PATH --prompt TEXT --max N [--chat]    streams text
 
   Sampling: --temperature X (0 is greedy) --top-k K --top-p P --seed S.   --threads N   --provider ${providerNames.join('|')}
@@ -28,9 +29,10 @@ export const options = {
   stdin: { type: 'boolean' },
   json: { type: 'boolean' },
   tokenizer: { type: 'string' },
-  prompt: { type: 'string' },
+  prompt: { type: 'string', multiple: true },
   ids: { type: 'string' },
   inputs: { type: 'string' },
+  image: { type: 'string', multiple: true },
   probe: { type: 'string', multiple: true },
   generate: { type: 'string' },
   max: { type: 'string' },
@@ -59,9 +61,18 @@ export type Arguments = Parsed & { readonly path: string };
 const badValue = (name: string, value: string, expected: string) =>
   new LabError({ code: 'USAGE', message: `--${name} is "${value}"`, hint: `give ${expected}` });
 
-const missing = (name: string) => new LabError({ code: 'USAGE', message: `--${name} is missing`, hint: 'see "help"' });
+export const missing = (name: string) => new LabError({ code: 'USAGE', message: `--${name} is missing`, hint: 'see "help"' });
 
-export function required(args: Arguments, name: 'prompt' | 'max' | 'out'): string {
+const twice = (name: string) =>
+  new LabError({ code: 'USAGE', message: `--${name} is given twice`, hint: 'this model reads one text at a time' });
+
+/** The prompt of a model that reads one; null when there is none. */
+export function onePrompt({ prompt = [] }: Arguments): string | null {
+  if (prompt.length > 1) throw twice('prompt');
+  return prompt[0] ?? null;
+}
+
+export function required(args: Arguments, name: 'max' | 'out'): string {
   const value = args[name];
   if (value === undefined) throw missing(name);
   return value;

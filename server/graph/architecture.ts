@@ -27,6 +27,8 @@ export interface LayerSpec {
   /** Heads of the attention, or of a recurrence (1 when it has none). */
   readonly heads: number;
   readonly headDim: number;
+  /** False: a token sees those behind it too. Absent: as the attention says, and no recurrence does. */
+  readonly causal?: boolean;
 }
 
 /** A list of blocks over named state. */

@@ -26,6 +26,10 @@ export interface Given {
   readonly otherwise: number | null;
   /** Its values are whole numbers from 0 to below this; null for any. */
   readonly below: number | null;
+  /** Texts are filled up to this many tokens, as those the model was trained on; null when they are not. */
+  readonly padTo: number | null;
+  /** The smallest size of each axis; null for 1. */
+  readonly least: readonly number[] | null;
 }
 
 const weightMissing = (names: readonly string[]) =>
@@ -76,13 +80,8 @@ export class SegmentBuilder extends Builder {
   }
 
   /** An input by the name the model's users know it under. */
-  given(
-    name: string,
-    dtype: DType,
-    shape: readonly Dim[],
-    { otherwise = null, below = null }: Partial<Pick<Given, 'otherwise' | 'below'>> = {},
-  ): Value {
-    this.givens.set(name, { name, dtype, shape, otherwise, below });
+  given(name: string, dtype: DType, shape: readonly Dim[], rules: Partial<Given> = {}): Value {
+    this.givens.set(name, { otherwise: null, below: null, padTo: null, least: null, ...rules, name, dtype, shape });
     return this.input(`given.${name}`, dtype, shape);
   }
 

@@ -48,6 +48,8 @@ export type Recurrence =
 
 export interface LayerSummary {
   readonly index: number;
+  /** Of a model of several stacks the one it belongs to (`vision`, `text`), else absent. */
+  readonly tower?: string;
   /** What mixes tokens in this block; of a block that attends and recurs as well, its recurrence. */
   readonly mixer: 'attention' | Recurrence;
   readonly heads: number;
@@ -55,12 +57,24 @@ export interface LayerSummary {
   readonly headDim: number;
   /** Sliding window in tokens, null for full attention or recurrence. */
   readonly window: number | null;
+  /** False: a token sees those behind it too. Absent: it does not. */
+  readonly causal?: boolean;
   readonly state: readonly StateSummary[];
 }
 
-/** A hybrid block may do both. */
-export const attends = ({ state }: LayerSummary): boolean => state.some(({ kind }) => kind === 'kv');
+/** A hybrid block may do both. An encoder attends without keeping anything. */
+export const attends = (layer: LayerSummary): boolean => layer.mixer === 'attention' || caches(layer);
+export const caches = ({ state }: LayerSummary): boolean => state.some(({ kind }) => kind === 'kv');
 export const recurs = ({ state }: LayerSummary): boolean => state.some(({ kind }) => kind !== 'kv');
+
+/** What a model is given under a name. Sizes: numbers, or names of sizes known when it is given. */
+export interface InputSummary {
+  readonly name: string;
+  readonly dtype: string;
+  /** Null: of any rank. */
+  readonly shape: readonly (number | string)[] | null;
+  readonly optional: boolean;
+}
 
 /** What a header alone says: nothing here needs the weights. */
 export interface CheckpointSummary {
@@ -78,6 +92,8 @@ export interface CheckpointSummary {
   readonly tokenizer: { readonly kind: string; readonly vocabSize: number } | null;
   readonly tensors: readonly TensorSummary[];
   readonly layers: readonly LayerSummary[];
+  readonly inputs: readonly InputSummary[];
+  readonly outputs: readonly string[];
   /** Probe names, `blocks.i.` standing for every block that has it. */
   readonly probes: readonly string[];
 }

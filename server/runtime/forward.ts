@@ -10,6 +10,8 @@ export interface InputSpec {
   readonly shape: readonly Dim[] | null;
   /** The model makes it itself when it is not given, e.g. an attention mask of ones. */
   readonly optional: boolean;
+  /** Texts are filled up to this many tokens, which the model then sees as any others. Absent or null: they are not. */
+  readonly padTo?: number | null;
 }
 
 export type Tensors = ReadonlyMap<string, HostTensor>;

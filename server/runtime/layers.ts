@@ -21,17 +21,19 @@ function summarise(spec: StateSpec): StateSummary {
 }
 
 /** Every block as views see it: what mixes tokens, its heads, its declared state. */
-export function describeLayers({ architecture, config }: BoundStack): LayerView[] {
+export function describeLayers({ architecture, config }: BoundStack, tower = ''): LayerView[] {
   const stack: Stack = architecture;
   return Array.from({ length: config.layers }, (_, index) => {
-    const { mixer, attention, heads, headDim } = stack.layer(config, index);
+    const { mixer, attention, heads, headDim, causal = attention?.causal } = stack.layer(config, index);
     return {
       index,
+      ...(tower !== '' && { tower }),
       mixer,
       heads,
       kvHeads: attention?.kvHeads ?? heads,
       headDim,
       window: attention?.window ?? null,
+      ...(causal === false && { causal }),
       state: stack.state(config, index).map(summarise),
       attention,
     };
@@ -47,7 +49,7 @@ export const describeState = (layer: LayerSummary, tokens: number) =>
   layer.state.map((s) => {
     const rows = Math.min(tokens, s.keeps ?? tokens);
     return {
-      name: `blocks.${layer.index}.state.${s.name}`,
+      name: `${layer.tower === undefined ? '' : `${layer.tower}.`}blocks.${layer.index}.state.${s.name}`,
       kind: s.kind,
       shape: s.shape.map((d) => (d === 'S' ? rows : d)),
       dtype: 'F32',

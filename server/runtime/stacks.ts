@@ -1,7 +1,7 @@
 import { findEncoder } from '../architectures/encoders.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import type { BoundStack } from '../graph/segment.js';
-import { bindCheckpointEncoders } from './encoder.js';
+import { bindCheckpointEncoders } from './encoderShape.js';
 import { bindCheckpoint } from './model.js';
 
 export interface BoundStacks {

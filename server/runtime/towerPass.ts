@@ -22,7 +22,7 @@ export class TowerPass {
   constructor(
     readonly model: Model<BoundStack>,
     /** Every input the stack reads, by name. */
-    private readonly given: Tensors,
+    readonly given: Tensors,
   ) {}
 
   /** Bytes of the residual checkpoints. */
@@ -112,7 +112,7 @@ export class TowerPass {
   #placeOf(name: string): number {
     const block = /^blocks\.(\d+)\./.exec(name)?.[1];
     if (block !== undefined) return Number(block);
-    return this.model.embedProbes.has(name) ? -1 : this.model.layers.length;
+    return this.model.embedProbes.has(name) || name.startsWith('embed.#') ? -1 : this.model.layers.length;
   }
 
   #inspect(place: number, probes: ReadonlySet<string>, interventions: ReadonlySet<string> = new Set()): Promise<Piece> {

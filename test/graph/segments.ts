@@ -1,16 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { architectures } from '../../server/architectures/registry.js';
-import type { TensorEntry } from '../../server/formats/checkpoint.js';
+import type { Checkpoint, TensorEntry } from '../../server/formats/checkpoint.js';
 import { bindable, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { emitOnnx } from '../../server/graph/emit.js';
 import { type Exact, exact, sizeOf } from '../../server/graph/exact/tensor.js';
 import { interpret } from '../../server/graph/interpreter.js';
 import type { Graph } from '../../server/graph/ir.js';
-import { type BoundArchitecture, buildSegment, type SegmentSpec } from '../../server/graph/segment.js';
+import { type BoundArchitecture, type BoundStack, buildSegment, type SegmentSpec } from '../../server/graph/segment.js';
 import { f32, i64 } from '../../server/runtime/device.js';
 import type { HostTensor } from '../../server/runtime/elements.js';
+import { bindCheckpointEncoders } from '../../server/runtime/encoderShape.js';
 import { bindCheckpoint } from '../../server/runtime/model.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { WeightStore } from '../../server/runtime/weights.js';
@@ -39,19 +40,33 @@ export function noise(seed: number, shape: readonly number[], size = 1): Exact {
   return { shape, data: Float64Array.from({ length: sizeOf(shape) }, () => Math.fround((2 * next() - 1) * size)) };
 }
 
-export interface Subject {
-  readonly bound: BoundArchitecture;
+export interface StackSubject {
+  readonly bound: BoundStack;
   readonly weight: (tensor: string) => Exact;
   readonly store: WeightStore;
+}
+
+export interface Subject extends StackSubject {
+  readonly bound: BoundArchitecture;
 }
 
 /** A fixture, with its weights read into memory for the interpreter. */
 export async function subject(name: string): Promise<Subject> {
   const checkpoint = await openCheckpoint(path.resolve(fixtures, name));
+  return { bound: await bindCheckpoint(checkpoint), ...(await weightsOf(checkpoint)) };
+}
+
+/** The encoders of a fixture by tower, on the same terms. */
+export async function encoderSubjects(name: string): Promise<Map<string, StackSubject>> {
+  const checkpoint = await openCheckpoint(path.resolve(fixtures, name));
+  const weights = await weightsOf(checkpoint);
+  return new Map([...bindCheckpointEncoders(checkpoint).towers].map(([tower, bound]) => [tower, { bound, ...weights }]));
+}
+
+async function weightsOf(checkpoint: Checkpoint): Promise<Pick<StackSubject, 'weight' | 'store'>> {
   const read = async (e: TensorEntry) => [e.name, exact(e.shape, await readTensor(checkpoint, e))] as const;
   const weights = new Map(await Promise.all([...checkpoint.tensors.values()].map(read)));
   return {
-    bound: await bindCheckpoint(checkpoint),
     weight: (tensor) => weights.get(tensor) as Exact,
     store: await WeightStore.open(
       checkpoint,
@@ -60,10 +75,10 @@ export async function subject(name: string): Promise<Subject> {
   };
 }
 
-export const whole = ({ bound }: Subject): SegmentSpec => ({ from: 0, to: bound.config.layers, embed: true, head: true });
+export const whole = ({ bound }: StackSubject): SegmentSpec => ({ from: 0, to: bound.config.layers, embed: true, head: true });
 
 /** The whole model with every probe it declares as an output. */
-export function allProbes(s: Subject, interventions: readonly string[] = []): Graph {
+export function allProbes(s: StackSubject, interventions: readonly string[] = []): Graph {
   const { declared } = buildSegment(s.bound, whole(s));
   return buildSegment(s.bound, { ...whole(s), probes: new Set(declared), interventions: new Set(interventions) }).graph;
 }
@@ -94,7 +109,7 @@ export function inputsOf(s: Subject, graph: Graph, given: Readonly<Record<string
 
 /** The same graph in double precision and in ONNX Runtime, from the same inputs: [exact, single] by output. */
 export async function both(
-  s: Subject,
+  s: StackSubject,
   graph: Graph,
   inputs: Readonly<Record<string, Exact>>,
   prepack = true,

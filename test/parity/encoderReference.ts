@@ -1,10 +1,13 @@
 import path from 'node:path';
 import { openCheckpoint } from '../../server/formats/registry.js';
+import { type Exact, exact } from '../../server/graph/exact/tensor.js';
 import { i64 } from '../../server/runtime/device.js';
 import type { HostTensor } from '../../server/runtime/elements.js';
 import { EncoderModel } from '../../server/runtime/encoder.js';
+import type { EncoderPass } from '../../server/runtime/encoderPass.js';
 import type { Tensors } from '../../server/runtime/forward.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
+import type { TowerPass } from '../../server/runtime/towerPass.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 
 /** Inputs among the tensors of a reference: whole numbers for everything but pixels. */
@@ -18,6 +21,15 @@ export function inputsOf(oracle: ReadonlyMap<string, Tensor>): Tensors {
   if (pixels) inputs.set('pixel_values', { type: 'float32', dims: pixels.shape, data: pixels.data });
   return inputs;
 }
+
+/** What the segments of a tower read, filled in where the reference leaves it open, with the batch axis. */
+export const givenTo = (pass: EncoderPass, tower: string): Record<string, Exact> =>
+  Object.fromEntries(
+    [...(pass.towers.get(tower) as TowerPass).given].map(([name, { dims, data }]) => [
+      `given.${name}`,
+      exact(dims, data as Float32Array),
+    ]),
+  );
 
 /** An encoder in this thread, begun with the inputs of a reference. */
 export async function openEncoder(folder: string, oracle: ReadonlyMap<string, Tensor>) {

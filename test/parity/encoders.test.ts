@@ -1,7 +1,8 @@
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { HostTensor } from '../../server/runtime/elements.js';
-import type { EncoderPass } from '../../server/runtime/encoder.js';
+import type { EncoderPass } from '../../server/runtime/encoderPass.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { openEncoder, reversed, unitMean } from './encoderReference.js';
 import { assertClose, fixtures, readOracle } from './oracle.js';
@@ -21,20 +22,27 @@ function nameOf(key: string, layers: number): string {
 
 const inputs = new Set(['input_ids', 'pixel_values', 'attention_mask', 'token_type_ids']);
 
-for (const family of ['vit', 'dinov2', 'clip', 'siglip', 'vim', 'bert'])
-  test(`${family} equals the reference`, async () => {
-    const oracle = await readOracle(family);
-    const { model, begin, close } = await openEncoder(path.join(fixtures, family), oracle);
-    const pass = begin();
-    const layers = [...model.towers.values()][0]?.layers.length as number;
-    for (const [key, expected] of oracle) {
-      if (inputs.has(key) || key.startsWith('saliency.')) continue;
-      if (key === 'mean_pool_l2') assertClose(key, unitMean(await read(pass, 'last_hidden_state')), expected);
-      else {
-        const actual = await read(pass, nameOf(key, layers));
-        // recorded in the order of the backward scan, whose first token is the last
-        assertClose(key, /_bwd(_t)?$/.test(key) ? reversed(actual) : actual, expected);
-      }
+/** Every tensor of a reference but its gradients. */
+async function assertEncoder(folder: string): Promise<void> {
+  const oracle = await readOracle(folder);
+  const { model, begin, close } = await openEncoder(path.resolve(fixtures, folder), oracle);
+  const pass = begin();
+  const layers = [...model.towers.values()][0]?.layers.length as number;
+  for (const [key, expected] of oracle) {
+    if (inputs.has(key) || key.startsWith('saliency.')) continue;
+    if (key === 'mean_pool_l2') assertClose(key, unitMean(await read(pass, 'last_hidden_state')), expected);
+    else {
+      const actual = await read(pass, nameOf(key, layers));
+      // recorded in the order of the backward scan, whose first token is the last
+      assertClose(key, /_bwd(_t)?$/.test(key) ? reversed(actual) : actual, expected);
     }
-    await close();
-  });
+  }
+  await close();
+}
+
+for (const family of ['vit', 'dinov2', 'clip', 'siglip', 'vim', 'bert'])
+  test(`${family} equals the reference`, () => assertEncoder(family));
+
+/** Other sizes, spellings, heads and batches; made by fixtures/make_encoder_oracles.py. */
+const more = path.resolve(fixtures, '../oracles_encoders');
+for (const name of readdirSync(more)) test(`${name} equals the reference`, () => assertEncoder(path.join(more, name)));

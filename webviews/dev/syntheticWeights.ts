@@ -39,6 +39,8 @@ export function checkpoint(path: string, layers: number): CheckpointSummary {
     tokenizer: { kind: 'BPE', vocabSize: 4096 },
     tensors,
     layers: unknown ? [] : layersOf(layers),
+    inputs: [{ name: 'input_ids', dtype: 'int64', shape: ['T'], optional: false }],
+    outputs: ['logits'],
     probes: unknown
       ? []
       : [

@@ -16,8 +16,8 @@ export const patchGrid = ({ image, patch }: PatchSpec): readonly [number, number
 ];
 
 /** The input `pixel_values` [B,C,H,W]: of one size, or of any. */
-export const pixels = (g: SegmentBuilder, { channels, image }: PatchSpec, anySize = false): Value =>
-  g.given('pixel_values', 'f32', ['B', channels, ...(anySize ? ['height', 'width'] : image)]);
+export const pixels = (g: SegmentBuilder, { channels, image, patch }: PatchSpec, anySize = false): Value =>
+  g.given('pixel_values', 'f32', ['B', channels, ...(anySize ? ['height', 'width'] : image)], { least: [1, channels, ...patch] });
 
 /**
  * The patch embedding of Dosovitskiy et al. 2020 (arXiv 2010.11929), eq. 1: a convolution whose stride is its size, that is one matrix for every

@@ -9,6 +9,7 @@ import { LabError } from '../../protocol/errors.js';
 import type { Device } from '../device.js';
 import { elementOf, type HostTensor } from '../elements.js';
 import { type Forward, fitInputs, type InputSpec, missingInput, type Pass, type Tensors } from '../forward.js';
+import type { ForwardShape } from '../forwards.js';
 import { type ModelOptions, tooLarge } from '../model.js';
 import { readDocument } from './document.js';
 import { placesOf } from './places.js';
@@ -45,6 +46,13 @@ export class OnnxForward implements Forward {
     const places = await placesOf(checkpoint, document);
     const compute = { threads, ...(provider !== undefined && { provider }), ...(spinning !== undefined && { spinning }) };
     return new OnnxForward(document, new GraphSessions(new OnnxProbes(document), { device, places, ...compute }), device);
+  }
+
+  /** What the header says. Errors: ONNX_INVALID, INPUT_UNSUPPORTED. */
+  static async describe(checkpoint: Checkpoint): Promise<ForwardShape> {
+    const document = await readDocument(checkpoint);
+    const { names } = new OnnxProbes(document);
+    return { family: 'onnx', layers: [], inputs: inputSpecs(document), outputs: document.outputs, probes: names };
   }
 
   get outputs(): readonly string[] {
