@@ -6,12 +6,14 @@ import { registerCheckpointEditor } from './checkpointEditor.js';
 import { runPathCommand } from './commands/prompt.js';
 import { registerCommands } from './commands/register.js';
 import { copyCommand, exportRun } from './commands/runs.js';
+import { EditorDocuments } from './editorDocuments.js';
 import { showError } from './errors.js';
 import { formatCount } from './format.js';
 import type { Lab } from './lab.js';
 import { launcher, watchSettings } from './launch.js';
 import { Panels } from './panels.js';
 import { pickModel } from './pickModel.js';
+import { setPrice } from './prices.js';
 import { registerPromptView } from './promptView.js';
 import { type HostHandlers, Relay } from './relay.js';
 import { SharedSelection } from './selection.js';
@@ -49,11 +51,12 @@ export function activate(context: vscode.ExtensionContext): ModelLabApi {
     hostHandlers(() => lab),
     log,
   );
-  const views = new Views({ root: context.extensionUri, relay, server, selection, embedded });
+  const documents = new EditorDocuments(server, log);
+  const views = new Views({ root: context.extensionUri, relay, server, selection, documents, embedded });
   const panels = new Panels(views);
-  const lab: Lab = { context, log, server, selection, session, panels, models, embedded };
+  const lab: Lab = { context, log, server, selection, session, panels, models, documents, embedded };
   context.subscriptions.push(
-    ...[log, server, selection, session, models, relay, panels, new RunsTree(session, selection)],
+    ...[log, server, selection, session, models, documents, relay, panels, new RunsTree(session, selection)],
     registerPromptView(views),
     registerCheckpointEditor(views),
     registerCommands(lab),
@@ -98,6 +101,10 @@ function hostHandlers(lab: () => Lab): HostHandlers {
     },
     'host/copyCommand': ({ run, probes }) => done(copyCommand(lab(), run, probes)),
     'host/exportRun': ({ run }) => done(exportRun(lab(), run)),
+    'host/selectText': ({ document, from, to }) => done(lab().documents.select(document, from, to)),
+    'host/newText': async () => done(await vscode.window.showTextDocument(await vscode.workspace.openTextDocument())),
+    'host/copyText': ({ text }) => done(vscode.env.clipboard.writeText(text)),
+    'host/setPrice': ({ vocabulary, price }) => done(setPrice(vocabulary, price)),
     'host/restartServer': () => done(lab().server.restart()),
   };
 }

@@ -1,4 +1,5 @@
 import type * as vscode from 'vscode';
+import type { EditorDocuments } from './editorDocuments.js';
 import type { Panels } from './panels.js';
 import type { SharedSelection } from './selection.js';
 import type { Server } from './server.js';
@@ -14,6 +15,7 @@ export interface Lab {
   readonly session: Session;
   readonly panels: Panels;
   readonly models: ModelsTree;
+  readonly documents: EditorDocuments;
   /** Paths of the embedded models. */
   readonly embedded: readonly string[];
 }

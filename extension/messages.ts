@@ -2,7 +2,7 @@ import type { HostMethod, HostRequests, InspectorId, Selection, ToHost } from '.
 
 type Loose = Readonly<Record<string, unknown>>;
 
-export const INSPECTORS: readonly InspectorId[] = ['attention', 'cache', 'state', 'weights', 'compare'];
+export const INSPECTORS: readonly InspectorId[] = ['attention', 'cache', 'state', 'weights', 'compare', 'tokenizer'];
 
 const METHOD = /^[a-z]+\/[A-Za-z]+$/;
 
@@ -39,6 +39,14 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
     Array.isArray(params.probes) &&
     params.probes.every((probe) => typeof probe === 'string'),
   'host/exportRun': (params): params is { run: string } => isRun(params),
+  'host/selectText': (params): params is { document: string; from: number; to: number } =>
+    isObject(params) && typeof params.document === 'string' && isCount(params.from) && isCount(params.to),
+  'host/newText': (params): params is null => params === null,
+  'host/copyText': (params): params is { text: string } => isObject(params) && typeof params.text === 'string',
+  'host/setPrice': (params): params is { vocabulary: string; price: number | null } =>
+    isObject(params) &&
+    typeof params.vocabulary === 'string' &&
+    (params.price === null || (Number.isFinite(params.price) && (params.price as number) >= 0)),
   'host/restartServer': (params): params is null => params === null,
 };
 

@@ -9,6 +9,7 @@ const TITLES: Readonly<Record<InspectorId, string>> = {
   state: 'State',
   weights: 'Weights',
   compare: 'Compare Runs',
+  tokenizer: 'Tokenizer Lab',
 };
 
 const viewType = (inspector: InspectorId) => `modelLab.${inspector}`;
@@ -44,7 +45,9 @@ export class Panels implements vscode.Disposable {
       return;
     }
     const neighbour = [...this.#panels.values()][0];
-    const column = neighbour?.viewColumn ?? vscode.ViewColumn.Active;
+    // The lab is about the text in the active editor, which is to stay in sight.
+    const otherwise = inspector === 'tokenizer' ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active;
+    const column = neighbour?.viewColumn ?? otherwise;
     this.#adopt(
       inspector,
       vscode.window.createWebviewPanel(viewType(inspector), TITLES[inspector], column, this.#views.webviewOptions),

@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
-import type { Boot } from '../server/protocol/host.js';
+import type { Boot, FromHost, InspectorId } from '../server/protocol/host.js';
+import type { EditorDocuments } from './editorDocuments.js';
 import { workspaceFolders } from './folders.js';
 import { page, webviewOptions } from './page.js';
+import { onPricesChanged, prices } from './prices.js';
 import type { Relay } from './relay.js';
 import type { SharedSelection } from './selection.js';
 import type { Server } from './server.js';
@@ -11,6 +13,7 @@ export interface ViewOptions {
   readonly relay: Relay;
   readonly server: Server;
   readonly selection: SharedSelection;
+  readonly documents: EditorDocuments;
   /** Paths of the embedded models. */
   readonly embedded: readonly string[];
 }
@@ -35,8 +38,9 @@ export class Views {
 
   /** Until disposed. `path` is the file of a custom editor. */
   show(webview: vscode.Webview, view: string, title: string, path: string | null = null): vscode.Disposable {
-    const { root, relay, server, selection, embedded } = this.#options;
+    const { root, relay, server, selection, documents, embedded } = this.#options;
     const attached = relay.attach(webview);
+    const followed = view === FOLLOWS_EDITOR ? followEditor(webview, documents) : attached;
     const colour = vscode.workspace.getConfiguration('modelLab').get<Boot['colour']>('colour', 'surprisal');
     const boot: Boot = {
       view,
@@ -46,9 +50,28 @@ export class Views {
       embedded,
       folders: workspaceFolders(),
       path,
+      prices: prices(),
     };
     webview.options = this.webviewOptions;
     webview.html = page(webview, root, title, boot);
-    return attached;
+    return vscode.Disposable.from(attached, followed);
   }
+}
+
+/** The view that is about the text in the editor. */
+const FOLLOWS_EDITOR: InspectorId = 'tokenizer';
+
+/** Tells the view of the active document and of prices, from when its page listens. */
+function followEditor(webview: vscode.Webview, documents: EditorDocuments): vscode.Disposable {
+  const post = (message: FromHost) => void webview.postMessage(message).then(undefined, () => undefined);
+  const tellPrices = () => post({ kind: 'prices', prices: prices() });
+  let following: vscode.Disposable | null = null;
+  const ready = webview.onDidReceiveMessage((message: unknown) => {
+    if ((message as { kind?: unknown } | null)?.kind !== 'ready') return;
+    following?.dispose();
+    following = documents.follow((document) => post({ kind: 'document', document }));
+    tellPrices();
+  });
+  const stop = new vscode.Disposable(() => following?.dispose());
+  return vscode.Disposable.from(ready, onPricesChanged(tellPrices), stop);
 }

@@ -15,6 +15,7 @@ const count = z.number().int().positive();
 const side = count.max(4096);
 const range = z.tuple([index, index]).refine(([from, to]) => from < to, 'expected from < to');
 const text = z.string().max(MAX_TEXT);
+const version = z.number().int();
 const vocabularies = z.array(path).min(1).max(4);
 const probes = z.array(z.string().min(1).max(200)).max(4096);
 const part = z.union([z.enum(['embed', 'head']), index]);
@@ -63,14 +64,15 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'tokens/vocabularies': z.strictObject({ folders: z.array(path).max(1000) }),
   'tokens/sync': z.strictObject({
     document: path,
-    version: z.number().int(),
-    base: z.number().int().nullable(),
+    version,
+    base: version.nullable(),
+    length: index,
     text: text.nullable(),
     changes: z.array(z.strictObject({ from: index, to: index, text })).max(10_000),
   }),
-  'tokens/compare': z.strictObject({ document: path, vocabularies, file: path.nullable() }),
+  'tokens/compare': z.strictObject({ document: path, version, vocabularies, file: path.nullable() }),
   'tokens/window': z
-    .strictObject({ document: path, vocabularies, from: index, to: index })
+    .strictObject({ document: path, version, vocabularies, from: index, to: index })
     .refine(({ from, to }) => from <= to && to - from <= MAX_WINDOW, `expected at most ${MAX_WINDOW} units`),
   'tokens/merges': z.strictObject({ vocabulary: path, id: index }),
   'runs/start': recipe,

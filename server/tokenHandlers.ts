@@ -19,13 +19,12 @@ export function tokenHandlers(lab: Lab): Pick<Handlers, TokenMethod> {
       return { text: whole, pieces: tokenizer.encode(whole, { special: !chat }) };
     },
     'tokens/vocabularies': ({ folders }) => vocabularies.list(folders),
-    'tokens/sync': ({ document, version, base, text, changes }) => {
-      texts.sync(document, version, base, text, changes);
+    'tokens/sync': (edit) => {
+      texts.sync(edit);
       return {};
     },
-    'tokens/compare': ({ document, vocabularies: ids, file }, { signal, progress }) =>
-      texts.compare(document, ids, file, signal, progress),
-    'tokens/window': ({ document, vocabularies: ids, from, to }) => texts.window(document, ids, from, to),
+    'tokens/compare': (question, { signal, progress }) => texts.compare(question, signal, progress),
+    'tokens/window': (question) => texts.window(question),
     'tokens/merges': ({ vocabulary, id }) => texts.origin(vocabulary, id),
   };
 }

@@ -1,7 +1,17 @@
 import { type Signal, signal } from '@preact/signals';
 import { cancelled, LabError, type LabErrorData } from '../server/protocol/errors.js';
 import type { EventName, Events } from '../server/protocol/events.js';
-import type { Boot, FromHost, HostMethod, HostRequests, Selection, ServerStatus, ToHost } from '../server/protocol/host.js';
+import type {
+  Boot,
+  EditorDocument,
+  FromHost,
+  HostMethod,
+  HostRequests,
+  Prices,
+  Selection,
+  ServerStatus,
+  ToHost,
+} from '../server/protocol/host.js';
 import type { Method, Params, Result } from '../server/protocol/requests.js';
 import { parseFromHost } from './messages.js';
 
@@ -52,6 +62,9 @@ let lastId = 0;
 export const boot: Boot = JSON.parse(document.getElementById('boot')?.textContent ?? '');
 export const selection: Signal<Selection> = signal(boot.selection);
 export const server: Signal<ServerStatus> = signal(boot.server);
+/** The text of the active editor, for views that follow it. */
+export const editorDocument: Signal<EditorDocument | null> = signal(null);
+export const prices: Signal<Prices> = signal(boot.prices);
 
 /** Asks the server, or with a `host/` method the extension. Rejects with a LabError; CANCELLED when `signal` aborts. */
 export function request<M extends AnyMethod>(method: M, params: ParamsOf<M>, options: RequestOptions = {}): Promise<ResultOf<M>> {
@@ -162,6 +175,12 @@ function receive(message: FromHost): void {
       return;
     case 'selection':
       announce(message.selection);
+      return;
+    case 'document':
+      editorDocument.value = message.document;
+      return;
+    case 'prices':
+      prices.value = message.prices;
       return;
     case 'server':
       server.value = message.status;

@@ -1,5 +1,5 @@
 import type { LabErrorData } from '../server/protocol/errors.js';
-import type { FromHost, Selection, ServerStatus } from '../server/protocol/host.js';
+import type { EditorDocument, FromHost, Selection, ServerStatus } from '../server/protocol/host.js';
 
 type Loose = Record<string, unknown>;
 
@@ -24,6 +24,10 @@ export function parseFromHost(data: unknown): FromHost | null {
       return typeof data.event === 'string' && isObject(data.payload) ? (data as FromHost) : null;
     case 'selection':
       return isSelection(data.selection) ? (data as FromHost) : null;
+    case 'document':
+      return data.document === null || isDocument(data.document) ? (data as FromHost) : null;
+    case 'prices':
+      return isObject(data.prices) && Object.values(data.prices).every(isCount) ? (data as FromHost) : null;
     case 'server':
       return STATUSES.includes(data.status as ServerStatus) ? (data as FromHost) : null;
     default:
@@ -35,6 +39,14 @@ export function isSelection(value: unknown): value is Selection {
   if (!isObject(value)) return false;
   const { run, token, layer, head } = value;
   return (run === null || typeof run === 'string') && (token === null || isCount(token)) && isCount(layer) && isCount(head);
+}
+
+function isDocument(value: unknown): value is EditorDocument {
+  if (!isObject(value)) return false;
+  const { document, name, file, version, length, selection, visible } = value;
+  const isRange = (range: unknown) => Array.isArray(range) && range.length === 2 && range.every(isCount);
+  const texts = typeof document === 'string' && typeof name === 'string' && (file === null || typeof file === 'string');
+  return texts && isCount(version) && isCount(length) && isRange(selection) && isRange(visible);
 }
 
 const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null;

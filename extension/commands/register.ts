@@ -14,7 +14,7 @@ import {
   stopRunCommand,
 } from './runs.js';
 import { openSampleCommand } from './sample.js';
-import { TokenStripes } from './tokens.js';
+import { TokenBoundaries } from './tokens.js';
 
 const WALKTHROUGH = 'model-lab.model-lab#modelLab.start';
 
@@ -23,7 +23,7 @@ type Command = (lab: Lab, argument: unknown) => unknown;
 /** All commands by the part of their id after `modelLab.`; what they throw is shown to the person. */
 export function registerCommands(lab: Lab): vscode.Disposable {
   const doctor = new Doctor();
-  const stripes = new TokenStripes();
+  const boundaries = new TokenBoundaries(lab, lab.documents);
   const commands: Readonly<Record<string, Command>> = {
     openModel: openModelCommand,
     loadModel: openModelCommand,
@@ -33,7 +33,8 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     promptModel: promptCommand,
     promptSelection: promptSelectionCommand,
     promptEmbedded: promptEmbeddedCommand,
-    tokensOfSelection: () => stripes.show(lab),
+    tokensOfSelection: () => boundaries.selection(),
+    toggleTokenBoundaries: (_, argument) => boundaries.toggle(argument),
     selectRun: selectRunCommand,
     inspectRun: inspectRunCommand,
     stopRun: stopRunCommand,
@@ -63,5 +64,5 @@ export function registerCommands(lab: Lab): vscode.Disposable {
       }
     }),
   );
-  return vscode.Disposable.from(doctor, stripes, ...registrations);
+  return vscode.Disposable.from(doctor, boundaries, ...registrations);
 }

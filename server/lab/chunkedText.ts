@@ -29,69 +29,65 @@ export class Chunk {
   }
 }
 
-/** A text in chunks of a few thousand characters, cut at line breaks. Edits cost as much as the chunks that they touch. */
+/** One version of a text in chunks of a few thousand characters, cut at line breaks. Edits cost as much as the chunks that they touch. */
 export class ChunkedText {
-  #chunks: readonly Chunk[];
+  readonly length: number;
   #whole: Chunk | null = null;
-  #length: number;
 
-  constructor(
-    text: string,
-    public version: number,
+  private constructor(
+    readonly version: number,
+    readonly chunks: readonly Chunk[],
   ) {
-    this.#chunks = cut(text, '', true);
-    this.#length = text.length;
+    this.length = chunks.reduce((sum, { text }) => sum + text.length, 0);
   }
 
-  get length(): number {
-    return this.#length;
-  }
-
-  get chunks(): readonly Chunk[] {
-    return this.#chunks;
+  static of(text: string, version: number): ChunkedText {
+    return new ChunkedText(version, cut(text, '', true));
   }
 
   /** All of it as one, for tokenizers that cannot do with parts. */
   get whole(): Chunk {
-    this.#whole ??= new Chunk(this.#chunks.map(({ text }) => text).join(''), '', true);
+    this.#whole ??= new Chunk(this.chunks.map(({ text }) => text).join(''), '', true);
     return this.#whole;
   }
 
-  apply({ from, to, text }: TextChange): void {
-    const { first, last, start } = this.#touched(from, to);
-    const old = this.#chunks
-      .slice(first, last + 1)
-      .map((chunk) => chunk.text)
-      .join('');
-    const edited = old.slice(0, from - start) + text + old.slice(to - start);
-    const after = this.#chunks.slice(last + 1);
-    const following = after[0] ? firstCharacter(after[0].text) : '';
-    const cuts = cut(edited, following, first === 0);
-    this.#chunks = [...this.#chunks.slice(0, first), ...cuts, ...after];
-    this.#whole = null;
-    this.#length += text.length - (to - from);
+  /** The next version, with the chunks of this one where nothing changed. */
+  edited(changes: readonly TextChange[], version: number): ChunkedText {
+    return new ChunkedText(version, changes.reduce(edit, this.chunks));
   }
+}
 
-  /** Chunks that an edit changes: those it is in, and the one before when the character behind that may be another. */
-  #touched(from: number, to: number): { first: number; last: number; start: number } {
-    let [first, start] = this.#at(from);
-    const [last] = this.#at(to);
-    if (first > 0 && from - start < 2) {
-      first--;
-      start -= (this.#chunks[first] as Chunk).text.length;
-    }
-    return { first, last, start };
-  }
+function edit(chunks: readonly Chunk[], { from, to, text }: TextChange): readonly Chunk[] {
+  const { first, last, start } = touched(chunks, from, to);
+  const old = chunks
+    .slice(first, last + 1)
+    .map((chunk) => chunk.text)
+    .join('');
+  const changed = old.slice(0, from - start) + text + old.slice(to - start);
+  const after = chunks.slice(last + 1);
+  const following = after[0] ? firstCharacter(after[0].text) : '';
+  return [...chunks.slice(0, first), ...cut(changed, following, first === 0), ...after];
+}
 
-  /** Index and start of the chunk that holds the offset; at a border, the later one. */
-  #at(offset: number): [index: number, start: number] {
-    let start = 0;
-    for (const [index, { text }] of this.#chunks.entries()) {
-      if (offset < start + text.length || index === this.#chunks.length - 1) return [index, start];
-      start += text.length;
-    }
-    return [0, 0];
+/** Chunks that an edit changes: those it is in, and the one before when the character behind that may be another. */
+function touched(chunks: readonly Chunk[], from: number, to: number): { first: number; last: number; start: number } {
+  let [first, start] = find(chunks, from);
+  const [last] = find(chunks, to);
+  if (first > 0 && from - start < 2) {
+    first--;
+    start -= (chunks[first] as Chunk).text.length;
   }
+  return { first, last, start };
+}
+
+/** Index and start of the chunk that holds the offset; at a border, the later one. */
+function find(chunks: readonly Chunk[], offset: number): [index: number, start: number] {
+  let start = 0;
+  for (const [index, { text }] of chunks.entries()) {
+    if (offset < start + text.length || index === chunks.length - 1) return [index, start];
+    start += text.length;
+  }
+  return [0, 0];
 }
 
 const firstCharacter = (text: string): string => String.fromCodePoint(text.codePointAt(0) ?? 0).slice(0, text.length);

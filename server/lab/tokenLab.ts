@@ -1,6 +1,6 @@
 import { LabError, toLabError } from '../protocol/errors.js';
+import type { Params } from '../protocol/requests.js';
 import type {
-  TextChange,
   TokenComparison,
   TokenCounts,
   TokenDetail,
@@ -31,38 +31,32 @@ export class TokenLab {
   constructor(private readonly vocabularies: Vocabularies) {}
 
   /** The whole text, or edits of the version before. Errors: DOCUMENT_UNKNOWN when that is another. */
-  sync(document: string, version: number, base: number | null, text: string | null, changes: readonly TextChange[]): void {
-    if (text !== null) {
-      this.#documents.delete(document);
-      this.#documents.set(document, new ChunkedText(text, version));
-      for (const old of [...this.#documents.keys()].slice(0, -DOCUMENTS)) this.#documents.delete(old);
-      return;
-    }
-    const known = this.#get(document);
-    const inside = changes.every(({ from, to }) => from <= to);
-    if (known.version !== base || !inside) throw documentUnknown(document);
-    for (const change of changes) known.apply(change);
-    known.version = version;
+  sync({ document, version, base, length, text, changes }: Params<'tokens/sync'>): void {
+    const known = this.#documents.get(document);
+    const valid = known?.version === base && changes.every(({ from, to }) => from <= to);
+    const next = text !== null ? ChunkedText.of(text, version) : valid ? known?.edited(changes, version) : undefined;
+    if (next?.length !== length) throw documentUnknown(document);
+    this.#documents.delete(document);
+    this.#documents.set(document, next);
+    for (const old of [...this.#documents.keys()].slice(0, -DOCUMENTS)) this.#documents.delete(old);
   }
 
   /** Counts of the whole text. What is known of unchanged stretches is not computed again. Errors: DOCUMENT_UNKNOWN, CANCELLED. */
   async compare(
-    document: string,
-    ids: readonly VocabularyId[],
-    file: string | null,
+    { document, version: least, vocabularies: ids, file }: Params<'tokens/compare'>,
     signal: AbortSignal,
     progress: Progress,
   ): Promise<TokenComparison> {
     const started = performance.now();
-    const text = this.#get(document);
-    const { version, chunks, whole } = text;
+    const text = this.#get(document, least);
+    const { version, chunks } = text;
     const work = new Slices(signal);
     const columns: (TokenCounts | VocabularyFailure)[] = [];
     for (const [n, id] of ids.entries()) {
       const report = (done: number) => progress(n * text.length + done, ids.length * text.length, `Encoding with ${id}`);
       columns.push(
         await this.#attempt(id, async (named) => {
-          const parts = named.tokenizer.cutsAtLines ? chunks : [whole];
+          const parts = named.tokenizer.cutsAtLines ? chunks : [text.whole];
           return countTokens(id, named, parts, { file, work, report });
         }),
       );
@@ -71,17 +65,17 @@ export class TokenLab {
     return { version, text: counts, columns, ms: performance.now() - started };
   }
 
-  /** The tokens that touch [from, to). */
-  async window(document: string, ids: readonly VocabularyId[], from: number, to: number): Promise<TokenWindow> {
-    const text = this.#get(document);
-    const { version, chunks, whole } = text;
+  /** The tokens that touch [from, to). Errors: DOCUMENT_UNKNOWN. */
+  async window({ document, version: least, vocabularies: ids, from, to }: Params<'tokens/window'>): Promise<TokenWindow> {
+    const text = this.#get(document, least);
+    const { version, chunks } = text;
     const shown = stretch(chunks, Math.min(from, text.length), Math.min(to, text.length));
     const columns: TokenWindow['columns'][number][] = [];
     for (const id of ids) {
       columns.push(
         await this.#attempt(id, async ({ tokenizer }) => ({
           vocabulary: id,
-          ...tokensIn(id, tokenizer, tokenizer.cutsAtLines ? chunks : [whole], shown.from, shown.to),
+          ...tokensIn(id, tokenizer, tokenizer.cutsAtLines ? chunks : [text.whole], shown.from, shown.to),
         })),
       );
     }
@@ -110,9 +104,9 @@ export class TokenLab {
     }
   }
 
-  #get(document: string): ChunkedText {
+  #get(document: string, least: number): ChunkedText {
     const known = this.#documents.get(document);
-    if (!known) throw documentUnknown(document);
+    if (!known || known.version < least) throw documentUnknown(document);
     return known;
   }
 }

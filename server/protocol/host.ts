@@ -12,7 +12,24 @@ export interface Selection {
   readonly head: number;
 }
 
-export type InspectorId = 'attention' | 'cache' | 'state' | 'weights' | 'compare';
+export type InspectorId = 'attention' | 'cache' | 'state' | 'weights' | 'compare' | 'tokenizer';
+
+/** The text in the active editor, or the last one that was. Offsets are UTF-16. The server has this version of its text. */
+export interface EditorDocument {
+  /** Its URI. */
+  readonly document: string;
+  readonly name: string;
+  /** Where it is saved; null for a text without a file, or with changes that are not in it. */
+  readonly file: string | null;
+  readonly version: number;
+  readonly length: number;
+  readonly selection: readonly [from: number, to: number];
+  /** From the first to the last character in sight. */
+  readonly visible: readonly [from: number, to: number];
+}
+
+/** Price of a million tokens by vocabulary, in whatever currency the person thinks in. */
+export type Prices = Readonly<Record<string, number>>;
 
 export type ServerStatus = 'starting' | 'ready' | 'restarting' | 'stopped';
 
@@ -26,6 +43,16 @@ export interface HostRequests {
   /** Copies the command line that computes the numbers of this view. */
   'host/copyCommand': { readonly params: { readonly run: RunId; readonly probes: readonly string[] }; readonly result: null };
   'host/exportRun': { readonly params: { readonly run: RunId }; readonly result: null };
+  /** Selects [from, to) in the editor that shows this document. */
+  'host/selectText': {
+    readonly params: { readonly document: string; readonly from: number; readonly to: number };
+    readonly result: null;
+  };
+  /** An editor with an empty text. */
+  'host/newText': { readonly params: null; readonly result: null };
+  'host/copyText': { readonly params: { readonly text: string }; readonly result: null };
+  /** Null forgets it. */
+  'host/setPrice': { readonly params: { readonly vocabulary: string; readonly price: number | null }; readonly result: null };
   'host/restartServer': { readonly params: null; readonly result: null };
 }
 
@@ -44,6 +71,7 @@ export interface Boot {
   readonly folders: readonly string[];
   /** Set for the custom editor of one file. */
   readonly path: string | null;
+  readonly prices: Prices;
 }
 
 /** Webview → extension. `id` is unique in the webview. */
@@ -64,7 +92,10 @@ export type FromHost =
   | { readonly kind: 'progress'; readonly id: number; readonly done: number; readonly total: number; readonly what: string }
   | { readonly kind: 'event'; readonly event: EventName; readonly payload: Events[EventName] }
   | { readonly kind: 'selection'; readonly selection: Selection }
-  | { readonly kind: 'server'; readonly status: ServerStatus };
+  | { readonly kind: 'server'; readonly status: ServerStatus }
+  /** To views that follow the editor. */
+  | { readonly kind: 'document'; readonly document: EditorDocument | null }
+  | { readonly kind: 'prices'; readonly prices: Prices };
 
 /** On the LSP connection: one method carries every request, one notification every event. */
 export const REQUEST = 'lab/request';

@@ -39,12 +39,13 @@ export interface Requests {
   >;
   /** Those that come with the lab, of open models, and of models in these folders. */
   'tokens/vocabularies': Of<{ readonly folders: readonly string[] }, readonly Vocabulary[]>;
-  /** Keeps the text of a document: the whole, or edits of its version `base`, in order. Errors: DOCUMENT_UNKNOWN. */
+  /** Keeps the text of a document: the whole, or edits of its version `base`, in order, after which it is `length` long. Errors: DOCUMENT_UNKNOWN. */
   'tokens/sync': Of<
     {
       readonly document: string;
       readonly version: number;
       readonly base: number | null;
+      readonly length: number;
       readonly text: string | null;
       readonly changes: readonly TextChange[];
     },
@@ -52,13 +53,20 @@ export interface Requests {
   >;
   /** Counts of a whole document in up to four vocabularies; `file` is where it is saved, for the command that tells the same. */
   'tokens/compare': Of<
-    { readonly document: string; readonly vocabularies: readonly VocabularyId[]; readonly file: string | null },
+    {
+      readonly document: string;
+      /** This version, or a later one. */
+      readonly version: number;
+      readonly vocabularies: readonly VocabularyId[];
+      readonly file: string | null;
+    },
     TokenComparison
   >;
   /** The tokens of a stretch of a document, at most 16,384 UTF-16 units. */
   'tokens/window': Of<
     {
       readonly document: string;
+      readonly version: number;
       readonly vocabularies: readonly VocabularyId[];
       readonly from: number;
       readonly to: number;

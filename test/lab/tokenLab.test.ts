@@ -21,6 +21,11 @@ const lab = () => new TokenLab(vocabularies());
 const never = new AbortController().signal;
 const quiet = () => undefined;
 
+const whole = (it: TokenLab, text: string) =>
+  it.sync({ document: 'doc', version: 1, base: null, length: text.length, text, changes: [] });
+const compare = (it: TokenLab, vocabularies: readonly string[], file: string | null = null, signal = never) =>
+  it.compare({ document: 'doc', version: 1, vocabularies, file }, signal, quiet);
+
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -33,7 +38,7 @@ const prose = (lines: number, pick: (below: number) => number): string =>
   Array.from({ length: lines }, () => `${strings[pick(strings.length)]}${['\n', '\r\n', '\n\n', '. '][pick(4)]}`).join('');
 
 async function counts(it: TokenLab, ids: readonly string[]): Promise<readonly TokenCounts[]> {
-  const { columns } = await it.compare('doc', ids, null, never, quiet);
+  const { columns } = await compare(it, ids);
   return columns.map((column) => {
     assert.ok('tokens' in column, JSON.stringify(column));
     return column;
@@ -45,7 +50,7 @@ test('after any edits the tokens are those of the text', async () => {
   const ids = ['o200k_base', 'llama2', 'rwkv_world', tiny];
   const it = lab();
   let text = prose(700, pick);
-  it.sync('doc', 1, null, text, []);
+  whole(it, text);
   for (let version = 2; version < 40; version++) {
     const changes: TextChange[] = Array.from({ length: 1 + pick(3) }, () => {
       const from = pick(10) === 0 ? 0 : pick(text.length + 1);
@@ -54,7 +59,7 @@ test('after any edits the tokens are those of the text', async () => {
       text = text.slice(0, from) + change.text + text.slice(to);
       return change;
     });
-    it.sync('doc', version, version - 1, null, changes);
+    it.sync({ document: 'doc', version, base: version - 1, length: text.length, text: null, changes });
     if (version % 4 !== 0) continue;
     const got = await counts(it, ids);
     for (const [i, id] of ids.entries()) {
@@ -62,7 +67,13 @@ test('after any edits the tokens are those of the text', async () => {
       const pieces = tokenizer.encode(text, { special: false });
       assert.equal(got[i]?.tokens, pieces.length, `${id}, version ${version}`);
       const from = pick(text.length);
-      const window = await it.window('doc', [id], from, Math.min(text.length, from + 900));
+      const window = await it.window({
+        document: 'doc',
+        version,
+        vocabularies: [id],
+        from,
+        to: Math.min(text.length, from + 900),
+      });
       const column = window.columns[0] as { first: number; tokens: readonly WindowToken[] };
       assert.equal(window.text, text.slice(window.from, window.to));
       assert.deepEqual(
@@ -78,10 +89,11 @@ test('after any edits the tokens are those of the text', async () => {
 test('an edit encodes the chunk it is in, not the document', async () => {
   const it = lab();
   const text = 'Once upon a time there was a house.\n'.repeat(30_000);
-  it.sync('doc', 1, null, text, []);
+  whole(it, text);
   const [first] = await counts(it, ['cl100k_base']);
   assert.equal(first?.encoded, text.length);
-  it.sync('doc', 2, 1, null, [{ from: 500_000, to: 500_000, text: 'x' }]);
+  const changes = [{ from: 500_000, to: 500_000, text: 'x' }];
+  it.sync({ document: 'doc', version: 2, base: 1, length: text.length + 1, text: null, changes });
   const [second] = await counts(it, ['cl100k_base']);
   assert.ok((second?.encoded ?? 0) > 0 && (second?.encoded ?? 0) < 10_000, `${second?.encoded} characters`);
   const [third] = await counts(it, ['cl100k_base']);
@@ -90,8 +102,8 @@ test('an edit encodes the chunk it is in, not the document', async () => {
 
 test('counts: characters, words, bytes, lines, scripts, roles', async () => {
   const it = lab();
-  it.sync('doc', 1, null, '我爱 Ada, 😀 e\u0301 12!\nПривет\n', []);
-  const { text, columns } = await it.compare('doc', ['cl100k_base', 'llama2'], '/tmp/a b.txt', never, quiet);
+  whole(it, '我爱 Ada, 😀 e\u0301 12!\nПривет\n');
+  const { text, columns } = await compare(it, ['cl100k_base', 'llama2'], '/tmp/a b.txt');
   assert.deepEqual(text, { characters: 24, words: 6, bytes: Buffer.byteLength('我爱 Ada, 😀 e\u0301 12!\nПривет\n'), lines: 3 });
   const [openAi, llama] = columns as [TokenCounts, TokenCounts];
   const of = (name: string, { scripts }: TokenCounts) => scripts.find(({ script }) => script === name);
@@ -113,7 +125,7 @@ test('counts: characters, words, bytes, lines, scripts, roles', async () => {
 test('the round trip says where text is lost first', async () => {
   const it = lab();
   const lines = 'Plain words.\n'.repeat(500);
-  it.sync('doc', 1, null, `${lines}Word \u2581 mark\n${lines}`, []);
+  whole(it, `${lines}Word \u2581 mark\n${lines}`);
   const [llama, openAi] = await counts(it, ['llama2', 'cl100k_base']);
   assert.deepEqual(llama?.difference, {
     at: lines.length + 5,
@@ -125,10 +137,11 @@ test('the round trip says where text is lost first', async () => {
 
 test('what does not work is said of that vocabulary, or of the document', async () => {
   const it = lab();
-  await assert.rejects(it.compare('doc', ['gpt2'], null, never, quiet), { code: 'DOCUMENT_UNKNOWN' });
-  it.sync('doc', 1, null, 'a', []);
-  assert.throws(() => it.sync('doc', 3, 2, null, []), { code: 'DOCUMENT_UNKNOWN' });
-  const { columns } = await it.compare('doc', ['gpt2', '/no/such/model'], null, never, quiet);
+  await assert.rejects(compare(it, ['gpt2']), { code: 'DOCUMENT_UNKNOWN' });
+  whole(it, 'a');
+  const edit = { document: 'doc', version: 2, text: null, changes: [] };
+  assert.throws(() => it.sync({ ...edit, base: 2, length: 1 }), { code: 'DOCUMENT_UNKNOWN' });
+  const { columns } = await compare(it, ['gpt2', '/no/such/model']);
   assert.equal((columns[0] as TokenCounts).tokens, 1);
   assert.deepEqual(
     [columns[1]].map((column) => column && 'error' in column && column.error.code),
@@ -136,8 +149,8 @@ test('what does not work is said of that vocabulary, or of the document', async 
   );
   const controller = new AbortController();
   controller.abort();
-  it.sync('long', 1, null, 'Some words.\n'.repeat(100_000), []);
-  await assert.rejects(it.compare('long', ['rwkv_world'], null, controller.signal, quiet), { code: 'CANCELLED' });
+  whole(it, 'Some words.\n'.repeat(100_000));
+  await assert.rejects(compare(it, ['rwkv_world'], null, controller.signal), { code: 'CANCELLED' });
 });
 
 test('why a token, by vocabulary and id', async () => {
@@ -148,7 +161,7 @@ test('why a token, by vocabulary and id', async () => {
 });
 
 test('chunks are cut at lines and hold the text', () => {
-  const text = new ChunkedText('One line of words.\n'.repeat(1000), 1);
+  const text = ChunkedText.of('One line of words.\n'.repeat(1000), 1);
   assert.ok(text.chunks.length > 5);
   assert.equal(text.chunks.map((chunk) => chunk.text).join(''), text.whole.text);
   assert.ok(text.chunks.slice(1).every((chunk) => chunk.text.startsWith('One') && !chunk.isFirst));

@@ -3,12 +3,16 @@ import type { EventName, Events } from '../../server/protocol/events.js';
 import type { ModelEntry } from '../../server/protocol/models.js';
 import type { Method, Params, Result } from '../../server/protocol/requests.js';
 import type { RunInfo } from '../../server/protocol/runs.js';
+import type { DevDocument } from './document.js';
 import { type Backend, emit } from './fake.js';
 
 const TYPES = { Float32Array, Uint8Array, Int32Array, Uint32Array, Float64Array };
 
 /** The real server, behind `node webviews/dev/serve.mjs --live`. */
 export class Live implements Backend {
+  /** The text that the views which follow the editor are about. */
+  document: DevDocument | null = null;
+
   constructor() {
     new EventSource('events').onmessage = ({ data }) => {
       const { event, payload } = decode(data) as { event: EventName; payload: Events[EventName] };
@@ -17,6 +21,7 @@ export class Live implements Backend {
   }
 
   async answer(method: string, params: unknown, signal: AbortSignal): Promise<unknown> {
+    if (method === 'host/selectText') this.document?.select(params as { from: number; to: number });
     if (method.startsWith('host/')) return null;
     const body = JSON.stringify({ method, params, progress: null });
     const response = await fetch('lab', { method: 'POST', body, signal });

@@ -1,4 +1,5 @@
 import type { InspectorId } from '../../server/protocol/host.js';
+import { DevDocument } from './document.js';
 import { type Backend, installFake } from './fake.js';
 import { Live } from './live.js';
 import { MODELS, Synthetic } from './synthetic.js';
@@ -6,6 +7,7 @@ import { applyTheme, type ThemeName } from './themes.js';
 
 // ?view=attention&theme=light&token=17&layer=3&head=2&server=stopped, and
 // invented numbers: &tokens=1000&model=tiny-mamba&delay=2000&failing
+// a text for the tokenizer lab (with --live): &text=…&repeat=100
 // real ones (serve.mjs --live): &live&model=tiny-mamba&prompt=Once upon a time&max=16, or &prompts=all for every embedded model
 const query = new URLSearchParams(location.search);
 const number = (name: string, otherwise: number) => Number(query.get(name) ?? otherwise);
@@ -52,6 +54,7 @@ installFake(
     embedded,
     folders: [],
     path: query.get('path'),
+    prices: {},
   },
   backend,
 );
@@ -60,7 +63,11 @@ const entry = document.createElement('script');
 entry.type = 'module';
 entry.src = `${view}.js`;
 // The toolkit reads the theme when the page is loaded, which here may have been long ago.
-entry.onload = () => window.dispatchEvent(new Event('load'));
+entry.onload = () => {
+  window.dispatchEvent(new Event('load'));
+  const text = query.get('text');
+  if (text !== null && backend instanceof Live) void new DevDocument(text.repeat(number('repeat', 1))).open(backend);
+};
 document.body.append(entry);
 const style = document.createElement('link');
 style.rel = 'stylesheet';
