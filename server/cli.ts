@@ -1,14 +1,26 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { diff } from './commands/diff.js';
 import { generate } from './commands/generate.js';
 import { inspect } from './commands/inspect.js';
 import { run } from './commands/run.js';
 import { tokenize } from './commands/tokenize.js';
 import { type Arguments, options, usage } from './commands/usage.js';
+import { weights } from './commands/weights.js';
 import { LabError, toLabError } from './protocol/errors.js';
 
 /** The engine as a command, for scripts and reproducible numbers. One line a subcommand. */
-const commands: Readonly<Record<string, (args: Arguments) => Promise<void>>> = { inspect, tokenize, run, generate };
+const commands: Readonly<Record<string, (args: Arguments) => Promise<void>>> = {
+  inspect,
+  tokenize,
+  run,
+  generate,
+  weights,
+  diff,
+};
+
+/** What stands behind a command, where it is not one PATH. */
+const operands: Readonly<Record<string, string>> = { weights: 'PATH TENSOR', diff: 'A B' };
 
 async function main(argv: readonly string[]): Promise<void> {
   const [name = '', ...rest] = argv;
@@ -24,8 +36,10 @@ async function main(argv: readonly string[]): Promise<void> {
     return;
   }
   const named = name === 'tokenize' && values.tokenizer !== undefined;
-  if (positionals.length !== (named ? 0 : 1)) throw badUsage(`${name} takes one PATH${named ? ' or --tokenizer' : ''}`);
-  await command({ ...values, path: positionals[0] ?? '' });
+  const pair = Object.hasOwn(operands, name) ? operands[name] : undefined;
+  const count = named ? 0 : pair ? 2 : 1;
+  if (positionals.length !== count) throw badUsage(`${name} takes ${pair ?? 'one PATH'}${named ? ' or --tokenizer' : ''}`);
+  await command({ ...values, path: positionals[0] ?? '', second: positionals[1] ?? '' });
 }
 
 function parse(args: readonly string[]) {

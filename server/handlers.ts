@@ -1,7 +1,6 @@
 import type { AnalysisMethod } from './analyses/analysis.js';
 import { graphOutline, segmentGraph } from './analyses/modelGraph.js';
 import { analyses } from './analyses/registry.js';
-import { tensorPicture } from './analyses/tensorPicture.js';
 import { openCheckpoint } from './formats/registry.js';
 import type { Handler, Handlers } from './handlers.types.js';
 import { doctor } from './lab/doctor.js';
@@ -13,6 +12,7 @@ import { LabError } from './protocol/errors.js';
 import { summarise } from './summary.js';
 import type { Tensor } from './tensor/tensor.js';
 import { tokenHandlers } from './tokenHandlers.js';
+import { weightHandlers } from './weightHandlers.js';
 
 /** A probe sent whole must fit a message. */
 const WHOLE_PROBE = 64 << 20;
@@ -63,8 +63,7 @@ export const handlers = (lab: Lab) =>
       return tensor;
     },
     ...analysisHandlers(lab),
-    'weights/tensor': async ({ path, tensor, rows, cols, bins }, { signal }) =>
-      tensorPicture(await openCheckpoint(path), tensor, rows, cols, bins, signal),
+    ...weightHandlers(lab),
     'model/outline': async ({ path }) => graphOutline(await openCheckpoint(path)),
     'model/segment': async ({ path, ...wanted }) => segmentGraph(await openCheckpoint(path), wanted, aboutProbe),
     'language/active': (active) => {

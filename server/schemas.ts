@@ -19,6 +19,8 @@ const version = z.number().int();
 const vocabularies = z.array(path).min(1).max(4);
 const probes = z.array(z.string().min(1).max(200)).max(4096);
 const part = z.union([z.enum(['embed', 'head']), index]);
+const tensor = z.string().min(1).max(1000);
+const stored = z.strictObject({ path, tensor });
 const empty = z.strictObject({});
 const run = z.strictObject({ run: id });
 const layer = run.extend({ layer: index });
@@ -97,8 +99,14 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'state/overview': run,
   'state/series': layer.extend({ state: id, group: index }),
   'state/step': layer.extend({ state: id, group: index, token: index, against: index.nullable() }),
-  'weights/tensor': z
-    .strictObject({ path, tensor: z.string().min(1).max(1000), rows: side, cols: side, bins: count.max(4096) })
+  'weights/tensor': z.strictObject({ path, tensor, rows: side, cols: side, bins: count.max(4096) }).refine(isTile, TOO_LARGE),
+  'weights/spectrum': stored,
+  'weights/channels': stored,
+  'weights/quantisation': stored,
+  'weights/product': run.extend({ tensor, token: index, directions: count.max(64) }),
+  'weights/diff': z.strictObject({ a: path, b: path }),
+  'weights/diffTensor': z
+    .strictObject({ a: path, b: path, tensor, rows: side, cols: side, bins: count.max(4096) })
     .refine(isTile, TOO_LARGE),
   'model/outline': z.strictObject({ path }),
   'model/segment': z.strictObject({ path, tower: z.string().max(200), part, shown: index }),

@@ -52,8 +52,7 @@ export async function tensorPicture(
     return {
       rows: height,
       cols: width,
-      heatmap: { shape: [heat.rows, heat.cols], data: heat.cells },
-      histogram: { edges: { shape: [bins + 1], data: histogram.edges }, counts: { shape: [bins], data: histogram.counts } },
+      ...picture(heat, histogram),
       stats: tally.stats(),
       sampled: kept < height,
       bytesRead: reader.bytesRead,
@@ -69,6 +68,30 @@ export async function tensorPicture(
     await reader.close();
   }
 }
+
+/** The same heat map and histogram of a matrix in memory. */
+export function pictureOf(
+  values: Float32Array,
+  height: number,
+  width: number,
+  { rows, cols, bins }: { readonly rows: number; readonly cols: number; readonly bins: number },
+): Pick<TensorPicture, 'heatmap' | 'histogram'> {
+  const heat = new Heat(Math.min(rows, height), Math.min(cols, width), height, width);
+  const tally = new Tally();
+  heat.add(values, 0);
+  tally.add(values);
+  const histogram = new Histogram(tally.min, tally.max, bins);
+  histogram.add(values);
+  return picture(heat, histogram);
+}
+
+const picture = (heat: Heat, histogram: Histogram): Pick<TensorPicture, 'heatmap' | 'histogram'> => ({
+  heatmap: { shape: [heat.rows, heat.cols], data: heat.cells },
+  histogram: {
+    edges: { shape: [histogram.edges.length], data: histogram.edges },
+    counts: { shape: [histogram.edges.length - 1], data: histogram.counts },
+  },
+});
 
 interface Extent {
   readonly width: number;

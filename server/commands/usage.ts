@@ -18,6 +18,9 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
                                                   texts, and tensors by the names of its inputs, with a batch axis or without
   generate PATH --prompt TEXT --max N [--chat]    streams text
 
+  weights  PATH TENSOR                            one stored tensor as JSON: statistics, singular values, outlier channels, quantisation errors
+  diff     A B [--out FILE.json]                  two checkpoints by tensor, of any formats
+
   Sampling: --temperature X (0 is greedy) --top-k K --top-p P --seed S.   --threads N   --provider ${providerNames.join('|')}
   A probe name may hold * : --probe 'blocks.*.attn.pattern'
 `;
@@ -56,7 +59,11 @@ type Parsed = {
       : string;
 };
 
-export type Arguments = Parsed & { readonly path: string };
+export type Arguments = Parsed & {
+  readonly path: string;
+  /** The second operand of a command that takes two, else empty. */
+  readonly second: string;
+};
 
 const badValue = (name: string, value: string, expected: string) =>
   new LabError({ code: 'USAGE', message: `--${name} is "${value}"`, hint: `give ${expected}` });

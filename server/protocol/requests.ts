@@ -19,6 +19,14 @@ import type { CheckpointSummary, ModelEntry, ModelId, ModelInfo } from './models
 import type { RunDetail, RunId, RunInfo, RunRecipe, TokenPiece } from './runs.js';
 import type { WireTensor } from './tensors.js';
 import type { TextChange, TokenComparison, TokenDetail, TokenWindow, Vocabulary, VocabularyId } from './tokens.js';
+import type {
+  CheckpointDiff,
+  MatrixProduct,
+  Quantisation,
+  TensorChannels,
+  TensorDiffPicture,
+  TensorSpectrum,
+} from './weights.js';
 
 type Empty = Record<string, never>;
 type Of<P, R> = { readonly params: P; readonly result: R };
@@ -122,6 +130,30 @@ export interface Requests {
   'weights/tensor': Of<
     { readonly path: string; readonly tensor: string; readonly rows: number; readonly cols: number; readonly bins: number },
     TensorPicture
+  >;
+  /** Singular values of a stored matrix. */
+  'weights/spectrum': Of<{ readonly path: string; readonly tensor: string }, TensorSpectrum>;
+  /** Norms of rows and columns, and those that stand out. */
+  'weights/channels': Of<{ readonly path: string; readonly tensor: string }, TensorChannels>;
+  /** What blocks of it span, and what it would lose in block formats. */
+  'weights/quantisation': Of<{ readonly path: string; readonly tensor: string }, Quantisation>;
+  /** y = A x at one token of a run, by singular directions. */
+  'weights/product': Of<
+    { readonly run: RunId; readonly tensor: string; readonly token: number; readonly directions: number },
+    MatrixProduct
+  >;
+  /** Two checkpoints by tensor. Reads both once. */
+  'weights/diff': Of<{ readonly a: string; readonly b: string }, CheckpointDiff>;
+  'weights/diffTensor': Of<
+    {
+      readonly a: string;
+      readonly b: string;
+      readonly tensor: string;
+      readonly rows: number;
+      readonly cols: number;
+      readonly bins: number;
+    },
+    TensorDiffPicture
   >;
   /** The segments of a model and which of them are built alike. Reads no weights. */
   'model/outline': Of<{ readonly path: string }, GraphOutline>;

@@ -1,5 +1,5 @@
 /**
- * Eigenvalues of small symmetric matrices, for effective ranks. Golub & Van Loan, Matrix Computations, 4th ed.: Alg. 8.3.1
+ * Eigenvalues and eigenvectors of symmetric matrices, for effective ranks and singular values. Golub & Van Loan, Matrix Computations, 4th ed.: Alg. 8.3.1
  * (Householder tridiagonalisation) and the implicit QL method of §8.3.5 with Wilkinson's shift.
  */
 
@@ -31,18 +31,72 @@ export function gram(
 }
 
 /** Eigenvalues of a symmetric matrix [n, n] in no order; the matrix is destroyed. NaN throughout when an entry is not finite. */
-export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Array {
-  if (!matrix.every(Number.isFinite)) return new Float64Array(n).fill(Number.NaN);
-  const { diagonal, below } = tridiagonalise(matrix, n);
-  for (let first = 0; first < n; first++) deflate(diagonal, below, first);
-  return diagonal;
+export const symmetricEigenvalues = (matrix: Float64Array, n: number): Float64Array =>
+  finish(symmetricEigen(matrix, n, false)).values;
+
+export interface Eigen {
+  /** [n], in no order. */
+  readonly values: Float64Array;
+  /** [n, n]: row i belongs to value i, of length 1. Null unless asked for. */
+  readonly vectors: Float64Array | null;
 }
 
-function tridiagonalise(a: Float64Array, n: number): { diagonal: Float64Array; below: Float64Array } {
+/** The work behind it in small steps, for callers who let others in between them; yields the share that is done. */
+export function* symmetricEigen(matrix: Float64Array, n: number, vectors: boolean): Generator<number, Eigen> {
+  if (!matrix.every(Number.isFinite))
+    return { values: new Float64Array(n).fill(Number.NaN), vectors: vectors ? new Float64Array(n * n).fill(Number.NaN) : null };
+  const reflections: Reflection[] = [];
+  const { diagonal, below } = yield* tridiagonalise(matrix, n, vectors ? reflections : null);
+  const rows = vectors ? yield* undo(reflections, n) : null;
+  for (let first = 0; first < n; first++) {
+    deflate(diagonal, below, first, rows);
+    yield 0.7 + (0.3 * first) / n;
+  }
+  return { values: diagonal, vectors: rows };
+}
+
+/** Runs steps to their end at once. */
+export function finish<R>(steps: Generator<number, R>): R {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** I − v vᵀ/β; v is 0 before `first`. */
+interface Reflection {
+  readonly v: Float64Array;
+  readonly beta: number;
+  readonly first: number;
+}
+
+/** The product of the reflections, transposed: [n, n]. */
+function* undo(reflections: readonly Reflection[], n: number): Generator<number, Float64Array> {
+  const rows = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) rows[i * n + i] = 1;
+  for (const [count, { v, beta, first }] of reflections.toReversed().entries()) {
+    for (let i = 0; i < n; i++) {
+      let sum = 0;
+      for (let j = first; j < n; j++) sum += (rows[i * n + j] as number) * (v[j] as number);
+      if (sum === 0) continue;
+      sum /= beta;
+      for (let j = first; j < n; j++) rows[i * n + j] = (rows[i * n + j] as number) - sum * (v[j] as number);
+    }
+    yield 0.4 + (0.3 * count) / n;
+  }
+  return rows;
+}
+
+function* tridiagonalise(
+  a: Float64Array,
+  n: number,
+  reflections: Reflection[] | null,
+): Generator<number, { diagonal: Float64Array; below: Float64Array }> {
   const below = new Float64Array(n);
   const v = new Float64Array(n);
   const p = new Float64Array(n);
   for (let k = 0; k < n - 2; k++) {
+    yield (0.4 * k) / n;
     let square = 0;
     for (let i = k + 1; i < n; i++) square += (a[i * n + k] as number) ** 2;
     const head = a[(k + 1) * n + k] as number;
@@ -52,6 +106,7 @@ function tridiagonalise(a: Float64Array, n: number): { diagonal: Float64Array; b
     if (beta === 0) continue;
     for (let i = k + 1; i < n; i++) v[i] = a[i * n + k] as number;
     v[k + 1] = head - alpha;
+    reflections?.push({ v: v.slice().fill(0, 0, k + 1), beta, first: k + 1 });
     reflect(a, n, k + 1, v, p, beta);
   }
   if (n > 1) below[n - 2] = a[(n - 1) * n + n - 2] as number;
@@ -83,14 +138,14 @@ function reflect(a: Float64Array, n: number, first: number, v: Float64Array, p: 
 }
 
 /** Implicit QL sweeps until the entry below diagonal[first] vanishes. */
-function deflate(d: Float64Array, e: Float64Array, first: number): void {
+function deflate(d: Float64Array, e: Float64Array, first: number, rows: Float64Array | null): void {
   for (let iteration = 0; iteration < MOST_ITERATIONS; iteration++) {
     const last = blockEnd(d, e, first);
     if (last === first) return;
     const [a, b] = [d[first] as number, e[first] as number];
     const half = ((d[first + 1] as number) - a) / (2 * b);
     const shift = a - b / (half + Math.sign(half || 1) * Math.hypot(half, 1));
-    sweep(d, e, first, last, (d[last] as number) - shift);
+    sweep(d, e, first, last, (d[last] as number) - shift, rows);
   }
 }
 
@@ -104,8 +159,8 @@ function blockEnd(d: Float64Array, e: Float64Array, first: number): number {
   return d.length - 1;
 }
 
-/** One QL sweep of Givens rotations that chases the bulge from `last` up to `first`. */
-function sweep(d: Float64Array, e: Float64Array, first: number, last: number, start: number): void {
+/** One QL sweep of Givens rotations that chases the bulge from `last` up to `first`; the vectors turn along. */
+function sweep(d: Float64Array, e: Float64Array, first: number, last: number, start: number, rows: Float64Array | null): void {
   let [g, sine, cosine, carried] = [start, 1, 1, 0];
   for (let i = last - 1; i >= first; i--) {
     const f = sine * (e[i] as number);
@@ -124,10 +179,21 @@ function sweep(d: Float64Array, e: Float64Array, first: number, last: number, st
     carried = sine * t;
     d[i + 1] = g + carried;
     g = cosine * t - b;
+    if (rows) turn(rows, d.length, i, sine, cosine);
   }
   d[first] = (d[first] as number) - carried;
   e[first] = g;
   e[last] = 0;
+}
+
+/** Rows i and i + 1, turned by an angle. */
+function turn(rows: Float64Array, n: number, i: number, sine: number, cosine: number): void {
+  for (let at = i * n, end = at + n; at < end; at++) {
+    const x = rows[at] as number; // not as a pair: this is the innermost loop
+    const y = rows[at + n] as number;
+    rows[at + n] = sine * x + cosine * y;
+    rows[at] = cosine * x - sine * y;
+  }
 }
 
 /**
@@ -136,7 +202,11 @@ function sweep(d: Float64Array, e: Float64Array, first: number, last: number, st
  */
 export function effectiveRank(values: ArrayLike<number>, rows: number, cols: number): number {
   const { matrix, n } = gram(values, rows, cols);
-  const energies = symmetricEigenvalues(matrix, n).map((value) => Math.max(value, 0));
+  return rankOf(symmetricEigenvalues(matrix, n).map((value) => Math.max(value, 0)));
+}
+
+/** exp(entropy of the shares) of squared singular values. */
+export function rankOf(energies: Float64Array): number {
   const total = energies.reduce((sum, value) => sum + value, 0);
   if (total === 0) return 0;
   let entropy = 0;
