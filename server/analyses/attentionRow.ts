@@ -68,8 +68,9 @@ function withSink(scores: Float32Array, weights: Float32Array): number {
   return (scores[top] as number) - Math.log(weights[top] as number);
 }
 
-function maskOf({ window }: AttentionSpec, query: number, key: number): AttentionCell['mask'] {
+function maskOf({ window, chunk }: AttentionSpec, query: number, key: number): AttentionCell['mask'] {
   if (key > query) return 'causal';
+  if (chunk !== undefined) return Math.floor(key / chunk) === Math.floor(query / chunk) ? 'visible' : 'chunk';
   return window !== null && query - key >= window ? 'window' : 'visible';
 }
 

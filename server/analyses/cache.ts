@@ -1,5 +1,6 @@
 import { LabError } from '../protocol/errors.js';
 import type { CacheLayer } from '../protocol/inspect.js';
+import { growth, rowsKept } from '../protocol/keeps.js';
 import type { StateSummary } from '../protocol/models.js';
 import type { LayerView, RunView } from '../runtime/view.js';
 import { norm } from '../tensor/reduce.js';
@@ -8,11 +9,11 @@ import type { Analysis } from './analysis.js';
 import { eachBand, rowStart } from './bands.js';
 import { attentionOf, checkIndex, layerOf, provenance } from './subject.js';
 
-const evicted = (token: number, first: number, window: number | null) =>
+const evicted = (token: number, first: number, tokens: number) =>
   new LabError({
     code: 'CACHE_EVICTED',
-    message: `Token ${token} is no longer in the cache of this layer, whose window of ${window} tokens begins at token ${first}.`,
-    hint: `Select a token from ${first} on, or a layer without a window.`,
+    message: `Token ${token} is no longer in the cache of this layer, which holds ${first < tokens ? `tokens ${first} to ${tokens - 1}` : 'none now'}.`,
+    hint: 'Select a later token, or a layer that keeps all.',
   });
 
 const unknownRows = (layer: LayerView, name: string) =>
@@ -33,7 +34,7 @@ const braces = (names: readonly string[]): string => `{${names.join()}}`;
 
 function cacheLayer(layer: LayerView, tokens: number): CacheLayer {
   const states = kvStates(layer);
-  const kept = Math.min(tokens, states[0]?.keeps ?? tokens);
+  const kept = rowsKept(states[0]?.keeps ?? null, tokens);
   const bytesPerToken = states.reduce((sum, state) => sum + state.bytesPerToken, 0);
   return {
     layer: layer.index,
@@ -44,12 +45,13 @@ function cacheLayer(layer: LayerView, tokens: number): CacheLayer {
     kept,
     first: tokens - kept,
     window: layer.window,
+    chunk: layer.chunk ?? null,
     bytes: kept * bytesPerToken,
     bytesPerToken,
   };
 }
 
-/** Bytes by layer; growth counts the layers whose window is not full yet. */
+/** Bytes by layer; growth counts the layers whose window is not full yet, and no chunks, which only fill again. */
 export const overview: Analysis<'cache/overview'> = async (view) => {
   const started = performance.now();
   const T = view.ids.length;
@@ -57,11 +59,11 @@ export const overview: Analysis<'cache/overview'> = async (view) => {
   const layers = caching.map((layer) => cacheLayer(layer, T));
   const allocated = await Promise.all(caching.map((layer) => view.allocatedBytes(layer.index)));
   const names = new Set(layers.flatMap(({ rows }) => rows.map(({ name }) => name)));
-  const grows = (layer: CacheLayer) => layer.window === null || layer.kept < layer.window - 1;
+  const perToken = caching.flatMap(kvStates).reduce((sum, state) => sum + state.bytesPerToken * growth(state.keeps, T), 0);
   return {
     layers,
     bytes: layers.reduce((sum, layer) => sum + layer.bytes, 0),
-    bytesPerToken: layers.filter(grows).reduce((sum, layer) => sum + layer.bytesPerToken, 0),
+    bytesPerToken: perToken,
     capacityBytes: allocated.reduce((sum, bytes) => sum + bytes, 0),
     provenance: provenance(view, `blocks.*.state.${braces([...names])}`, started),
   };
@@ -102,7 +104,7 @@ export const map: Analysis<'cache/map'> = async (view, { layer, state }, { signa
 /** Mean weight that each position gets from the queries behind it that can see it; 0 where there are none. */
 export const received: Analysis<'cache/received'> = async (view, { layer }, context) => {
   const started = performance.now();
-  const { heads, window } = attentionOf(view, layer);
+  const { heads, window, chunk } = attentionOf(view, layer);
   const T = view.ids.length;
   const sums = new Float64Array(heads * T);
   await eachBand(view, layer, { from: 0, to: T }, context, (band) => {
@@ -113,7 +115,10 @@ export const received: Analysis<'cache/received'> = async (view, { layer }, cont
           sums[head * T + key] = (sums[head * T + key] as number) + (band.data[at + key] as number);
       }
   });
-  const readers = (position: number) => Math.min(T - 1 - position, (window ?? Number.POSITIVE_INFINITY) - 1);
+  const readers = (position: number) => {
+    const end = chunk === undefined ? T : Math.min(T, (Math.floor(position / chunk) + 1) * chunk);
+    return Math.min(end - 1 - position, (window ?? Number.POSITIVE_INFINITY) - 1);
+  };
   return {
     received: { shape: [heads, T], data: Float32Array.from(sums, (sum, i) => sum / Math.max(1, readers(i % T))) },
     provenance: provenance(view, `blocks.${layer}.attn.pattern`, started),
@@ -126,12 +131,12 @@ const TURNED = new Set(['k', 'k_pe']);
 /** What one position keeps for one KV head: its key and value, or its latent and rotary key. */
 export const slice: Analysis<'cache/slice'> = async (view, { layer, kvHead, token }, { signal }) => {
   const started = performance.now();
-  const { window, rope } = attentionOf(view, layer);
+  const { rope } = attentionOf(view, layer);
   const T = view.ids.length;
   const { first, kvHeads, rows } = cacheLayer(layerOf(view, layer), T);
   checkIndex('KV head', kvHead, kvHeads);
   checkIndex('token', token, T);
-  if (token < first) throw evicted(token, first, window);
+  if (token < first) throw evicted(token, first, T);
   const names = rows.map(({ name }) => name);
   const turn = rope && { style: rope.style, frequencies: { shape: [rope.frequencies.length], data: rope.frequencies.slice() } };
   const cached = await rowsOf(view, layer, names, T, signal);

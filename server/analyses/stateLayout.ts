@@ -2,6 +2,7 @@ import { LabError } from '../protocol/errors.js';
 import type { StateLayer } from '../protocol/inspect.js';
 import type { StateSummary } from '../protocol/models.js';
 import type { LayerView, RunView } from '../runtime/view.js';
+import { sizeOf } from '../tensor/tensor.js';
 import type { Mixer } from './mixers/mixer.js';
 import { mixers } from './mixers/registry.js';
 import { checkIndex, layerOf } from './subject.js';
@@ -42,16 +43,16 @@ function layoutOf(layer: LayerView, state: StateSummary): StateLayout {
       rowName: 'row',
       colName: 'channel',
     };
-  const { rowName, colName } = mixerOf(layer, state.name) ?? {
+  const { rowName, colName, byChannel } = mixerOf(layer, state.name) ?? {
     rowName: first === layer.heads ? 'head' : 'channel',
     colName: 'value',
   };
-  if (rest.length === 2) {
+  if (rest.length === 2 && !byChannel) {
     const [rows = 1, cols = 1] = rest;
     return { ...shared, kind: 'matrix', groups: first, groupName: 'head', rows, cols, rowName, colName };
   }
   const rows = Math.min(GROUP, first);
-  const groups = { ...channelGroups, groups: Math.ceil(first / rows), rows, cols: rest[0] ?? 1 };
+  const groups = { ...channelGroups, groups: Math.ceil(first / rows), rows, cols: sizeOf(rest) };
   return state.kind === 'conv'
     ? { ...shared, ...groups, kind: 'conv', colName: 'position' }
     : { ...shared, ...groups, kind: 'matrix', rowName, colName };

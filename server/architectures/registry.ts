@@ -20,6 +20,7 @@ import { jamba } from './jamba.js';
 import { llama } from './llama.js';
 import { mamba } from './mamba.js';
 import { mamba2 } from './mamba2.js';
+import { megalodon } from './megalodon.js';
 import { mistral } from './mistral.js';
 import { mixtral } from './mixtral.js';
 import { phi3 } from './phi3.js';
@@ -71,6 +72,7 @@ export const architectures: readonly Architecture[] = [
   xlstm,
   tttLinear,
   tttMlp,
+  megalodon,
 ];
 
 const unsupported = (name: string) =>

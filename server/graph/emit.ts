@@ -1,6 +1,6 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { blockProduct, blockRows } from './emitBlocks.js';
-import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
+import { type Attribute, captures, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
   AttributeProto_AttributeType,
   type AttributeProtoSchema,
@@ -70,6 +70,11 @@ export function emitOnnx(graph: Graph, target: EmitTarget): Uint8Array {
   );
 }
 
+/** A node reads a value itself or in a body; a Gather takes rows of a table as they are stored. */
+const bodiesRead = ({ attributes }: Node, name: string): boolean =>
+  Object.values(attributes).some((attribute) => isGraph(attribute) && captures(attribute).includes(name));
+const reads = (node: Node, name: string): boolean => node.inputs.some((value) => value?.name === name) || bodiesRead(node, name);
+
 export class Emitter {
   readonly #made = new Set<string>();
   readonly #nodes: NodeInit[] = [];
@@ -108,7 +113,7 @@ export class Emitter {
     const { dtype, shape } = place;
     const stored = dtype === 'F32' ? value.name : `${value.name}.stored`;
     this.external(stored, dtype, shape, place);
-    const used = this.graph.nodes.some((n) => n.op !== 'Gather' && n.inputs.some((i) => i?.name === value.name));
+    const used = this.graph.nodes.some((node) => (node.op === 'Gather' ? bodiesRead : reads)(node, value.name));
     if (dtype !== 'F32' && used) this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
   }
 

@@ -1,7 +1,7 @@
 import { LabError } from '../protocol/errors.js';
 import { Builder } from './builder.js';
 import type { Dim, DType, Value } from './ir.js';
-import type { StateSpec } from './state.js';
+import { rowsDim, type StateSpec } from './state.js';
 
 /** What a graph must know of a checkpoint: which tensors it has and their shapes. */
 export interface TensorTable {
@@ -241,13 +241,13 @@ export class SegmentBuilder extends Builder {
 
   /** Rows of a kv state before this call, [B,K,C,E] (or [B,C,E] when no heads are declared), left-aligned; only the first `kept` are valid. */
   kvPast(spec: StateSpec): Value {
-    const shape = spec.shape.map((size) => (size === 'S' ? `C.${spec.keeps ?? 'all'}` : size));
+    const shape = spec.shape.map((size) => (size === 'S' ? rowsDim(spec.keeps) : size));
     return this.input(`${this.#scope}state.${spec.name}.past`, 'f32', ['B', ...shape]);
   }
 
-  /** How many rows of this block's kv arrays are valid, i64 [1]. */
-  get kept(): Value {
-    return this.input(`${this.#scope}state.kept`, 'i64', [1]);
+  /** How many rows of a kv state are valid, i64 [1]; states that are kept alike may share one. */
+  kept(spec: StateSpec): Value {
+    return this.input(`${this.#scope}state.${spec.name}.kept`, 'i64', [1]);
   }
 
   statePast(spec: StateSpec): Value {
@@ -256,7 +256,7 @@ export class SegmentBuilder extends Builder {
 
   /** The same for a state whose value before the first token is learned: `initial`, without batch. */
   learnedPast(spec: StateSpec, initial: Value): Value {
-    this.observe(`state.${spec.name}.initial`, () => this.unsqueeze(initial, 0));
+    this.observe(`state.${spec.name}.initial`, () => this.op('Identity', [initial], initial.shape));
     const first = this.memo('first token', () => this.equal(this.past, this.constant(new BigInt64Array(1), [1]))); // [1]
     return this.where(first, initial, this.statePast(spec));
   }

@@ -1,6 +1,8 @@
+import { rowsKept } from '../protocol/keeps.js';
 import { axisOf, broadcastShape, exact, sizeOf } from './exact/tensor.js';
 import { kernelOf } from './interpreter.js';
 import { type Constant, type Graph, isGraph, type Node, type Part, type Value } from './ir.js';
+import { keepsOfDim } from './state.js';
 
 /** What is known of a value before anything is computed: its sizes, and the numbers themselves where sizes are made of them. */
 export interface Known {
@@ -28,7 +30,7 @@ const MOST_INTS = 64;
  */
 export function walk(graph: Graph, call: Call, visit: Visit): ReadonlyMap<string, Known> {
   const scope = new Scope();
-  for (const value of graph.inputs) scope.define(value, inputOf(value, call));
+  for (const value of graph.inputs) scope.define(value, inputOf(value, call, graph));
   for (const { value } of graph.weights.values()) scope.define(value, { shape: value.shape as readonly number[], ints: null });
   run(graph, scope, visit, 1);
   return scope.values;
@@ -53,21 +55,22 @@ class Scope {
   }
 }
 
-/** Rows of kv that a call finds: all tokens before it, or the newest that a window keeps. */
-export const rowsOf = (dim: string, past: number): number => {
-  const keeps = /^C\.(\d+)$/.exec(dim)?.[1];
-  return keeps === undefined ? past : Math.min(past, Number(keeps));
-};
+/** How many rows of a kv array are valid, which its own size says. */
+function keptIn(graph: Graph, name: string, past: number): number {
+  const rows = graph.inputs.find((value) => value.name === name.replace(/kept$/, 'past'))?.shape.at(-2);
+  return typeof rows === 'string' ? rowsKept(keepsOfDim(rows), past) : past;
+}
 
-function inputOf({ name, shape }: Value, call: Call): Known {
+function inputOf({ name, shape }: Value, call: Call, graph: Graph): Known {
   const sizes = shape.map((dim) => {
     if (typeof dim === 'number') return dim;
     if (dim === 'B') return call.batch;
     if (dim === 'T') return call.tokens;
-    if (dim.startsWith('C.')) return rowsOf(dim, call.past);
+    if (dim.startsWith('C.')) return rowsKept(keepsOfDim(dim), call.past);
     throw new RangeError(`input ${name} has a size ${dim} that no call gives`);
   });
-  return { shape: sizes, ints: name === 'past' || name.endsWith('.kept') ? [call.past] : null };
+  if (name === 'past') return { shape: sizes, ints: [call.past] };
+  return { shape: sizes, ints: name.endsWith('.kept') ? [keptIn(graph, name, call.past)] : null };
 }
 
 function run(graph: Graph, scope: Scope, visit: Visit, times: number): void {

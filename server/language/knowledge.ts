@@ -5,6 +5,7 @@ import { code } from './concepts/code.js';
 import { families } from './concepts/families.js';
 import { fastWeights } from './concepts/fastWeights.js';
 import { generation } from './concepts/generation.js';
+import { megalodon } from './concepts/megalodon.js';
 import { probes } from './concepts/probes.js';
 import { recurrentConfig } from './concepts/recurrentConfig.js';
 import { recurrentModules } from './concepts/recurrentModules.js';
@@ -22,6 +23,7 @@ export const concepts: readonly Concept[] = [
   ...probes,
   ...families,
   ...fastWeights,
+  ...megalodon,
 ];
 
 const byName = new Map<string, Concept>();

@@ -1,3 +1,4 @@
+import { keepsText, rowsKept } from '../protocol/keeps.js';
 import type { TensorSummary } from '../protocol/models.js';
 import type { Concept } from './concept.js';
 import type { ActiveContext } from './context.js';
@@ -74,10 +75,11 @@ function stateLines(concept: Concept, layer: number, { model, run }: ActiveConte
     .filter(({ name }) => concept.states?.includes(name))
     .map(({ name, shape, bytesFixed, bytesPerToken, keeps }) => {
       const grows = bytesPerToken > 0;
-      const kept = run ? Math.min(run.tokens, keeps ?? run.tokens) : 0;
-      const now = grows && run ? `; ${bytesText(bytesFixed + bytesPerToken * kept)} at ${kept} tokens kept` : '';
+      const unit = typeof keeps === 'object' && keeps && 'block' in keeps ? 'row' : 'token';
+      const kept = run ? rowsKept(keeps, run.tokens) : 0;
+      const now = grows && run ? `; ${bytesText(bytesFixed + bytesPerToken * kept)} at ${kept} ${unit}s kept` : '';
       const size = grows
-        ? `${bytesText(bytesPerToken)} a token${keeps === null ? '' : `, at most ${keeps} tokens`}`
+        ? `${bytesText(bytesPerToken)} a ${unit}${keeps === null ? '' : `, ${keepsText(keeps)}`}`
         : bytesText(bytesFixed);
       return `state \`blocks.${layer}.state.${name}\` ${shapeText(shape)}, ${size}${now}`;
     });

@@ -66,7 +66,7 @@ export interface AttentionCell {
   readonly content: number | null;
   readonly scale: number;
   readonly softcap: number | null;
-  readonly mask: 'causal' | 'visible' | 'window';
+  readonly mask: 'causal' | 'visible' | 'window' | 'chunk';
   /** scale · dot, soft-capped; what enters the softmax. */
   readonly score: number;
   /** log Σ exp(score) of the row. */
@@ -89,6 +89,8 @@ export interface CacheLayer {
   readonly kept: number;
   readonly first: number;
   readonly window: number | null;
+  /** Tokens of a chunk, when only those of the one at hand are kept. */
+  readonly chunk: number | null;
   readonly bytes: number;
   readonly bytesPerToken: number;
 }

@@ -1,4 +1,5 @@
 import type { LabErrorData } from './errors.js';
+import type { Keeps } from './keeps.js';
 
 /** Opaque name of an open model. */
 export type ModelId = string;
@@ -23,11 +24,11 @@ export interface StateSummary {
   readonly kind: 'kv' | 'conv' | 'matrix' | 'shift';
   /** Shape after T tokens; 'S' marks the axis that grows. */
   readonly shape: readonly (number | 'S')[];
-  /** fp32 bytes: fixed + perToken × (positions kept). */
+  /** fp32 bytes: fixed + perToken × (rows kept). */
   readonly bytesFixed: number;
   readonly bytesPerToken: number;
-  /** Positions kept at most (sliding window − 1), or null when all are kept. */
-  readonly keeps: number | null;
+  /** Which rows are kept: a sliding window of w tokens needs w − 1 old ones. */
+  readonly keeps: Keeps;
   /** It begins as the checkpoint says, not as zeros. */
   readonly learned?: boolean;
 }
@@ -44,7 +45,8 @@ export type Recurrence =
   | 'deltanet'
   | 'mlstm'
   | 'ttt_linear'
-  | 'ttt_mlp';
+  | 'ttt_mlp'
+  | 'cema';
 
 export interface LayerSummary {
   readonly index: number;
@@ -59,6 +61,8 @@ export interface LayerSummary {
   readonly window: number | null;
   /** False: a token sees those behind it too. Absent: it does not. */
   readonly causal?: boolean;
+  /** Tokens of a chunk, when a query sees only its own. */
+  readonly chunk?: number;
   readonly state: readonly StateSummary[];
 }
 

@@ -9,11 +9,11 @@ export type InputRole =
   | { readonly role: 'resid' }
   | { readonly role: 'carry'; readonly carry: string }
   | { readonly role: 'state'; readonly block: number; readonly state: string }
-  | { readonly role: 'kept'; readonly block: number }
+  | { readonly role: 'kept'; readonly block: number; readonly state: string }
   | { readonly role: 'intervention'; readonly probe: string; readonly part: 'scale' | 'shift' };
 
 const STATE = /^blocks\.(\d+)\.state\.(\w+)\.past$/;
-const KEPT = /^blocks\.(\d+)\.state\.kept$/;
+const KEPT = /^blocks\.(\d+)\.state\.(\w+)\.kept$/;
 const NEW_STATE = /^blocks\.(\d+)\.state\.(\w+)\.new$/;
 const INTERVENTION = /^(.*)\.(scale|shift)$/;
 
@@ -24,7 +24,7 @@ export function inputRole(name: string): InputRole {
   const state = STATE.exec(name);
   if (state) return { role: 'state', block: Number(state[1]), state: state[2] as string };
   const kept = KEPT.exec(name);
-  if (kept) return { role: 'kept', block: Number(kept[1]) };
+  if (kept) return { role: 'kept', block: Number(kept[1]), state: kept[2] as string };
   const change = INTERVENTION.exec(name);
   if (change) return { role: 'intervention', probe: change[1] as string, part: change[2] as 'scale' | 'shift' };
   throw new RangeError(`segment input ${name} has no meaning`);

@@ -1,6 +1,7 @@
 import type { Stack } from '../graph/architecture.js';
 import type { BoundStack } from '../graph/segment.js';
 import type { StateSpec } from '../graph/state.js';
+import { rowsKept } from '../protocol/keeps.js';
 import type { LayerSummary, StateSummary } from '../protocol/models.js';
 import type { LayerView } from './view.js';
 
@@ -34,6 +35,7 @@ export function describeLayers({ architecture, config }: BoundStack, tower = '')
       headDim,
       window: attention?.window ?? null,
       ...(causal === false && { causal }),
+      ...(attention?.chunk !== undefined && { chunk: attention.chunk }),
       state: stack.state(config, index).map(summarise),
       attention,
     };
@@ -47,7 +49,7 @@ export const stateBytesAt = (layers: readonly LayerSummary[], tokens: number): n
 /** Declared state of one block by full name, with its shape and bytes after T tokens. */
 export const describeState = (layer: LayerSummary, tokens: number) =>
   layer.state.map((s) => {
-    const rows = Math.min(tokens, s.keeps ?? tokens);
+    const rows = rowsKept(s.keeps, tokens);
     return {
       name: `${layer.tower === undefined ? '' : `${layer.tower}.`}blocks.${layer.index}.state.${s.name}`,
       kind: s.kind,

@@ -1,6 +1,9 @@
 import { VALUE_NAME } from '../graph/expose.js';
 import type { Value } from '../graph/ir.js';
+import { keepsOfDim, rowsDim } from '../graph/state.js';
 import { LabError } from '../protocol/errors.js';
+import { forgetsNothing, type Keeps, rowsKept } from '../protocol/keeps.js';
+import type { StateSummary } from '../protocol/models.js';
 import { gigabytes } from '../tensor/bytes.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type Feed, f32, i64 } from './device.js';
@@ -66,16 +69,36 @@ export async function recompute(
   if (!layer) await run.model.inspection({ from: 0, to: 1, embed: false, head: false, probes: new Set(names) }); // says that it is unknown
   if (!run.model.capture) throw noCapture();
   const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, ...asked });
-  const kept = new Set(run.model.rowStates(block).map((state) => `blocks.${block}.state.${state}`));
-  const rows = names.filter((name) => kept.has(name));
+  const rows = rowStates(layer).filter((state) => names.includes(`blocks.${block}.state.${state.name}`));
   if (rows.length === 0) return execute(run, piece, startOf(run, layer as LayerView, range), range, block, signal);
-  // kv rows: everything kept at the end of the range
-  const keeps = (layer as LayerView).state.find((s) => s.kind === 'kv')?.keeps ?? range.to;
-  const last = { from: Math.max(0, range.to - keeps), to: range.to };
-  const others = names.filter((name) => !rows.includes(name));
-  const kv = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes: new Set(rows) });
-  const result = new Map(await execute(run, kv, last, last, block, signal));
+  const result = await keptRows(run, layer as LayerView, rows, range.to, signal);
+  const others = names.filter((name) => !result.has(name));
   if (others.length > 0) for (const [name, tensor] of await recompute(run, others, range, signal)) result.set(name, tensor);
+  return result;
+}
+
+const rowStates = (layer: LayerView | undefined): readonly StateSummary[] =>
+  (layer?.state ?? []).filter((state) => state.kind === 'kv');
+
+/** All rows that are kept after `to` tokens. States that are kept alike are computed together. */
+async function keptRows(
+  run: Run,
+  layer: LayerView,
+  states: readonly StateSummary[],
+  to: number,
+  signal?: AbortSignal,
+): Promise<Map<string, Tensor>> {
+  const result = new Map<string, Tensor>();
+  const block = layer.index;
+  for (const rule of new Set(states.map(({ keeps }) => rowsDim(keeps)))) {
+    const alike = states.filter(({ keeps }) => rowsDim(keeps) === rule);
+    const { keeps } = alike[0] as StateSummary;
+    const from = forgetsNothing(keeps) ? 0 : to - rowsKept(keeps, to);
+    const probes = new Set(alike.map(({ name }) => `blocks.${block}.state.${name}`));
+    const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes });
+    const computed = { from: lastKnown(run, layer, Math.min(from, to - 1)), to }; // no segment runs without a token
+    for (const [name, tensor] of await execute(run, piece, computed, { from, to }, block, signal)) result.set(name, tensor);
+  }
   return result;
 }
 
@@ -99,11 +122,20 @@ function residuals(run: Run, names: readonly string[], { from, to }: TokenRange)
 
 /** First token the segment must see so that every token of the range comes out exact. */
 function startOf(run: Run, layer: LayerView, range: TokenRange): TokenRange {
-  const windowed = layer.window === null ? range.from : Math.max(0, range.from - layer.window + 1);
-  if (!layer.state.some((s) => s.kind !== 'kv')) return { from: windowed, to: range.to };
-  const at = run.snapshots.filter((s) => s.at <= windowed).at(-1)?.at ?? 0;
-  return { from: at, to: range.to };
+  const reaching = rowStates(layer).map(({ keeps }) =>
+    forgetsNothing(keeps) ? range.from : range.from - rowsKept(keeps, range.from),
+  );
+  return { from: lastKnown(run, layer, Math.min(range.from, ...reaching)), to: range.to };
 }
+
+/** The last token at or before `at` where a segment can begin: with a recurrence, that of a snapshot. */
+function lastKnown(run: Run, layer: LayerView, at: number): number {
+  if (!layer.state.some((s) => s.kind !== 'kv')) return at;
+  return run.snapshots.filter((s) => s.at <= at).at(-1)?.at ?? 0;
+}
+
+/** Cached rows that stand before a computed range: rows of a window or chunk are computed again instead. */
+const keptBefore = (keeps: Keeps, { from }: TokenRange): number => (forgetsNothing(keeps) ? rowsKept(keeps, from) : 0);
 
 async function execute(
   run: Run,
@@ -115,7 +147,6 @@ async function execute(
 ): Promise<ReadonlyMap<string, Tensor>> {
   const T = computed.to - computed.from;
   const D = run.model.bound.config.dModel;
-  const windowed = (run.model.layers[block]?.window ?? null) !== null;
   guard(piece, T, computed.to);
   const snapshot = run.snapshots.find((s) => s.at === computed.from)?.states;
   const tensor = (value: HostTensor): Feed => ({ kind: 'tensor', tensor: value });
@@ -132,7 +163,7 @@ async function execute(
         return tensor(f32([1, T, carry.width], carry.slice(computed.from, computed.to)));
       }
       case 'kept':
-        return tensor(i64([1], [windowed ? 0 : computed.from]));
+        return tensor(i64([1], [keptBefore(keepsOf(run, input.block, input.state), computed)]));
       case 'state':
         return stateFeed(run, piece, input.block, input.state, snapshot);
       default:
@@ -143,8 +174,14 @@ async function execute(
   const out = await run.model.device.run([{ session: piece.session, feeds, sinks }], signal ? { signal } : {});
   const result = new Map<string, Tensor>();
   for (const [name, value] of piece.graph.outputs)
-    result.set(name, trim(name, value, out[name] as HostTensor, computed, wanted, windowed ? 0 : computed.from));
+    result.set(name, trim(name, value, out[name] as HostTensor, { run, block, computed, wanted }));
   return result;
+}
+
+/** How the rows of a state are kept; of the first when none is named. */
+function keepsOf(run: Run, block: number, name?: string): Keeps {
+  const states = rowStates(run.model.layers[block]);
+  return (states.find((state) => state.name === name) ?? states[0])?.keeps ?? null;
 }
 
 /** kv: the live rows (masked to those before the range); recurrent state: the snapshot, or zeros at the start. */
@@ -163,8 +200,15 @@ function stateFeed(
   return { kind: 'tensor', tensor: f32(dims, known ?? new Float32Array(dims.reduce((n, d) => n * d, 1))) };
 }
 
+interface Trimming {
+  readonly run: Run;
+  readonly block: number;
+  readonly computed: TokenRange;
+  readonly wanted: TokenRange;
+}
+
 /** Drops the batch, the tokens before the range, and cached rows and key columns that hold nothing. */
-function trim(name: string, value: Value, tensor: HostTensor, computed: TokenRange, wanted: TokenRange, kept: number): Tensor {
+function trim(name: string, value: Value, tensor: HostTensor, { run, block, computed, wanted }: Trimming): Tensor {
   const batched = value.shape[0] === 'B';
   const axes = value.shape.slice(batched ? 1 : 0);
   const data = tensor.data instanceof Float32Array ? tensor.data : Float32Array.from(tensor.data as ArrayLike<number>, Number);
@@ -172,21 +216,31 @@ function trim(name: string, value: Value, tensor: HostTensor, computed: TokenRan
   for (const [axis, size] of axes.entries()) {
     if (size === 'T' && wanted.from > computed.from)
       result = sliceAxis(result, axis, wanted.from - computed.from, wanted.to - computed.from);
-    if (typeof size === 'string' && CACHED_ROWS.test(size)) result = sliceAxis(result, axis, 0, kept);
-    if (typeof size === 'string' && KEY_COLUMNS.test(size) && axis === axes.length - 1) {
-      const T = computed.to - computed.from;
+    const rows = typeof size === 'string' ? rowsNamed(size, run, block, computed) : null;
+    if (rows?.of === 'cached') result = sliceAxis(result, axis, 0, rows.kept);
+    if (rows?.of === 'all' && axis === axes.length - 1) {
+      const { kept, fresh } = rows;
       const empty = name.endsWith('.scores') ? Number.NEGATIVE_INFINITY : 0;
       // a probe has a column for every position, a value by the graph's own name only those that were computed
-      const first = VALUE_NAME.test(name) ? 0 : computed.from - kept;
-      result = placeKeys(result, { kept, fresh: T, first, total: first + kept + T, empty });
+      const first = VALUE_NAME.test(name) ? 0 : rows.first;
+      result = placeKeys(result, { kept, fresh, first, total: first + kept + fresh, empty });
     }
   }
   return result;
 }
 
-/** Rows of a kv array with the room for more, and those with the new ones behind them. */
-const CACHED_ROWS = /^C\.[^+]*$/;
-const KEY_COLUMNS = /^S$|^C\..*\+T$/;
+/** What an axis of rows holds: `C.…` the cached ones with the room for more, `C.…+…`, `S` and `S.NAME` those and the new ones behind them. */
+function rowsNamed(size: string, run: Run, block: number, computed: TokenRange) {
+  const [, cached, fresh] = /^(C\.[^+]+)(\+.+)?$/.exec(size) ?? [];
+  const [, named, state] = /^(S)(?:\.(\w+))?$/.exec(size) ?? [];
+  if (cached === undefined && named === undefined) return null;
+  const keeps = cached === undefined ? keepsOf(run, block, state) : keepsOfDim(cached);
+  const kept = keptBefore(keeps, computed);
+  if (cached !== undefined && fresh === undefined) return { of: 'cached', kept } as const;
+  const perToken = typeof keeps !== 'object' || keeps === null || 'chunk' in keeps;
+  const made = perToken ? computed.to - computed.from : rowsKept(keeps, computed.to) - kept;
+  return { of: 'all', kept, fresh: made, first: perToken ? computed.from - kept : 0 } as const;
+}
 
 function guard(piece: Piece, T: number, S: number): void {
   const sizes: Record<string, number> = { B: 1, T, S: S + T };

@@ -174,8 +174,7 @@ export class Run implements Sequence {
         if (input.role === 'carry') return { kind: 'register', name: input.carry };
         if (input.role === 'intervention' || input.role === 'given')
           throw new RangeError(`the generating chain has no ${input.role}`);
-        if (input.role === 'kept')
-          return { kind: 'rows', name: this.stateName(input.block, this.model.rowStates(input.block)[0] as string) };
+        if (input.role === 'kept') return { kind: 'rows', name: this.stateName(input.block, input.state) };
         return { kind: 'state', name: this.stateName(input.block, input.state) };
       }),
       sinks: sinksOf(graph, (output) => {

@@ -1,4 +1,5 @@
 import type { StateSpec } from '../graph/state.js';
+import { forgetsNothing, type Keeps, mostRows, rowsKept } from '../protocol/keeps.js';
 import { f32, i64, type Resident } from './device.js';
 import type { HostTensor } from './elements.js';
 
@@ -46,13 +47,16 @@ class PlainCell implements StateCell {
   }
 }
 
-/** Rows [K,C,E] (or [C,E]: one head) with the first `rows` valid; a sliding window keeps only the newest. */
+/** Rows [K,C,E] (or [C,E]: one head) with the first `rows` valid; a sliding window or a chunk keeps only the newest. */
 class RowCell implements StateCell {
   /** [K], or nothing when the rows have no heads. */
   readonly #outer: readonly number[];
   readonly #heads: number;
   readonly #size: number;
-  readonly #keeps: number;
+  readonly #keeps: Keeps;
+  readonly #most: number;
+  /** Rows ever written. */
+  #seen = 0;
   #capacity = 1;
   #rows = 0;
   #data: Float32Array;
@@ -61,7 +65,8 @@ class RowCell implements StateCell {
     this.#outer = spec.shape.slice(0, -2) as number[];
     this.#heads = this.#outer[0] ?? 1;
     this.#size = spec.shape.at(-1) as number;
-    this.#keeps = spec.keeps ?? Number.POSITIVE_INFINITY;
+    this.#keeps = spec.keeps;
+    this.#most = mostRows(spec.keeps) ?? Number.POSITIVE_INFINITY;
     this.#data = new Float32Array(this.#heads * this.#size);
   }
 
@@ -71,7 +76,8 @@ class RowCell implements StateCell {
   write(given: HostTensor | Resident): void {
     const value = given as HostTensor; // rows are appended here, so they never stay elsewhere
     const added = value.dims.at(-2) as number;
-    const rows = Math.min(this.#rows + added, this.#keeps);
+    this.#seen += added;
+    const rows = forgetsNothing(this.#keeps) ? this.#seen : rowsKept(this.#keeps, this.#seen);
     const fresh = Math.min(added, rows);
     const old = rows - fresh;
     this.#resize(rows, old);
@@ -85,7 +91,7 @@ class RowCell implements StateCell {
 
   /** Makes room for `rows` and moves the newest `old` ones to the front. */
   #resize(rows: number, old: number): void {
-    const capacity = Math.max(Math.min(Math.ceil(rows / ROWS_STEP) * ROWS_STEP, Math.max(this.#keeps, 1)), this.#capacity);
+    const capacity = Math.max(Math.min(Math.ceil(rows / ROWS_STEP) * ROWS_STEP, Math.max(this.#most, 1)), this.#capacity);
     const drop = this.#rows - old;
     if (capacity === this.#capacity && drop === 0) return;
     const data = capacity === this.#capacity ? this.#data : new Float32Array(this.#heads * capacity * this.#size);

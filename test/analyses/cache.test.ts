@@ -71,6 +71,6 @@ test('a slice is what the cache holds for a token, and says so when it holds not
   assert.equal(k.rope, null);
   await assert.rejects(
     slice(view, { layer: 1, kvHead: 1, token: 2 }, quiet),
-    (error) => error instanceof LabError && error.code === 'CACHE_EVICTED' && /begins at token 3/.test(error.message),
+    (error) => error instanceof LabError && error.code === 'CACHE_EVICTED' && /holds tokens 3 to 4/.test(error.message),
   );
 });

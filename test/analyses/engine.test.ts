@@ -69,11 +69,13 @@ for (const family of [
   'gpt_oss',
   'deepseek_v2',
   'deepseek_v3',
+  'megalodon',
+  '../oracles_more/megalodon_odd',
 ])
-  test(`attention pictures of ${family}`, async () => {
+  test(`attention pictures of ${path.basename(family)}`, async () => {
     const { view, oracle, T } = await opened(family);
     for (const { index: layer, attention } of view.layers) {
-      const pattern = oracle.get(`attn.${layer}`);
+      const pattern = oracle.get(`attn.${layer}`) ?? oracle.get(`layer.${layer}.attn`);
       const heads = attention?.heads as number;
       for (let head = 0; head < heads; head++) {
         const whole = { layer, head, queries: [0, T], keys: [0, T], rows: T, cols: T, pool: 'max' } as const;
@@ -109,7 +111,7 @@ for (const family of [
         );
       }
       const { received } = await cache.received(view, { layer }, quiet);
-      const seen = Math.min(T - 1 - 3, (attention?.window ?? T) - 1);
+      const seen = Math.min((attention?.chunk ?? T) - 1 - 3, (attention?.window ?? T) - 1);
       const sum = Array.from({ length: T - 4 }, (_, i) => at(pattern, 0, i + 4, 3)).reduce((a, b) => a + b, 0);
       near(at(received, 0, 3), sum / seen, `received ${layer}`);
     }
@@ -130,7 +132,8 @@ async function checkCell(
   const scaled = found.dot * found.scale;
   near(found.score, found.softcap === null ? scaled : found.softcap * Math.tanh(scaled / found.softcap), what);
   const { query, key } = place;
-  const mask = key > query ? 'causal' : spec?.window && query - key >= spec.window ? 'window' : 'visible';
+  const earlier = spec?.chunk !== undefined && Math.floor(key / spec.chunk) < Math.floor(query / spec.chunk) ? 'chunk' : null;
+  const mask = key > query ? 'causal' : (earlier ?? (spec?.window && query - key >= spec.window ? 'window' : 'visible'));
   assert.equal(found.mask, mask, what);
   near(mask === 'visible' ? Math.exp(found.score - found.logSumExp) : 0, expected, what);
   assert.equal(found.content === null, spec?.rope === null, what);
@@ -177,13 +180,18 @@ for (const [family, name, key, transposed] of [
   ['rwkv4', 'max', 'max', false],
   ['rwkv_pth_v5', 'wkv', 'list', true],
   ['rwkv_pth_v6', 'wkv', 'list', true],
+  ['megalodon', 'cema', 'cema_t', false],
+  ['megalodon', 'tsn_mean', 'tsn_mean_t', false],
+  ['megalodon', 'tsn_var', 'tsn_var_t', false],
+  ['../oracles_more/megalodon_odd', 'cema', 'cema_t', false],
 ] as const)
-  test(`state pictures of ${family} ${name}`, async () => {
+  test(`state pictures of ${path.basename(family)} ${name}`, async () => {
     const { view, oracle, T } = await opened(family);
     const { layers } = await state.overview(view, {}, quiet);
     for (const { layer, states } of layers) {
       const layout = states.find((s) => s.name === name);
-      const expected = oracle.get(key === 'list' ? `statet_list.${3 * layer + 1}` : `statet.${layer}.${key}`) as Tensor;
+      const names = [`statet_list.${3 * layer + 1}`, `statet.${layer}.${key}`, `layer.${layer}.${key}`];
+      const expected = names.map((each) => oracle.get(each)).find((found) => found) as Tensor;
       const size = expected.data.length / T;
       const { rows, cols, groups } = layout as NonNullable<typeof layout>;
       assert.equal(groups * rows * cols, size);
@@ -217,6 +225,30 @@ for (const [family, name, key, transposed] of [
       }
     }
   });
+
+test('cache pictures of a chunk: only its own rows are kept, and none where it ends', async () => {
+  const { view, oracle } = await opened('../oracles_more/megalodon_odd'); // chunks of 7
+  const T = view.ids.length;
+  const { layers } = await cache.overview(view, {}, quiet);
+  for (const { layer, kept, first, rows, chunk, bytes } of layers) {
+    assert.deepEqual([kept, first, chunk, bytes], [T % 7, T - (T % 7), 7, 4 * (T % 7) * 3 * (6 + 14)]);
+    const k = oracle.get(`layer.${layer}.k`) as Tensor;
+    assert.deepEqual(rows, [
+      { name: 'k', size: 6 },
+      { name: 'v', size: 14 },
+    ]);
+    const slice = await cache.slice(view, { layer, kvHead: 2, token: first }, quiet);
+    for (const [e, x] of (slice.rows[0]?.values.data ?? []).entries()) near(x, at(k, 2, first, e), `k ${layer} ${e}`);
+    await assert.rejects(cache.slice(view, { layer, kvHead: 0, token: first - 1 }, quiet), { code: 'CACHE_EVICTED' });
+  }
+  const whole = { ...view, ids: view.ids.slice(0, 28) };
+  assert.deepEqual(
+    (await cache.overview(whole, {}, quiet)).layers.map(({ kept }) => kept),
+    [0, 0, 0],
+  );
+  const { norms } = await cache.map(whole, { layer: 0, state: 'k' }, quiet);
+  assert.deepEqual(norms.shape, [3, 0]);
+});
 
 test('a run longer than a snapshot gives the same states read in pieces as read at once', async () => {
   for (const [family, name] of [

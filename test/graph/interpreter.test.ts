@@ -51,6 +51,18 @@ const places: Readonly<Record<string, readonly string[]>> = {
     'channel_mix.k',
     'resid_mid',
   ],
+  megalodon: [
+    'norm.share',
+    'norm.mean',
+    'mixer.skip',
+    'mixer.y',
+    'attn.q',
+    'attn.k',
+    'attn.v',
+    'attn.pattern',
+    'attn.gate',
+    'resid_mid',
+  ],
   ttt_mlp: ['mixer.q', 'mixer.k', 'mixer.v', 'mixer.eta', 'mixer.rate', 'mixer.y', 'resid_mid'],
 };
 

@@ -100,7 +100,8 @@ export function inputsOf(s: Subject, graph: Graph, given: Readonly<Record<string
           );
         if (value.name === 'past') return exact([1], [sizes.past]);
         if (value.name.endsWith('.kept')) return exact([1], [sizes.kept]);
-        return noise(seed, shape);
+        const values = noise(seed, shape);
+        return /_var\.past$/.test(value.name) ? { shape, data: values.data.map(Math.abs) } : values; // no variance is negative
       };
       return [value.name, given[value.name] ?? make()];
     }),

@@ -181,6 +181,13 @@ const expected: readonly Expected[] = [
     marked: '5',
     message: /hidden_size 192 over num_heads 5 is no even head width/,
   },
+  {
+    model: 'tiny-rwkv7',
+    changes: { model_type: 'megalodon', num_heads: 4, z_dim: 62, value_dim: 64 },
+    code: 'megalodon-parts',
+    marked: '4',
+    message: /z_dim 62 is not a multiple of num_heads 4/,
+  },
 ];
 
 for (const { model = 'tiny-llama', changes, code, severity = 'error', marked, message } of expected) {

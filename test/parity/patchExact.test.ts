@@ -44,6 +44,7 @@ const changes: Readonly<Record<string, readonly string[]>> = {
   mixtral: ['blocks.1.attn.v', 'blocks.1.mlp.out'],
   mamba: ['blocks.0.mixer.decay', 'blocks.1.mixer.conv'],
   rwkv7: ['blocks.0.time_mix.v', 'blocks.1.time_mix.w'],
+  megalodon: ['blocks.0.attn.scores', 'blocks.0.mixer.y', 'blocks.1.attn.pattern', 'blocks.1.norm.mean'],
   ttt_linear: ['blocks.0.mixer.eta', 'blocks.0.mixer.k', 'blocks.1.mixer.y'],
 };
 

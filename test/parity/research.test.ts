@@ -44,7 +44,19 @@ const ttt: Kind = {
   },
 };
 
-for (const { folders, shown } of [ttt])
+const megalodon: Kind = {
+  folders: ['oracles/megalodon', 'oracles_more/megalodon_odd', 'oracles_more/megalodon_half'],
+  shown: {
+    tsn_mean_t: ['state.tsn_mean'],
+    tsn_var_t: ['state.tsn_var'],
+    cema_t: ['state.cema'],
+    attn: ['attn.pattern'],
+    k: ['attn.rot_k'],
+    v: ['attn.v'],
+  },
+};
+
+for (const { folders, shown } of [ttt, megalodon])
   for (const folder of folders)
     test(`${folder} equals the reference`, async () => {
       const { device, model, run } = await open(path.join(fixtures, folder));

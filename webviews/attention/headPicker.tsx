@@ -1,5 +1,6 @@
 import type { LayerSummary } from '../../server/protocol/models.js';
 import { Dropdown } from '../controls/controls.js';
+import { reach } from '../frame/reach.js';
 import { select } from '../frame/selection.js';
 
 interface Props {
@@ -17,9 +18,9 @@ export function HeadPicker({ layers, layer, head }: Props) {
         label="Layer"
         labelled
         value={String(layer)}
-        options={layers.map(({ index, window }) => ({
+        options={layers.map(({ index, window, chunk }) => ({
           value: String(index),
-          text: window === null ? String(index) : `${index} (window ${window})`,
+          text: `${index}${reach(window, chunk)}`,
         }))}
         onChange={(value) => select({ layer: Number(value) })}
       />

@@ -23,6 +23,9 @@ const named = (tokens: readonly TokenInfo[], index: number): string => {
   return token ? `token ${index} “${visibleText(token)}”` : `token ${index}`;
 };
 
+const limit = ({ window, chunk }: CacheLayer): string =>
+  chunk === null ? `window of ${window} tokens` : `chunk of ${chunk} tokens`;
+
 /** Norm of what each KV head keeps for each position, in line with the strip. */
 export function NormMap({ map, state, tokens, layer }: Shared & { readonly map: CacheMap; readonly state: string }) {
   const { first, norms } = map;
@@ -63,7 +66,7 @@ export function NormMap({ map, state, tokens, layer }: Shared & { readonly map: 
       />
       {first > 0 && (
         <p class="note">
-          Positions 0 to {first - 1} left the window of {layer.window} tokens and are no longer kept.
+          Positions 0 to {first - 1} left the {limit(layer)} and are no longer kept.
           <button type="button" class="link" onClick={() => reveal(tokens.length - 1, tokens.length)}>
             Show those that are
           </button>

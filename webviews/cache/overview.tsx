@@ -29,10 +29,11 @@ export function BytesByLayer({ overview, layer, onLayer }: OverviewProps) {
   );
 }
 
-export const kept = ({ kept: positions, first, window }: CacheLayer): string =>
-  window === null
-    ? `${places(positions)}, all kept`
-    : `${places(positions)} in a window of ${window} tokens${first > 0 ? `, from token ${first} on` : ''}`;
+export const kept = ({ kept: positions, first, window, chunk }: CacheLayer): string => {
+  const from = first > 0 ? `, from token ${first} on` : '';
+  if (chunk !== null) return `${places(positions)} of a chunk of ${chunk} tokens${from}`;
+  return window === null ? `${places(positions)}, all kept` : `${places(positions)} in a window of ${window} tokens${from}`;
+};
 
 const places = (count: number): string => `${count} ${count === 1 ? 'position' : 'positions'}`;
 
@@ -40,6 +41,7 @@ const places = (count: number): string => `${count} ${count === 1 ? 'position' :
 export function Budget({ overview, tokens }: { readonly overview: CacheOverview; readonly tokens: number }) {
   const { bytes: used, capacityBytes, bytesPerToken, layers } = overview;
   const windowed = layers.filter(({ window }) => window !== null).length;
+  const chunked = layers.filter(({ chunk }) => chunk !== null).length;
   const share = capacityBytes > 0 ? Math.min(1, used / capacityBytes) : 0;
   return (
     <div class="budget">
@@ -52,6 +54,7 @@ export function Budget({ overview, tokens }: { readonly overview: CacheOverview;
       <span>
         {tokens} {tokens === 1 ? 'token' : 'tokens'} · grows {bytes(bytesPerToken)} a token
         {windowed > 0 && ` · ${windowed} of ${layers.length} layers keep a window only`}
+        {chunked > 0 && ` · ${chunked} of ${layers.length} layers keep a chunk only`}
       </span>
     </div>
   );

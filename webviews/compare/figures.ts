@@ -1,3 +1,4 @@
+import { growth, rowsKept } from '../../server/protocol/keeps.js';
 import type { ModelInfo } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { bytes, compact, count } from '../charts/numbers.js';
@@ -90,8 +91,8 @@ export function memoryOf(
 ): { readonly now: number; readonly perToken: number } {
   let [now, perToken] = [0, 0];
   for (const { bytesFixed, bytesPerToken, keeps } of layers.flatMap(({ state }) => state)) {
-    now += bytesFixed + bytesPerToken * Math.min(tokens, keeps ?? tokens);
-    if (keeps === null || tokens < keeps) perToken += bytesPerToken;
+    now += bytesFixed + bytesPerToken * rowsKept(keeps, tokens);
+    perToken += bytesPerToken * growth(keeps, tokens);
   }
   return { now, perToken };
 }

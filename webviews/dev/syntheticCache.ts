@@ -30,6 +30,7 @@ export function cacheOverview({ tokens, layers, heads, kvHeads, headDim }: Cache
       kept,
       first: tokens - kept,
       window,
+      chunk: null,
       bytes: kept * bytesPerToken,
       bytesPerToken,
     };

@@ -69,6 +69,7 @@ const recurrences: Readonly<Record<Recurrence, string>> = {
   mlstm: 'a matrix LSTM',
   vim: 'a selective state space in both directions',
   ttt_linear: 'a linear model that learns the text while it reads (TTT)',
+  cema: 'a complex moving average',
   ttt_mlp: 'a perceptron that learns the text while it reads (TTT)',
 };
 

@@ -12,6 +12,7 @@ import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { type Loadable, shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
+import { reach } from '../frame/reach.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
 import { TokenStrip } from '../frame/tokenStrip.js';
@@ -159,7 +160,7 @@ const Kept = ({ slice, kvHead, token }: KeptProps) => (
 );
 
 const Gone = ({ token }: { readonly token: number }) => (
-  <p class="note">Token {token} left the window of this layer: what it kept is gone.</p>
+  <p class="note">Token {token} is no longer kept by this layer: what it kept is gone.</p>
 );
 
 interface ControlsProps {
@@ -177,7 +178,7 @@ function Controls({ layers, layer, state }: ControlsProps) {
         value={String(layer.layer)}
         options={layers.map((item) => ({
           value: String(item.layer),
-          text: `${item.layer}${item.window === null ? '' : ` (window ${item.window})`}`,
+          text: `${item.layer}${reach(item.window, item.chunk ?? undefined)}`,
         }))}
         onChange={(value) => select({ layer: Number(value) })}
       />

@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { keepsText } from '../../server/protocol/keeps.js';
 import { attends, type CheckpointSummary, type LayerSummary } from '../../server/protocol/models.js';
 import { bytes, shape } from '../charts/numbers.js';
 import { bytesAt, type LayerRun, runsOf, totalBytesAt } from './memory.js';
@@ -84,7 +85,7 @@ function StateRow({
       <td>{state.name}</td>
       <td>
         {shape(state.shape)}
-        {state.keeps !== null && ` (keeps ${state.keeps})`}
+        {state.keeps !== null && ` (keeps ${keepsText(state.keeps)})`}
       </td>
       <td class="number">{state.bytesFixed > 0 ? bytes(state.bytesFixed) : '–'}</td>
       <td class="number">{state.bytesPerToken > 0 ? bytes(state.bytesPerToken) : '–'}</td>
@@ -94,10 +95,10 @@ function StateRow({
 }
 
 function mixerOf(layer: LayerSummary): string {
-  const { mixer, heads, kvHeads, headDim, window } = layer;
+  const { mixer, heads, kvHeads, headDim, window, chunk } = layer;
   if (!attends(layer)) return heads > 1 ? `${mixer}, ${heads} heads of ${headDim}` : mixer;
   const shared = kvHeads === heads ? '' : `, ${kvHeads} KV heads`;
-  return `${mixer === 'attention' ? '' : `${mixer} and `}attention, ${heads} heads of ${headDim}${shared}${window === null ? '' : `, window ${window}`}`;
+  return `${mixer === 'attention' ? '' : `${mixer} and `}attention, ${heads} heads of ${headDim}${shared}${window === null ? '' : `, window ${window}`}${chunk === undefined ? '' : `, in chunks of ${chunk}`}`;
 }
 
 export const Probes = ({ probes }: { readonly probes: readonly string[] }) =>

@@ -1,8 +1,9 @@
+import { rowsKept } from '../../server/protocol/keeps.js';
 import type { LayerSummary, StateSummary } from '../../server/protocol/models.js';
 
 /** fp32 bytes of one state after `tokens` tokens. */
 export const bytesAt = ({ bytesFixed, bytesPerToken, keeps }: StateSummary, tokens: number): number =>
-  bytesFixed + bytesPerToken * Math.min(tokens, keeps ?? tokens);
+  bytesFixed + bytesPerToken * rowsKept(keeps, tokens);
 
 /** fp32 bytes of all states of all layers after `tokens` tokens. */
 export const totalBytesAt = (layers: readonly LayerSummary[], tokens: number): number =>

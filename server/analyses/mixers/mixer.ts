@@ -64,6 +64,8 @@ export interface Mixer {
   readonly state: string;
   readonly rowName: string;
   readonly colName: string;
+  /** A state of three axes has channels along the first, not heads: they are shown in groups, with the other two along a row. */
+  readonly byChannel?: boolean;
   /** The update in the paper's letters. */
   readonly update: string;
   /** It reads from the last token to the first: the state before a token is that of the token behind it. */

@@ -1,4 +1,5 @@
 import type { Recurrence } from '../../protocol/models.js';
+import { cema } from './cema.js';
 import { deltanet } from './deltanet.js';
 import { mamba } from './mamba.js';
 import { mamba2 } from './mamba2.js';
@@ -24,4 +25,5 @@ export const mixers: Readonly<Record<Recurrence, readonly [Mixer, ...Mixer[]]>> 
   mlstm: [memory, stored],
   ttt_linear: tttLinear,
   ttt_mlp: tttMlp,
+  cema,
 };

@@ -1,6 +1,7 @@
-import type { Value } from '../ir.js';
+import type { Keeps } from '../../protocol/keeps.js';
+import type { Dim, Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
-import { kvState, type StateSpec } from '../state.js';
+import { rowState, type StateSpec } from '../state.js';
 import { type Rope, rotate } from './rope.js';
 
 /** How a layer turns q and k into a pattern: what a person needs to redo a cell by hand. */
@@ -19,13 +20,25 @@ export interface AttentionSpec {
   readonly sinks?: boolean;
   /** False: a query sees the tokens behind it too. */
   readonly causal?: boolean;
+  /** A query sees only its own chunk of so many tokens. */
+  readonly chunk?: number;
+  /** Size of a value, when it is not that of a key. */
+  readonly valueDim?: number;
 }
 
 /** [B,T,n·E] → [B,n,T,E]. */
 export const splitHeads = (g: SegmentBuilder, x: Value, heads: number): Value =>
   g.transpose(g.reshape(x, 0, 0, heads, (x.shape.at(-1) as number) / heads), 0, 2, 1, 3);
 
-export const attentionState = (spec: AttentionSpec): StateSpec[] => kvState(spec.kvHeads, spec.headDim, spec.window);
+/** Old rows that queries to come can see. */
+export const keptBy = ({ window, chunk }: Pick<AttentionSpec, 'window' | 'chunk'>): Keeps =>
+  chunk !== undefined ? { chunk } : window === null ? null : window - 1;
+
+/** Keys after RoPE, and values. */
+export const attentionState = (spec: AttentionSpec): [StateSpec, StateSpec] => [
+  rowState('k', spec.kvHeads, spec.headDim, keptBy(spec)),
+  rowState('v', spec.kvHeads, spec.valueDim ?? spec.headDim, keptBy(spec)),
+];
 
 /** Rows of one kv state: those kept from before this call, [B,K,C,E], and those of the new tokens, [B,K,T,E]. */
 export interface Rows {
@@ -42,10 +55,13 @@ export function attend(g: SegmentBuilder, spec: AttentionSpec, qkv: { q: Value; 
   const v = g.probe('attn.v', qkv.v);
   const q = g.probe('attn.rot_q', turn(g.probe('attn.q', qkv.q)));
   const k = g.probe('attn.rot_k', turn(g.probe('attn.k', qkv.k)));
-  const [kPast, vPast] = (attentionState(spec) as [StateSpec, StateSpec]).map((s) => g.kvPast(s)) as [Value, Value]; // [B,K,C,E]
+  const [keys, values] = attentionState(spec);
+  const [kPast, vPast] = [g.kvPast(keys), g.kvPast(values)]; // [B,K,C,E]
   publish(g, 'k', k);
   publish(g, 'v', v);
-  return joinHeads(g, readRows(g, spec, [{ q, keys: { past: kPast, fresh: k } }], { past: vPast, fresh: v }, qkv.sinks));
+  const hidden = causalMask(g, spec, keys, q);
+  const rows = { past: vPast, fresh: v };
+  return joinHeads(g, readRows(g, spec, { terms: [{ q, keys: { past: kPast, fresh: k } }], rows, hidden, sinks: qkv.sinks }));
 }
 
 /** [B,H,T,E] → the probe `attn.z` [B,T,H,E] → [B,T,H·E]. */
@@ -54,44 +70,52 @@ export function joinHeads(g: SegmentBuilder, z: Value): Value {
   return g.reshape(byToken, 0, 0, (z.shape[1] as number) * (z.shape[3] as number));
 }
 
+/** What is read by which queries. */
+export interface Reading {
+  /** Scores are a sum over terms, each a part of the queries [B,H,T,·] and the keys it meets. */
+  readonly terms: readonly { readonly q: Value; readonly keys: Rows }[];
+  /** The values. */
+  readonly rows: Rows;
+  /** 0 where a query may look, −∞ elsewhere: [T,C+T], or by head. */
+  readonly hidden: Value;
+  /** Scores [H] of a column that takes weight and gives nothing. */
+  readonly sinks?: Value | undefined;
+  /** First part of the probes' names, and the name of the axis of the rows. */
+  readonly as?: { readonly name: string; readonly rows: string };
+}
+
 /**
- * softmax(scale · Σ q kᵀ) v: [B,H,T,E_v]. Scores are a sum over terms, each a part of the queries [B,H,T,·] and the keys it meets. Old and new
- * rows are scored apart and meet in one softmax, so that the KV arrays go in as they are and only new rows come out. `sinks` [H] are scores of
- * a column that takes weight and gives nothing.
+ * softmax(scale · Σ q kᵀ) v: [B,H,T,E_v]. Old and new rows are scored apart and meet in one softmax, so that the KV arrays go in as they are and
+ * only new rows come out.
  */
-export function readRows(
-  g: SegmentBuilder,
-  spec: AttentionSpec,
-  terms: readonly { readonly q: Value; readonly keys: Rows }[],
-  values: Rows,
-  sinks?: Value,
-): Value {
+export function readRows(g: SegmentBuilder, spec: AttentionSpec, { terms, rows, hidden, sinks, as }: Reading): Value {
   const H = spec.heads;
-  const [, K, , E] = values.fresh.shape as [unknown, number, unknown, number];
+  const { name, rows: S } = as ?? { name: 'attn', rows: 'S' };
+  const [, K, , E] = rows.fresh.shape as [unknown, number, unknown, number];
   const grouped = terms.map(({ q, keys }) => {
     const size = q.shape.at(-1) as number;
     return { q: g.op('Reshape', [q, g.ints(0, K, -1, size)], ['B', K, 'G·T', size]), keys };
   });
   const score = (part: keyof Rows) =>
     grouped.map(({ q, keys }) => g.matmul(q, keys[part], { transB: true, alpha: spec.scale })).reduce((a, b) => g.add(a, b));
-  const T = g.tokenCount(values.fresh, 2);
-  const scores = reshapeTo(g, g.concat([score('past'), score('fresh')], -1), [0, H, T, -1], ['B', H, 'T', 'S']);
+  const T = g.tokenCount(terms[0]?.q as Value, 2);
+  const scores = reshapeTo(g, g.concat([score('past'), score('fresh')], -1), [0, H, T, -1], ['B', H, 'T', S]);
   const capped = spec.softcap === null ? scores : g.mul(g.tanh(g.div(scores, spec.softcap)), spec.softcap);
-  const hidden = mask(g, spec.window, values.past, T);
   // an intervention acts before the mask: scaling −∞ by 0 would give NaN
-  const masked = g.touched('attn.scores')
-    ? g.add(g.probe('attn.scores', capped), hidden)
-    : g.probe('attn.scores', g.add(capped, hidden)); // [B,H,T,S]
-  const pattern = g.probe('attn.pattern', sinks ? softmaxWithSinks(g, masked, sinks, T) : g.softmax(masked)); // [B,H,T,S]
+  const masked = g.touched(`${name}.scores`)
+    ? g.add(g.probe(`${name}.scores`, capped), hidden)
+    : g.probe(`${name}.scores`, { ...g.add(capped, hidden), shape: scores.shape }); // [B,H,T,S]
+  const pattern = g.probe(`${name}.pattern`, sinks ? softmaxWithSinks(g, masked, sinks, T) : g.softmax(masked)); // [B,H,T,S]
 
-  const C = g.unsqueeze(g.size(values.past, 2), 0);
-  const part = (from: Value, to: Value, size: Value, name: string) => {
-    const columns = g.op('Slice', [pattern, from, to, g.ints(3)], ['B', H, 'T', name]);
-    return reshapeTo(g, columns, [0, K, -1, size], ['B', K, 'G·T', name]);
+  const C = g.unsqueeze(g.size(rows.past, 2), 0);
+  const queries = g.mul(T, H / K);
+  const part = (from: Value, to: Value, like: Value) => {
+    const columns = g.op('Slice', [pattern, from, to, g.ints(3)], ['B', H, 'T', like.shape[2] as Dim]);
+    return reshapeTo(g, columns, [0, K, queries, 0], ['B', K, 'G·T', like.shape[2] as Dim]);
   };
-  const old = part(g.ints(0), C, C, values.past.shape[2] as string);
-  const fresh = part(C, g.ints(Number.MAX_SAFE_INTEGER), T, 'T');
-  const z = g.add(g.matmul(old, values.past), g.matmul(fresh, values.fresh)); // [B,K,G·T,E]
+  const old = part(g.ints(0), C, rows.past);
+  const fresh = part(C, g.ints(Number.MAX_SAFE_INTEGER), rows.fresh);
+  const z = g.add(g.matmul(old, rows.past), g.matmul(fresh, rows.fresh)); // [B,K,G·T,E]
   return g.op('Reshape', [z, g.ints(0, H, -1, E)], ['B', H, 'T', E]);
 }
 
@@ -100,7 +124,7 @@ function softmaxWithSinks(g: SegmentBuilder, scores: Value, sinks: Value, T: Val
   const H = scores.shape[1] as number;
   const size = g.concat([g.ints(1, H), T, g.ints(1)], 0);
   const column = g.op('Expand', [g.reshape(sinks, 1, H, 1, 1), size], ['B', H, 'T', 1]);
-  return g.slice(g.softmax(g.concat([scores, column], -1)), -1, 0, -1, 'S');
+  return g.slice(g.softmax(g.concat([scores, column], -1)), -1, 0, -1, scores.shape[3]);
 }
 
 /** New rows of a kv state, which the probe `state.NAME` shows. */
@@ -109,17 +133,24 @@ export function publish(g: SegmentBuilder, name: string, rows: Value): void {
   g.observe(`state.${name}`, () => g.op('Identity', [rows], rows.shape));
 }
 
-/** 0 where a query may look, −∞ elsewhere: [T, C+T]. Column j < C holds position past − kept + j, valid for j < kept. */
-function mask(g: SegmentBuilder, window: number | null, kPast: Value, T: Value): Value {
-  const scope = g.kept;
-  return g.memo(`mask.${scope.name}.${window}`, () => {
-    const fresh = g.memo('positions', () => g.add(g.range(g.squeeze(T, 0), 'T'), g.past)); // [T]
-    const column = g.range(g.size(kPast, 2), kPast.shape[2] as string); // [C]
+/**
+ * 0 where a query [B,H,T,E] may look, −∞ elsewhere: [T, C+T], within its window or chunk. Column j < C holds the row of position past − kept + j,
+ * valid for j < kept.
+ */
+export function causalMask(g: SegmentBuilder, spec: Pick<AttentionSpec, 'window' | 'chunk'>, state: StateSpec, q: Value): Value {
+  const kept = g.kept(state);
+  const { window, chunk } = spec;
+  return g.memo(`mask.${kept.name}.${window}.${chunk}`, () => {
+    const past = g.kvPast(state);
+    const fresh = g.positions(q, 2); // [T]
+    const column = g.range(g.size(past, past.shape.length - 2), past.shape.at(-2) as string); // [C]
     const query = g.unsqueeze(fresh, 1); // [T,1]
-    const near = (key: Value, ok: Value) =>
-      window === null ? ok : g.and(ok, g.less(g.sub(query, key), g.constant(BigInt64Array.of(BigInt(window)), [])));
-    const old = g.add(column, g.sub(g.past, scope));
-    const oldOk = near(old, g.and(g.less(column, scope), g.lessOrEqual(old, query))); // [T,C]
+    const near = (key: Value, ok: Value): Value => {
+      if (chunk !== undefined) return g.and(ok, g.lessOrEqual(g.sub(query, g.mod(query, chunk)), key));
+      return window === null ? ok : g.and(ok, g.less(g.sub(query, key), g.constant(BigInt64Array.of(BigInt(window)), [])));
+    };
+    const old = g.add(column, g.sub(g.past, kept));
+    const oldOk = near(old, g.and(g.less(column, kept), g.lessOrEqual(old, query))); // [T,C]
     const freshOk = near(fresh, g.lessOrEqual(fresh, query)); // [T,T]
     return g.where(g.concat([oldOk, freshOk], 1), g.constant(0), g.constant(Number.NEGATIVE_INFINITY));
   });

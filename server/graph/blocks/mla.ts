@@ -1,7 +1,7 @@
 import type { Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 import { latentState, type StateSpec } from '../state.js';
-import { type AttentionSpec, joinHeads, publish, readRows } from './attention.js';
+import { type AttentionSpec, causalMask, joinHeads, publish, readRows } from './attention.js';
 import { type Rope, rotate } from './rope.js';
 
 /** E = E_nope + E_rope is the size of a head's q and k; the rest of what a latent attention is made of. */
@@ -44,7 +44,8 @@ export function latentAttention(g: SegmentBuilder, spec: LatentSpec, x: { q: Val
     { q: g.matmul(qNope, upK), keys: latents }, // q W_UK · c_kv
     { q: qPe, keys: turned },
   ];
-  return joinHeads(g, g.matmul(readRows(g, spec, terms, latents), upV, { transB: true })); // [B,H,T,R] · [H,E_v,R]ᵀ
+  const hidden = causalMask(g, spec, latentStates(spec)[0] as StateSpec, q);
+  return joinHeads(g, g.matmul(readRows(g, spec, { terms, rows: latents, hidden }), upV, { transB: true })); // [B,H,T,R] · [H,E_v,R]ᵀ
 }
 
 /** What each head's keys and values would be: to look at, nothing passes through them. */

@@ -72,8 +72,8 @@ export const fastWeights: readonly Concept[] = [
   probe('mixer.v', 'Value of the recurrence', 'What is stored under the key, head by head: [T, H, E].'),
   probe(
     'mixer.eta',
-    'Inner learning rate η',
-    'How strongly each head learns from the token: [T, H].',
+    'Learning rate η, or readout',
+    'TTT: how strongly each head learns from the token, [T, H]. Megalodon: with what each average is read, [D, N, 2].',
     'η = base · σ(w·x + c) / d',
   ),
   probe(

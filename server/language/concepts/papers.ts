@@ -28,6 +28,10 @@ export const papers = {
   rwkv4: paper('Peng et al. 2023, RWKV: Reinventing RNNs for the Transformer Era', '2305.13048'),
   rwkv6: paper('Peng et al. 2024, Eagle and Finch: RWKV with Matrix-Valued States and Dynamic Recurrence', '2404.05892'),
   rwkv7: paper('Peng et al. 2025, RWKV-7 "Goose" with Expressive Dynamic State Evolution', '2503.14456'),
+  megalodon: paper(
+    'Ma et al. 2024, Megalodon: Efficient LLM Pretraining and Inference with Unlimited Context Length',
+    '2404.08801',
+  ),
   ttt: paper('Sun et al. 2024, Learning to (Learn at Test Time): RNNs with Expressive Hidden States', '2407.04620'),
   deltaNet: paper('Schlag et al. 2021, Linear Transformers Are Secretly Fast Weight Programmers', '2102.11174'),
   rope: paper('Su et al. 2021, RoFormer: Enhanced Transformer with Rotary Position Embedding', '2104.09864'),

@@ -81,8 +81,8 @@ export const recurrentConfig: readonly Concept[] = [
   {
     kind: 'config',
     names: ['chunk_size', 'mamba_chunk_size'],
-    title: 'Chunk of the scan',
-    what: 'Mamba-2 computes within chunks of this many tokens by matrix products and passes states between chunks. The result does not depend on it.',
+    title: 'Chunk of the scan, or of attention',
+    what: 'Mamba-2 computes within chunks of this many tokens by matrix products and passes states between chunks: the result does not depend on it. In Megalodon a query sees only the keys of its own chunk.',
     paper: papers.mamba2,
   },
   {

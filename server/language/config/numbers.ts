@@ -15,7 +15,17 @@ const COUNTS = new Set([
     'sliding_window',
   ],
   ...['state_size', 'conv_kernel', 'expand', 'num_heads', 'n_groups', 'num_local_experts', 'num_experts', 'n_routed_experts'],
-  ...['num_experts_per_tok', 'kv_lora_rank', 'original_max_position_embeddings', 'attention_hidden_size', 'mini_batch_size'],
+  ...[
+    'num_experts_per_tok',
+    'kv_lora_rank',
+    'original_max_position_embeddings',
+    'attention_hidden_size',
+    'mini_batch_size',
+    'chunk_size',
+    'z_dim',
+    'value_dim',
+    'cema_ndim',
+  ],
 ]);
 /** Keys that must be above zero, whole or not. */
 const POSITIVE = new Set([

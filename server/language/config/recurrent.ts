@@ -61,6 +61,21 @@ function tttHeads(config: ConfigDocument): readonly Issue[] {
   return config.issue([heads.key], 'error', 'ttt-heads', message);
 }
 
-/** Contradictions in configs of Mamba, RWKV and TTT. */
+function megalodonParts(config: ConfigDocument): readonly Issue[] {
+  if (!isFamily(config, /^megalodon$|^Megalodon/)) return [];
+  const divides = (whole: readonly string[], parts: readonly string[]): readonly Issue[] => {
+    const [total, part] = [config.size(...whole), config.size(...parts)];
+    if (!total || !part || total.value % part.value === 0) return [];
+    const message = `${total.key} ${total.value} is not a multiple of ${part.key} ${part.value}.`;
+    return config.issue([part.key], 'error', 'megalodon-parts', message);
+  };
+  return [
+    ...divides(['z_dim'], ['num_heads']),
+    ...divides(['value_dim'], ['num_heads']),
+    ...divides(['hidden_size'], ['num_groups', 'norm_num_groups']),
+  ];
+}
+
+/** Contradictions in configs of Mamba, RWKV, TTT and Megalodon. */
 export const checkRecurrent = (config: ConfigDocument): readonly Issue[] =>
-  [mambaWidth, mamba2Heads, stepRank, rwkvHeads, tttHeads].flatMap((check) => check(config));
+  [mambaWidth, mamba2Heads, stepRank, rwkvHeads, tttHeads, megalodonParts].flatMap((check) => check(config));
