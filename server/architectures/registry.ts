@@ -23,6 +23,7 @@ import { mamba2 } from './mamba2.js';
 import { megalodon } from './megalodon.js';
 import { mistral } from './mistral.js';
 import { mixtral } from './mixtral.js';
+import { nsa } from './nsa.js';
 import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
@@ -73,6 +74,7 @@ export const architectures: readonly Architecture[] = [
   tttLinear,
   tttMlp,
   megalodon,
+  nsa,
 ];
 
 const unsupported = (name: string) =>

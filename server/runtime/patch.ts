@@ -88,7 +88,7 @@ function program(run: Run, pieces: readonly Piece[], changes: readonly Intervent
 }
 
 /** Probes whose last axis are the keys. */
-const onKeys = (probe: string) => /\.attn\.(scores|pattern)$/.test(probe);
+const onKeys = (probe: string) => /\.attn\.(\w+\.)?(scores|pattern)$/.test(probe);
 
 /** One column more in front of T: that of the masked row which a kv array without rows has. */
 function withEmptyColumn({ shape, data }: Tensor, part: 'scale' | 'shift'): Tensor {

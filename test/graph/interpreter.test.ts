@@ -63,6 +63,17 @@ const places: Readonly<Record<string, readonly string[]>> = {
     'attn.gate',
     'resid_mid',
   ],
+  nsa: [
+    'attn.q',
+    'attn.rot_q',
+    'attn.cmp.scores',
+    'attn.slc.k',
+    'attn.slc.pattern',
+    'attn.win.v',
+    'attn.win.z',
+    'attn.gates',
+    'attn.z',
+  ],
   ttt_mlp: ['mixer.q', 'mixer.k', 'mixer.v', 'mixer.eta', 'mixer.rate', 'mixer.y', 'resid_mid'],
 };
 

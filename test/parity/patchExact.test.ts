@@ -33,7 +33,7 @@ function exactLogits(s: Subject, ids: readonly number[], name: string, change: {
 /** With a batch axis, and before the keys of a pattern the column of the empty row, where any change must be without effect. */
 function batched({ shape, data }: Exact, name: string): Exact {
   const width = shape.at(-1) as number;
-  if (!/attn\.(pattern|scores)$/.test(name) || width === 1) return { shape: [1, ...shape], data };
+  if (!/attn\.(\w+\.)?(pattern|scores)$/.test(name) || width === 1) return { shape: [1, ...shape], data };
   const rows = Array.from({ length: data.length / width }, (_, row) => [7, ...data.subarray(row * width, (row + 1) * width)]);
   return exact([1, ...shape.slice(0, -1), width + 1], rows.flat());
 }
@@ -45,6 +45,13 @@ const changes: Readonly<Record<string, readonly string[]>> = {
   mamba: ['blocks.0.mixer.decay', 'blocks.1.mixer.conv'],
   rwkv7: ['blocks.0.time_mix.v', 'blocks.1.time_mix.w'],
   megalodon: ['blocks.0.attn.scores', 'blocks.0.mixer.y', 'blocks.1.attn.pattern', 'blocks.1.norm.mean'],
+  nsa: [
+    'blocks.0.attn.cmp.pattern',
+    'blocks.0.attn.importance',
+    'blocks.1.attn.win.scores',
+    'blocks.1.attn.gates',
+    'blocks.0.attn.slc.v',
+  ],
   ttt_linear: ['blocks.0.mixer.eta', 'blocks.0.mixer.k', 'blocks.1.mixer.y'],
 };
 

@@ -56,7 +56,23 @@ const megalodon: Kind = {
   },
 };
 
-for (const { folders, shown } of [ttt, megalodon])
+const nsa: Kind = {
+  folders: ['oracles/nsa', 'oracles_more/nsa_odd', 'oracles_more/nsa_wide'],
+  shown: {
+    attn_cmp: ['attn.cmp.pattern'],
+    attn_slc: ['attn.slc.pattern'],
+    attn_win: ['attn.win.pattern'],
+    gates: ['attn.gates', swapped],
+    importance: ['attn.importance'],
+    selected: ['attn.selected'],
+    k_cmp: ['state.k_cmp'],
+    v_cmp: ['state.v_cmp'],
+    k_slc: ['state.k_slc'],
+    k_win: ['attn.win.rot_k'],
+  },
+};
+
+for (const { folders, shown } of [ttt, megalodon, nsa])
   for (const folder of folders)
     test(`${folder} equals the reference`, async () => {
       const { device, model, run } = await open(path.join(fixtures, folder));

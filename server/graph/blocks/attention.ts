@@ -60,8 +60,8 @@ export function attend(g: SegmentBuilder, spec: AttentionSpec, qkv: { q: Value; 
   publish(g, 'k', k);
   publish(g, 'v', v);
   const hidden = causalMask(g, spec, keys, q);
-  const rows = { past: vPast, fresh: v };
-  return joinHeads(g, readRows(g, spec, { terms: [{ q, keys: { past: kPast, fresh: k } }], rows, hidden, sinks: qkv.sinks }));
+  const terms = [{ q, keys: { past: kPast, fresh: k } }];
+  return joinHeads(g, readRows(g, spec, { terms, rows: { past: vPast, fresh: v }, hidden, sinks: qkv.sinks }).z);
 }
 
 /** [B,H,T,E] → the probe `attn.z` [B,T,H,E] → [B,T,H·E]. */
@@ -85,10 +85,14 @@ export interface Reading {
 }
 
 /**
- * softmax(scale · Σ q kᵀ) v: [B,H,T,E_v]. Old and new rows are scored apart and meet in one softmax, so that the KV arrays go in as they are and
+ * z = softmax(scale · Σ q kᵀ) v: [B,H,T,E_v], and the pattern [B,H,T,S]. Old and new rows are scored apart and meet in one softmax, so that the KV arrays go in as they are and
  * only new rows come out.
  */
-export function readRows(g: SegmentBuilder, spec: AttentionSpec, { terms, rows, hidden, sinks, as }: Reading): Value {
+export function readRows(
+  g: SegmentBuilder,
+  spec: Pick<AttentionSpec, 'heads' | 'scale' | 'softcap'>,
+  { terms, rows, hidden, sinks, as }: Reading,
+): { readonly z: Value; readonly pattern: Value } {
   const H = spec.heads;
   const { name, rows: S } = as ?? { name: 'attn', rows: 'S' };
   const [, K, , E] = rows.fresh.shape as [unknown, number, unknown, number];
@@ -116,7 +120,7 @@ export function readRows(g: SegmentBuilder, spec: AttentionSpec, { terms, rows, 
   const old = part(g.ints(0), C, rows.past);
   const fresh = part(C, g.ints(Number.MAX_SAFE_INTEGER), rows.fresh);
   const z = g.add(g.matmul(old, rows.past), g.matmul(fresh, rows.fresh)); // [B,K,G·T,E]
-  return g.op('Reshape', [z, g.ints(0, H, -1, E)], ['B', H, 'T', E]);
+  return { z: g.op('Reshape', [z, g.ints(0, H, -1, E)], ['B', H, 'T', E]), pattern };
 }
 
 /** One more column, dropped behind the softmax: rows sum to less than 1. */
@@ -157,7 +161,7 @@ export function causalMask(g: SegmentBuilder, spec: Pick<AttentionSpec, 'window'
 }
 
 /** Reshape with sizes known only at run time: a Value is an i64 [1]. */
-function reshapeTo(g: SegmentBuilder, x: Value, to: readonly (number | Value)[], shape: Value['shape']): Value {
+export function reshapeTo(g: SegmentBuilder, x: Value, to: readonly (number | Value)[], shape: Value['shape']): Value {
   const sizes = to.map((size) => (typeof size === 'number' ? g.ints(size) : size));
   return g.op('Reshape', [x, g.concat(sizes, 0)], shape);
 }

@@ -45,7 +45,7 @@ export function latentAttention(g: SegmentBuilder, spec: LatentSpec, x: { q: Val
     { q: qPe, keys: turned },
   ];
   const hidden = causalMask(g, spec, latentStates(spec)[0] as StateSpec, q);
-  return joinHeads(g, g.matmul(readRows(g, spec, { terms, rows: latents, hidden }), upV, { transB: true })); // [B,H,T,R] · [H,E_v,R]ᵀ
+  return joinHeads(g, g.matmul(readRows(g, spec, { terms, rows: latents, hidden }).z, upV, { transB: true })); // [B,H,T,R] · [H,E_v,R]ᵀ
 }
 
 /** What each head's keys and values would be: to look at, nothing passes through them. */
