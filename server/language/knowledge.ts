@@ -10,6 +10,7 @@ import { probes } from './concepts/probes.js';
 import { recurrentConfig } from './concepts/recurrentConfig.js';
 import { recurrentModules } from './concepts/recurrentModules.js';
 import { sizes } from './concepts/sizes.js';
+import { sparseAttention } from './concepts/sparseAttention.js';
 
 /** Everything the hovers know. */
 export const concepts: readonly Concept[] = [
@@ -24,6 +25,7 @@ export const concepts: readonly Concept[] = [
   ...families,
   ...fastWeights,
   ...megalodon,
+  ...sparseAttention,
 ];
 
 const byName = new Map<string, Concept>();

@@ -32,6 +32,7 @@ export const papers = {
     'Ma et al. 2024, Megalodon: Efficient LLM Pretraining and Inference with Unlimited Context Length',
     '2404.08801',
   ),
+  nsa: paper('Yuan et al. 2025, Native Sparse Attention: Hardware-Aligned and Natively Trainable Sparse Attention', '2502.11089'),
   ttt: paper('Sun et al. 2024, Learning to (Learn at Test Time): RNNs with Expressive Hidden States', '2407.04620'),
   deltaNet: paper('Schlag et al. 2021, Linear Transformers Are Secretly Fast Weight Programmers', '2102.11174'),
   rope: paper('Su et al. 2021, RoFormer: Enhanced Transformer with Rotary Position Embedding', '2104.09864'),
