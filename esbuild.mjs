@@ -50,7 +50,7 @@ const server = {
   // Its main file is UMD, whose inner requires a bundler does not see.
   alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   // Bundled CommonJS packages still call require for Node's own modules.
-  banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" },
+  banner: { js: "import { createRequire as requireFor } from 'node:module';\nconst require = requireFor(import.meta.url);" },
 };
 
 /** @type {import('esbuild').BuildOptions} */

@@ -4,6 +4,10 @@ import type { Views } from './views.js';
 
 export const CHECKPOINT_EDITOR = 'modelLab.checkpoint';
 
+/** A file in the checkpoint editor, held against another: the query of its URI says which. */
+export const compared = (file: string, other: string): vscode.Uri =>
+  vscode.Uri.file(file).with({ query: encodeURIComponent(other) });
+
 /** Read-only editor of weight files and model folders: the server reads the header only, never the whole file. */
 export function registerCheckpointEditor(views: Views): vscode.Disposable {
   const provider: vscode.CustomReadonlyEditorProvider = {
@@ -13,13 +17,15 @@ export function registerCheckpointEditor(views: Views): vscode.Disposable {
         panel.webview.html = '<p>Model Lab reads weights from local files only; this one is on a virtual file system.</p>';
         return;
       }
-      let shown = views.show(panel.webview, 'checkpoint', path.basename(uri.fsPath), uri.fsPath);
+      const other = uri.query === '' ? null : decodeURIComponent(uri.query);
+      const show = () => views.show(panel.webview, 'checkpoint', path.basename(uri.fsPath), uri.fsPath, other);
+      let shown = show();
       const watcher = vscode.workspace.createFileSystemWatcher(
         new vscode.RelativePattern(vscode.Uri.joinPath(uri, '..'), path.basename(uri.fsPath)),
       );
       const again = () => {
         shown.dispose();
-        shown = views.show(panel.webview, 'checkpoint', path.basename(uri.fsPath), uri.fsPath);
+        shown = show();
       };
       watcher.onDidChange(again);
       watcher.onDidCreate(again);

@@ -36,8 +36,14 @@ export class Views {
     return { light: media('tab-light.svg'), dark: media('tab-dark.svg') };
   }
 
-  /** Until disposed. `path` is the file of a custom editor. */
-  show(webview: vscode.Webview, view: string, title: string, path: string | null = null): vscode.Disposable {
+  /** Until disposed. `path` is the file of a custom editor, `compareWith` another to hold it against. */
+  show(
+    webview: vscode.Webview,
+    view: string,
+    title: string,
+    path: string | null = null,
+    compareWith: string | null = null,
+  ): vscode.Disposable {
     const { root, relay, server, selection, documents, embedded } = this.#options;
     const attached = relay.attach(webview);
     const followed = view === FOLLOWS_EDITOR ? followEditor(webview, documents) : attached;
@@ -50,6 +56,7 @@ export class Views {
       embedded,
       folders: workspaceFolders(),
       path,
+      compareWith,
       prices: prices(),
     };
     webview.options = this.webviewOptions;

@@ -31,8 +31,9 @@ export const weightHandlers = (lab: Lab): Pick<Handlers, WeightMethod> => ({
   'weights/product': ({ run, ...request }, context) => {
     const { model, tokenizer, info } = lab.runs.get(run).model;
     if (!(model instanceof LanguageModel)) throw notOurs(info.name);
-    const text = (id: number) => (tokenizer ?? idSpeller).text(id);
-    return matrixProduct(model.blocks, lab.runs.view(run), request, text, context);
+    const speller = tokenizer ?? idSpeller;
+    const word = (id: number) => ({ text: speller.text(id), bytes: [...speller.bytes(id)] });
+    return matrixProduct(model.blocks, lab.runs.view(run), request, word, context);
   },
   'weights/diff': async ({ a, b }, context) => diff(await openCheckpoint(a), await openCheckpoint(b), context),
   'weights/diffTensor': async ({ a, b, tensor, ...grid }, context) =>

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ModelInfo } from '../../server/protocol/models.js';
-import { CHECKPOINT_EDITOR } from '../checkpointEditor.js';
+import { CHECKPOINT_EDITOR, compared } from '../checkpointEditor.js';
 import type { Lab } from '../lab.js';
 import { pickModel } from '../pickModel.js';
 import { withSteps } from '../progress.js';
@@ -58,4 +58,12 @@ async function pickOpen(models: readonly ModelInfo[]): Promise<ModelInfo | undef
 export async function inspectCommand(lab: Lab, argument: unknown): Promise<void> {
   const file = await chooseModel(lab, pathOf(argument), 'Inspect a model');
   if (file !== null) await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(file), CHECKPOINT_EDITOR);
+}
+
+/** Two files chosen in the Explorer, or one and another that is picked. */
+export async function compareCheckpointsCommand(lab: Lab, argument: unknown, selected: unknown): Promise<void> {
+  const [first = pathOf(argument), second = null] = Array.isArray(selected) && selected.length === 2 ? selected.map(pathOf) : [];
+  const a = await chooseModel(lab, first, 'Compare which checkpoint?');
+  const b = a === null ? null : await chooseModel(lab, second, `Compare ${path.basename(a)} with`);
+  if (a !== null && b !== null) await vscode.commands.executeCommand('vscode.openWith', compared(a, b), CHECKPOINT_EDITOR);
 }

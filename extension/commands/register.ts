@@ -3,7 +3,7 @@ import { showError } from '../errors.js';
 import type { Lab } from '../lab.js';
 import { INSPECTORS } from '../messages.js';
 import { Doctor } from './doctor.js';
-import { inspectCommand, openModelCommand, unloadModelCommand } from './models.js';
+import { compareCheckpointsCommand, inspectCommand, openModelCommand, unloadModelCommand } from './models.js';
 import { promptCommand, promptEmbeddedCommand, promptSelectionCommand, runPathCommand } from './prompt.js';
 import {
   copyCommandCommand,
@@ -18,7 +18,8 @@ import { TokenBoundaries } from './tokens.js';
 
 const WALKTHROUGH = 'model-lab.model-lab#modelLab.start';
 
-type Command = (lab: Lab, argument: unknown) => unknown;
+/** `selected`: everything chosen in the Explorer. */
+type Command = (lab: Lab, argument: unknown, selected: unknown) => unknown;
 
 /** All commands by the part of their id after `modelLab.`; what they throw is shown to the person. */
 export function registerCommands(lab: Lab): vscode.Disposable {
@@ -29,6 +30,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     loadModel: openModelCommand,
     unloadModel: unloadModelCommand,
     inspectPath: inspectCommand,
+    compareCheckpoints: compareCheckpointsCommand,
     runPath: runPathCommand,
     promptModel: promptCommand,
     promptSelection: promptSelectionCommand,
@@ -55,9 +57,9 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     ),
   };
   const registrations = Object.entries(commands).map(([id, command]) =>
-    vscode.commands.registerCommand(`modelLab.${id}`, async (argument: unknown) => {
+    vscode.commands.registerCommand(`modelLab.${id}`, async (argument: unknown, selected: unknown) => {
       try {
-        return await command(lab, argument);
+        return await command(lab, argument, selected);
       } catch (error) {
         lab.log.error(error instanceof Error ? error : String(error));
         void showError(error);

@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import type { AnalysisContext } from './analysis.js';
 import { checkIndex, provenance } from './subject.js';
 import { atEase, readMatrix } from './weightMatrix.js';
-import { vocabularyOf } from './weightVocabulary.js';
+import { vocabularyOf, type Word } from './weightVocabulary.js';
 
 /** Shorter side up to which every direction is computed, and how many of the largest beyond. */
 const LIMIT = 1024;
@@ -79,7 +79,7 @@ export async function matrixProduct(
   model: Model,
   view: RunView,
   { tensor, token, directions }: ProductRequest,
-  text: (id: number) => string,
+  word: Word,
   { signal, progress }: AnalysisContext,
 ): Promise<MatrixProduct> {
   const started = performance.now();
@@ -93,7 +93,7 @@ export async function matrixProduct(
   const found = await atEase(svd(matrix, rows, cols, { directions: true, limit: LIMIT, top: TOP }), signal, report);
   const acting = act(found, rows, cols, x, y);
   const told = acting.order.slice(0, directions);
-  const words = await vocabularyOf(model, { rows, cols, u: told.map(acting.u), v: told.map(acting.v) }, text, signal);
+  const words = await vocabularyOf(model, { rows, cols, u: told.map(acting.u), v: told.map(acting.v) }, word, signal);
   const again = found.complete ? acting.sum() : product(matrix, rows, cols, x);
   return {
     rows,

@@ -8,6 +8,9 @@ import { eachSlab, entryOf } from './weightMatrix.js';
 /** Tokens told of a direction. */
 const WORDS = 8;
 
+/** How a token is spelled. */
+export type Word = (id: number) => { readonly text: string; readonly bytes: readonly number[] };
+
 interface Directions {
   readonly rows: number;
   readonly cols: number;
@@ -30,7 +33,7 @@ export interface Words {
 export async function vocabularyOf(
   { bound, checkpoint }: Model,
   { rows, cols, u, v }: Directions,
-  text: (id: number) => string,
+  word: Word,
   signal: AbortSignal,
 ): Promise<Words> {
   const { layers: L, vocab, dModel: D } = bound.config;
@@ -39,7 +42,7 @@ export async function vocabularyOf(
     const names = [...graph.weights.values()].map(({ tensor }) => tensor);
     return names.find((name) => entryOf(checkpoint, name).shape.join() === [vocab, D].join()) ?? null;
   };
-  const told = (all: readonly Float64Array[]) => all.map((scores) => best(scores, text));
+  const told = (all: readonly Float64Array[]) => all.map((scores) => best(scores, word));
   const [embedding, unembedding] = [cols === D ? table(0, true) : null, rows === D ? table(L, false) : null];
   return {
     reads: embedding === null ? null : told(await scores(checkpoint, embedding, v, signal)),
@@ -77,8 +80,8 @@ async function scores(
   return all;
 }
 
-const best = (scores: Float64Array, text: (id: number) => string): VocabularyScore[] =>
+const best = (scores: Float64Array, word: Word): VocabularyScore[] =>
   [...scores.keys()]
     .sort((i, j) => (scores[j] as number) - (scores[i] as number))
     .slice(0, WORDS)
-    .map((id) => ({ id, text: text(id), score: scores[id] as number }));
+    .map((id) => ({ id, ...word(id), score: scores[id] as number }));

@@ -71,6 +71,8 @@ export interface Boot {
   readonly folders: readonly string[];
   /** Set for the custom editor of one file. */
   readonly path: string | null;
+  /** The checkpoint that the file of a custom editor is to be compared with. */
+  readonly compareWith: string | null;
   readonly prices: Prices;
 }
 

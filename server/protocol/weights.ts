@@ -73,6 +73,8 @@ export interface Quantisation {
 export interface VocabularyScore {
   readonly id: number;
   readonly text: string;
+  /** For a token that is no text by itself. */
+  readonly bytes: readonly number[];
   readonly score: number;
 }
 

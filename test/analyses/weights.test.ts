@@ -144,6 +144,8 @@ test('formats are compared by canonical names', async () => {
   assert.ok((q?.relative as number) > 1e-3 && (q?.relative as number) < 1e-2);
 });
 
+const word = (id: number) => ({ text: String(id), bytes: [] });
+
 /** Matrices of every kind: [out, in] and [in, out], fused, of a recurrence, of the head. */
 const products: Readonly<Record<string, readonly string[]>> = {
   llama: ['model.layers.1.self_attn.q_proj.weight', 'model.layers.0.mlp.down_proj.weight', 'lm_head.weight'],
@@ -163,7 +165,7 @@ for (const [family, names] of Object.entries(products))
       probes: run.probes.bind(run),
     } as unknown as RunView;
     for (const tensor of names) {
-      const found = await matrixProduct(model, view, { tensor, token: 4, directions: 5 }, String, alone);
+      const found = await matrixProduct(model, view, { tensor, token: 4, directions: 5 }, word, alone);
       assert.ok(found.complete);
       assert.ok(found.identity.error < 1e-5 * Math.max(1, found.identity.magnitude), `${tensor}: ${found.identity.error}`);
       assert.ok(found.identity.magnitude > 1e-6, `${tensor} gives something`);
@@ -198,7 +200,7 @@ test('what a direction reads is told in the words of the embedding', async () =>
     probes: run.probes.bind(run),
   } as unknown as RunView;
   const tensor = 'model.layers.0.self_attn.k_proj.weight';
-  const { directions, x, cols } = await matrixProduct(model, view, { tensor, token: 2, directions: 64 }, String, alone);
+  const { directions, x, cols } = await matrixProduct(model, view, { tensor, token: 2, directions: 64 }, word, alone);
   const embedding = await readTensor(model.checkpoint, model.checkpoint.tensors.get('model.embed_tokens.weight') as TensorEntry);
   const [first] = directions;
   // v is not sent, but v · x and the scores are linear in it: Σ over all directions of (v · x) (E v) is E x on the span of v
@@ -230,7 +232,7 @@ test('an expert, a table of rows and a stranger have no product', async () => {
     model: { name: 'llama', dtype: 'F32', provider: 'cpu' },
     probes: run.probes.bind(run),
   } as unknown as RunView;
-  const ask = (tensor: string) => matrixProduct(model, view, { tensor, token: 0, directions: 1 }, String, alone);
+  const ask = (tensor: string) => matrixProduct(model, view, { tensor, token: 0, directions: 1 }, word, alone);
   for (const tensor of ['model.norm.weight', 'model.nothing.weight'])
     await assert.rejects(ask(tensor), { code: 'TENSOR_NO_PRODUCT' });
   await device.close();

@@ -54,6 +54,7 @@ installFake(
     embedded,
     folders: [],
     path: query.get('path'),
+    compareWith: null,
     prices: {},
   },
   backend,

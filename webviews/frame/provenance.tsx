@@ -1,10 +1,7 @@
 import { request } from '../host.js';
 import type { FrameProps } from './frame.js';
 
-type Props = Pick<FrameProps, 'provenance'> & {
-  readonly identity: FrameProps['identity'];
-  readonly command: FrameProps['command'];
-};
+type Props = Pick<FrameProps, 'provenance' | 'identity' | 'command'>;
 
 /** model · dtype · probe · provider · identity · time, and the command that computes the same numbers. */
 export function ProvenanceLine({ provenance, identity, command }: Props) {

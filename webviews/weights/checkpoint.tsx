@@ -8,17 +8,19 @@ import { Frame } from '../frame/frame.js';
 import { shownValue } from '../frame/loadable.js';
 import { Failed, Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
-import { errorData, persisted, request } from '../host.js';
+import { boot, errorData, persisted, request } from '../host.js';
+import { Compare } from './compare.js';
 import { DeclaredState, Probes } from './declared.js';
+import { Fact } from './fact.js';
 import { FactsTable } from './facts.js';
 import { byDtype } from './tensorList.js';
 import { Tensors, toggleTable } from './tensors.js';
 import './weights.css';
 
-type Tab = 'tensors' | 'config' | 'metadata' | 'state' | 'probes';
-const TABS: readonly Tab[] = ['tensors', 'config', 'metadata', 'state', 'probes'];
+type Tab = 'tensors' | 'compare' | 'config' | 'metadata' | 'state' | 'probes';
+const TABS: readonly Tab[] = ['tensors', 'compare', 'config', 'metadata', 'state', 'probes'];
 const isTab = (value: unknown): value is Tab => TABS.includes(value as Tab);
-const tab = persisted<Tab>('tab', 'tensors', isTab);
+const tab = persisted<Tab>('tab', boot.compareWith === null ? 'tensors' : 'compare', isTab);
 
 /** What is in a checkpoint and whether it runs here, from its header; weights are read only for the tensor that is looked at. */
 export function Checkpoint({ path }: { readonly path: string }) {
@@ -84,6 +86,8 @@ function Part({ summary }: { readonly summary: CheckpointSummary }) {
   switch (tab.value) {
     case 'tensors':
       return <Tensors summary={summary} />;
+    case 'compare':
+      return <Compare path={summary.path} />;
     case 'config':
       return (
         <FactsTable
@@ -105,6 +109,8 @@ function titleOf(value: Tab, { tensors, probes }: CheckpointSummary): string {
   switch (value) {
     case 'tensors':
       return `Tensors ${tensors.length.toLocaleString('en')}`;
+    case 'compare':
+      return 'Compare';
     case 'config':
       return 'Config';
     case 'metadata':
@@ -158,10 +164,3 @@ function Header({ summary }: { readonly summary: CheckpointSummary }) {
     </dl>
   );
 }
-
-const Fact = ({ name, value, title }: { readonly name: string; readonly value: string; readonly title?: string }) => (
-  <div title={title}>
-    <dt>{name}</dt>
-    <dd>{value}</dd>
-  </div>
-);

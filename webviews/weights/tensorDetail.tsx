@@ -7,25 +7,72 @@ import { Histogram } from '../charts/histogram.js';
 import { Legend } from '../charts/legend.js';
 import { bytes, exact, shape } from '../charts/numbers.js';
 import { useColour } from '../charts/useColour.js';
+import { Tabs } from '../controls/controls.js';
 import { Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
+import { persisted } from '../host.js';
+import { Blocks } from './blocks.js';
+import { Channels } from './channels.js';
+import { Product } from './product.js';
+import { Spectrum } from './spectrum.js';
 
 const GRID = 256;
 const BINS = 80;
 
-/** One tensor: every region of it at once, how its values spread, and what is wrong with them. */
+const PARTS = {
+  values: 'Values',
+  spectrum: 'Singular values',
+  channels: 'Channels',
+  blocks: 'Quantisation',
+  product: 'y = A x',
+} as const;
+type Part = keyof typeof PARTS;
+const isPart = (value: unknown): value is Part => typeof value === 'string' && Object.hasOwn(PARTS, value);
+const part = persisted<Part>('tensorPart', 'values', isPart);
+
+/** One tensor: its values, its singular values, channels that stand out, what quantising it costs, and what it does to a token. */
 export function TensorDetail({ path, tensor }: { readonly path: string; readonly tensor: TensorSummary }) {
-  const picture = useRequest('weights/tensor', { path, tensor: tensor.name, rows: GRID, cols: GRID, bins: BINS }, 80);
   return (
     <section class="tensor-detail" aria-label={tensor.name}>
       <h2 class="tensor-title">{tensor.name}</h2>
       <p class="note">
         {tensor.dtype} · {shape(tensor.shape)} · {bytes(tensor.bytes)} at byte {tensor.offset.toLocaleString('en')}
       </p>
-      <Loaded of={picture} what={`Values of ${tensor.name}`}>
-        {(value) => <Values picture={value} name={tensor.name} />}
-      </Loaded>
+      <Tabs
+        label={`Ways to look at ${tensor.name}`}
+        value={part.value}
+        tabs={Object.entries(PARTS).map(([value, text]) => ({ value: value as Part, text }))}
+        onChange={(value) => {
+          part.value = value;
+        }}
+      />
+      <Shown path={path} tensor={tensor.name} />
     </section>
+  );
+}
+
+function Shown(props: { readonly path: string; readonly tensor: string }) {
+  switch (part.value) {
+    case 'values':
+      return <Picture {...props} />;
+    case 'spectrum':
+      return <Spectrum {...props} />;
+    case 'channels':
+      return <Channels {...props} />;
+    case 'blocks':
+      return <Blocks {...props} />;
+    case 'product':
+      return <Product {...props} />;
+  }
+}
+
+/** Every region of it at once, how its values spread, and what is wrong with them. */
+function Picture({ path, tensor }: { readonly path: string; readonly tensor: string }) {
+  const picture = useRequest('weights/tensor', { path, tensor, rows: GRID, cols: GRID, bins: BINS }, 80);
+  return (
+    <Loaded of={picture} what={`Values of ${tensor}`}>
+      {(value) => <Values picture={value} name={tensor} />}
+    </Loaded>
   );
 }
 

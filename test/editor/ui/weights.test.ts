@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
+import { promisify } from 'node:util';
+import type { Frame } from 'playwright-core';
 import { readTensor } from '../../../server/formats/read.js';
 import { openCheckpoint } from '../../../server/formats/registry.js';
 import { root } from '../codeServer.js';
@@ -7,6 +13,30 @@ import { type Theme, tableCells, uiTest } from '../ui.js';
 import { promptModel } from './runs.js';
 
 const folder = path.join(root, 'media/models/tiny-rwkv7');
+const cli = path.join(root, 'dist/cli.js');
+const run = promisify(execFile);
+
+/** A checkpoint and what quantising made of it. */
+const pair = mkdtempSync(path.join(tmpdir(), 'model-lab-pair-'));
+for (const [name, fixture] of [
+  ['base', 'gguf_llama_f16'],
+  ['quantised', 'gguf_llama_q8_0'],
+])
+  copyFileSync(path.join(root, `test/fixtures/oracles/${fixture}/model.gguf`), path.join(pair, `${name}.gguf`));
+after(() => rmSync(pair, { recursive: true }));
+
+/** By keyboard: search, then down the tree to the tensor. */
+async function choose(view: Frame, name: string): Promise<void> {
+  await view.getByRole('tab', { name: /^Tensors/ }).waitFor({ timeout: 60_000 });
+  await view.locator('body').press('/');
+  await view.locator('.search').fill(name);
+  await view.locator('.search').press('Tab');
+  const tree = view.getByRole('tree');
+  await tree.focus();
+  await tree.press('Home');
+  await tree.press('Enter');
+  await view.getByRole('heading', { name }).waitFor();
+}
 
 uiTest('the weights of the active model: facts, tree, values', { width: 1500, height: 950 }, async (lab) => {
   await promptModel(lab, 'tiny-rwkv7', 'Once upon a time', 2);
@@ -15,17 +45,9 @@ uiTest('the weights of the active model: facts, tree, values', { width: 1500, he
   const checkpoint = await openCheckpoint(folder);
   await view.getByRole('tab', { name: `Tensors ${checkpoint.tensors.size}` }).waitFor({ timeout: 60_000 });
 
-  // By keyboard: search, then down the tree to the tensor.
-  await view.locator('body').press('/');
-  await view.locator('.search').fill('lm_head');
-  await view.locator('.search').press('Tab');
-  const tree = view.getByRole('tree');
-  await tree.focus();
-  await tree.press('Home');
-  await tree.press('Enter');
+  await choose(view, 'lm_head.weight');
   const entry = checkpoint.tensors.get('lm_head.weight');
   assert.ok(entry);
-  await view.getByRole('heading', { name: 'lm_head.weight' }).waitFor();
   await view.locator('.tensor-detail .heatmap-stage').waitFor({ timeout: 60_000 });
 
   const values = await readTensor(checkpoint, entry);
@@ -89,3 +111,56 @@ uiTest(
     await lab.screenshot('checkpoint run');
   },
 );
+
+uiTest('what a matrix does to a token, and how many directions it has', { width: 1500, height: 1050 }, async (lab) => {
+  await promptModel(lab, 'tiny-llama', 'Once upon a time, there was a little girl named Lily.', 0);
+  await lab.command('Model Lab: Show Weights');
+  const view = await lab.webview('weights');
+  const name = 'model.layers.1.self_attn.v_proj.weight';
+  await choose(view, name);
+
+  await view.getByRole('tab', { name: 'Singular values' }).click();
+  const { stdout } = await run(process.execPath, [cli, 'weights', path.join(root, 'media/models/tiny-llama'), name], {
+    maxBuffer: 1 << 24,
+  });
+  const told = JSON.parse(stdout);
+  await view
+    .getByText(`${told.spectrum.effectiveRank.toFixed(1)} of ${Math.min(told.rows, told.cols)}`)
+    .waitFor({ timeout: 60_000 });
+  await lab.screenshot('weights spectrum');
+
+  await view.getByRole('tab', { name: 'Channels' }).click();
+  await view.getByText('Norm by row').waitFor({ timeout: 60_000 });
+  await view.getByRole('tab', { name: 'Quantisation' }).click();
+  const lost = view.getByRole('table', { name: /block formats lose/ });
+  await lost.waitFor({ timeout: 60_000 });
+  const losses = await tableCells(lost);
+  assert.equal(losses.find(([format]) => format === 'Q8_0')?.[5], told.roundTrips[0].sqnr.toFixed(1));
+  await lab.screenshot('weights quantisation');
+
+  await view.getByRole('tab', { name: 'y = A x' }).click();
+  const directions = view.getByRole('table', { name: 'The directions that carry most' });
+  await directions.waitFor({ timeout: 60_000 });
+  const rows = (await tableCells(directions)).slice(1).map((row) => Number.parseFloat(row[3] ?? ''));
+  assert.ok(rows.length > 3 && rows.every((share, i) => i === 0 || share <= (rows[i - 1] as number)), `shares fall: ${rows}`);
+  await view.getByRole('img', { name: 'holds' }).waitFor();
+  await view.getByRole('button', { name: 'Previous token' }).click();
+  await view.getByText(/token 11 of 13/).waitFor();
+  await lab.screenshot('weights product');
+});
+
+uiTest('two checkpoints, tensor by tensor', { width: 1500, height: 1000, folder: pair }, async (lab) => {
+  await lab.command('Model Lab: Compare Checkpoints…');
+  await lab.pick('base');
+  await lab.pick('quantised');
+  const view = await lab.webview('checkpoint', 60_000);
+  const table = view.locator('.diff-table table');
+  await table.waitFor({ timeout: 60_000 });
+  const [a, b] = ['base.gguf', 'quantised.gguf'].map((name) => path.join(pair, name)) as [string, string];
+  const { stdout } = await run(process.execPath, [cli, 'diff', a, b]);
+  const cells = (await tableCells(table))[1] ?? [];
+  assert.ok(stdout.split('\n')[1]?.includes(cells[0] ?? '?'), 'the tensor that differs most comes first');
+  await view.getByRole('region', { name: 'Tensors by how much they differ' }).press('ArrowDown');
+  await view.getByText('effective rank').waitFor({ timeout: 60_000 });
+  await lab.screenshot('checkpoint compare');
+});
