@@ -6,6 +6,7 @@ import type { Forward } from './runtime/forward.js';
 import { forwardKind } from './runtime/forwards.js';
 import { LanguageModel } from './runtime/languageModel.js';
 import type { ModelOptions } from './runtime/model.js';
+import { OnnxSequenceModel } from './runtime/onnx/sequenceModel.js';
 import type { SequenceModel } from './runtime/sequence.js';
 import { createTokenizer } from './tokenizer/registry.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
@@ -35,13 +36,20 @@ const notSequence = ({ name }: Checkpoint) =>
     hint: 'Give it its inputs with the command "run".',
   });
 
-/** Opens a checkpoint as what it is: a model of one pass, or a sequence model. Errors: those of either. */
-export async function openAny(path: string, options: ModelOptions): Promise<OpenModel | OpenForward> {
+/**
+ * Opens a checkpoint as what it is: a model of one pass, or a sequence model. A graph that is a language model is taken for one of one pass
+ * when `onePass` says so: with all its inputs given. Errors: those of either.
+ */
+export async function openAny(
+  path: string,
+  options: ModelOptions & { readonly onePass?: boolean },
+): Promise<OpenModel | OpenForward> {
   const checkpoint = await openCheckpoint(path);
   const tokenizer = checkpoint.tokenizer ? await createTokenizer(checkpoint.tokenizer) : null;
-  const kind = forwardKind(checkpoint);
+  const graph = checkpoint.format === 'onnx' && !options.onePass ? await OnnxSequenceModel.open(checkpoint, options) : null;
+  const kind = graph ? null : forwardKind(checkpoint);
   if (kind) return { checkpoint, tokenizer, forward: await kind.open(checkpoint, options) };
-  const model = await LanguageModel.open(checkpoint, options);
+  const model = graph ?? (await LanguageModel.open(checkpoint, options));
   return {
     checkpoint,
     model,

@@ -20,7 +20,7 @@ export const tensorSummaries = (checkpoint: Checkpoint): TensorSummary[] =>
 /** What a checkpoint's headers say. Reads no weights; what cannot run says why instead of failing. */
 export async function summarise(checkpoint: Checkpoint): Promise<CheckpointSummary> {
   const tensors = tensorSummaries(checkpoint);
-  const { architecture, unsupported, ...shape } = await runnable(checkpoint);
+  const { architecture, unsupported, about, ...shape } = await runnable(checkpoint);
   return {
     path: checkpoint.path,
     name: checkpoint.name,
@@ -31,14 +31,15 @@ export async function summarise(checkpoint: Checkpoint): Promise<CheckpointSumma
     parameters: parameterCount(checkpoint),
     bytes: tensors.reduce((sum, t) => sum + t.bytes, 0),
     config: checkpoint.config,
-    metadata: checkpoint.metadata,
+    metadata: { ...checkpoint.metadata, ...about },
     tokenizer: await tokenizerSummary(checkpoint),
     tensors,
     ...shape,
   };
 }
 
-type Runnable = Pick<CheckpointSummary, 'architecture' | 'unsupported' | 'layers' | 'inputs' | 'outputs' | 'probes'>;
+type Runnable = Pick<CheckpointSummary, 'architecture' | 'unsupported' | 'layers' | 'inputs' | 'outputs' | 'probes'> &
+  Pick<ForwardShape, 'about'>;
 
 async function runnable(checkpoint: Checkpoint): Promise<Runnable> {
   try {

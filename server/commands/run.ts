@@ -38,7 +38,7 @@ const noIds = (file: string) =>
 export async function run(args: Arguments): Promise<void> {
   required(args, 'out');
   const device = openDevice();
-  const open = await openAny(args.path, { device, ...(await compute(args, device)) });
+  const open = await openAny(args.path, { device, ...(await compute(args, device)), onePass: args.inputs !== undefined });
   if ('forward' in open) await runForward(args, open);
   else await runSequence(args, open);
   await device.close();

@@ -1,5 +1,5 @@
+import { halfToFloat } from '../tensor/half.js';
 import { ggmlBlocks } from './ggml.js';
-import { halfToFloat } from './half.js';
 
 /** How a stored type becomes fp32. */
 export interface Dtype {

@@ -2,10 +2,11 @@
  * GGML's types: blocks of 32 values here, the others in ggmlSuper.ts and ggmlGridBlocks.ts. Layouts from ggml-common.h, arithmetic from ggml-quants.c
  * (d, m are fp16). Products of a fp16 scale and a small integer are exact in double, so rounding once to fp32 gives ggml's bits.
  */
+
+import { code16, halfToFloat } from '../tensor/half.js';
 import type { Dtype } from './dtypes.js';
 import { iq1m, iq1s, iq2s, iq2xs, iq2xxs, iq3s, iq3xxs } from './ggmlGridBlocks.js';
 import { type Block, iq4nl, iq4xs, mxfp4, nvfp4, q2k, q3k, q4k, q5k, q6k, tq1, tq2 } from './ggmlSuper.js';
-import { code16, halfToFloat } from './half.js';
 
 const word32 = (bytes: Uint8Array, at: number): number => code16(bytes, at) | (code16(bytes, at + 2) << 16);
 

@@ -1,6 +1,6 @@
+import { code16 } from '../tensor/half.js';
 import { iq1Grid, iq2sGrid, iq2xsGrid, iq2xxsGrid, iq3sGrid, iq3xxsGrid } from './ggmlGrids.js';
 import type { Block } from './ggmlSuper.js';
-import { code16 } from './half.js';
 
 /**
  * GGML's types whose values come from code books: 256 values a block, 4 or 8 of them for each entry named. Layouts from

@@ -1,5 +1,5 @@
+import { code16, halfToFloat } from '../tensor/half.js';
 import { minimum6, scale6 } from './ggmlSuper.js';
-import { code16, halfToFloat } from './half.js';
 
 /**
  * GGML types whose blocks are whole numbers with a scale: value = scale · (code − 2^(bits − 1)) + floor, one scale and one floor for each run of

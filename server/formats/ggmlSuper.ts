@@ -1,4 +1,4 @@
-import { code16 } from './half.js';
+import { code16 } from '../tensor/half.js';
 
 /**
  * GGML's super-blocks: 256 values in sub-blocks that share scales, which are quantised themselves (k-quants), and the

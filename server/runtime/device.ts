@@ -95,8 +95,8 @@ export interface Device {
   release(sessions: readonly number[]): Promise<void>;
   /** Errors: CANCELLED, RUNTIME_FAILED. */
   run(program: Program, options?: RunOptions): Promise<Record<string, HostTensor>>;
-  /** Creates state filled with zeros (kv: without rows). */
-  allocate(states: Readonly<Record<string, StateSpec>>): Promise<void>;
+  /** Creates state filled with zeros (kv: without rows), or with a tensor, which is replaced and may then have another shape. */
+  allocate(states: Readonly<Record<string, StateSpec | HostTensor>>): Promise<void>;
   read(names: readonly string[]): Promise<StateSnapshot>;
   /** Bytes allocated for state under a prefix. */
   stateBytes(prefix: string): Promise<number>;

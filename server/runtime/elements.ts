@@ -1,5 +1,5 @@
-import { dtypes } from '../formats/dtypes.js';
 import { LabError } from '../protocol/errors.js';
+import { floatToHalf, halfToFloat } from '../tensor/half.js';
 
 /** A tensor of the caller's, as ONNX Runtime takes it; half precision as its bits. */
 export interface HostTensor {
@@ -46,9 +46,8 @@ const outOfRange = (value: number | bigint, type: ElementType) =>
 export function floatsOf({ type, data }: HostTensor): Float32Array {
   if (data instanceof Float32Array) return data;
   if (type !== 'float16') return Float32Array.from(data as ArrayLike<number>, Number);
-  const out = new Float32Array(data.length);
-  dtypes.get('F16')?.decode?.(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), out);
-  return out;
+  const values = halfToFloat();
+  return Float32Array.from(data as Uint16Array, (code) => values[code] as number);
 }
 
 /**
@@ -60,7 +59,7 @@ export function convert(tensor: HostTensor, to: ElementType): HostTensor | null 
   if (type === to) return tensor;
   if (isFloat(type) && !isFloat(to)) return null;
   if (to === 'float32') return { type: to, dims, data: floatsOf(tensor) };
-  if (to === 'float16') return { type: to, dims, data: Uint16Array.from(floatsOf(tensor), halfOf) };
+  if (to === 'float16') return { type: to, dims, data: Uint16Array.from(floatsOf(tensor), floatToHalf) };
   if (to === 'float64')
     return { type: to, dims, data: Float64Array.from(isFloat(type) ? floatsOf(tensor) : (data as WholeArray), Number) };
   const values = data as ArrayLike<number | bigint>;
@@ -73,27 +72,6 @@ export function convert(tensor: HostTensor, to: ElementType): HostTensor | null 
     if (BigInt(out[i] as number) !== BigInt(value)) throw outOfRange(value, to);
   }
   return { type: to, dims, data: out } as HostTensor;
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-/** The nearest half-precision code, ties to even (IEEE 754). */
-export function halfOf(value: number): number {
-  scratch.setFloat32(0, value);
-  const bits = scratch.getUint32(0);
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;
-  if (magnitude >= 0x47800000) return sign | 0x7c00;
-  // below the smallest normal half the step is 2⁻²⁴
-  if (magnitude < 0x38800000) return sign | roundEven(Math.abs(value) * 2 ** 24);
-  return sign | (roundEven(magnitude / 2 ** 13) - (112 << 10));
-}
-
-function roundEven(value: number): number {
-  const down = Math.floor(value);
-  const rest = value - down;
-  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
 }
 
 /** Values read from a file, by the type its format gives them. */

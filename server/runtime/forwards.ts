@@ -16,6 +16,8 @@ export interface ForwardShape {
   readonly inputs: readonly InputSpec[];
   readonly outputs: readonly string[];
   readonly probes: readonly string[];
+  /** What else the file says of itself, for the metadata. */
+  readonly about?: Readonly<Record<string, unknown>>;
 }
 
 /** Checkpoints that are run in one pass, and how they open. */

@@ -14,7 +14,7 @@ const CHUNK = 256;
 /** Tokens whose logits are computed at a time. */
 const LOGITS_CHUNK = 64;
 
-const outOfVocabulary = (id: number, vocab: number) =>
+export const outOfVocabulary = (id: number, vocab: number) =>
   new LabError({
     code: 'TOKEN_INVALID',
     message: `Token id ${id} is not in 0…${vocab - 1}.`,
@@ -28,7 +28,8 @@ const tooLong = (limit: number) =>
     hint: 'Shorten the prompt, or generate fewer tokens.',
   });
 
-const empty = () => new LabError({ code: 'PROMPT_EMPTY', message: 'There is no token to run.', hint: 'Write a prompt.' });
+export const emptyPrompt = () =>
+  new LabError({ code: 'PROMPT_EMPTY', message: 'There is no token to run.', hint: 'Write a prompt.' });
 
 let runs = 0;
 
@@ -155,7 +156,7 @@ export class Run implements Sequence {
 
   #check(ids: readonly number[]): void {
     const { vocab, limit } = this.model.bound.config;
-    if (ids.length === 0) throw empty();
+    if (ids.length === 0) throw emptyPrompt();
     if (limit && this.ids.length + ids.length > limit) throw tooLong(limit);
     for (const id of ids) if (!Number.isInteger(id) || id < 0 || id >= vocab) throw outOfVocabulary(id, vocab);
   }

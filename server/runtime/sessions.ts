@@ -195,7 +195,7 @@ export class LocalDevice implements Device {
     return cell;
   }
 
-  async allocate(states: Readonly<Record<string, StateSpec>>): Promise<void> {
+  async allocate(states: Readonly<Record<string, StateSpec | HostTensor>>): Promise<void> {
     for (const [name, spec] of Object.entries(states)) this.#states.set(name, createCell(spec));
   }
 

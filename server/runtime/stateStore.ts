@@ -17,27 +17,35 @@ export interface StateCell {
   readonly bytes: number;
 }
 
-export const createCell = (spec: StateSpec): StateCell => (spec.kind === 'kv' ? new RowCell(spec) : new PlainCell(spec));
+export function createCell(spec: StateSpec | HostTensor): StateCell {
+  if ('dims' in spec) return new PlainCell(spec, false);
+  if (spec.kind === 'kv') return new RowCell(spec);
+  const shape = spec.shape as readonly number[];
+  return new PlainCell(f32([1, ...shape], new Float32Array(shape.reduce((n, d) => n * d, 1))), true);
+}
 
 export const isResident = (tensor: HostTensor | Resident): tensor is Resident => 'native' in tensor;
 
 class PlainCell implements StateCell {
   #value: HostTensor | Resident;
 
-  constructor(private readonly spec: StateSpec) {
-    const shape = spec.shape as readonly number[];
-    this.#value = f32([1, ...shape], new Float32Array(shape.reduce((n, d) => n * d, 1)));
+  /** `batched`: the first axis is the batch, and is not read. */
+  constructor(
+    initial: HostTensor,
+    private readonly batched: boolean,
+  ) {
+    this.#value = initial;
   }
   tensor = () => this.#value;
   rows = () => i64([1], [0]);
   /** Copies what is in this process: the caller may send its buffer to another thread. */
   write(value: HostTensor | Resident): void {
     this.free();
-    this.#value = isResident(value) ? value : f32(value.dims, (value.data as Float32Array).slice());
+    this.#value = isResident(value) ? value : { ...value, data: value.data.slice() };
   }
   async read(): Promise<HostTensor> {
-    const { data } = isResident(this.#value) ? await this.#value.download() : this.#value;
-    return f32(this.spec.shape as readonly number[], (data as Float32Array).slice());
+    const { type, dims, data } = isResident(this.#value) ? await this.#value.download() : this.#value;
+    return { type, dims: this.batched ? dims.slice(1) : dims, data: data.slice() };
   }
   free(): void {
     if (isResident(this.#value)) this.#value.dispose();

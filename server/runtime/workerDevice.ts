@@ -55,7 +55,7 @@ export class WorkerDevice implements Device {
   load = (model: Uint8Array, options: SessionOptions) => this.#call<number>('load', model, options);
   signature = (session: number) => this.#call<Signature>('signature', session);
   release = (sessions: readonly number[]) => this.#call<void>('release', sessions);
-  allocate = (states: Readonly<Record<string, StateSpec>>) => this.#call<void>('allocate', states);
+  allocate = (states: Readonly<Record<string, StateSpec | HostTensor>>) => this.#call<void>('allocate', states);
   read = (names: readonly string[]) => this.#call<StateSnapshot>('read', names);
   stateBytes = (prefix: string) => this.#call<number>('stateBytes', prefix);
   free = (prefix: string) => this.#call<void>('free', prefix);

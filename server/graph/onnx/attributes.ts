@@ -27,3 +27,9 @@ export const nodeOf = (
   attribute: readonly AttributeProto[] = [],
   domain = '',
 ): NodeProto => create(NodeProtoSchema, { opType, domain, input: [...input], output: [...output], attribute: [...attribute] });
+
+export function setInt(node: NodeProto, name: string, value: number): void {
+  const known = node.attribute.find((attribute) => attribute.name === name);
+  if (known) known.i = BigInt(value);
+  else node.attribute.push(int(name, value));
+}

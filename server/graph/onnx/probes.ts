@@ -4,7 +4,7 @@ import type { OnnxDocument } from './document.js';
 import { unknownValue } from './errors.js';
 import { type InnerValue, innerValues, lift } from './lift.js';
 import type { Cut, ValueInfo } from './surgery.js';
-import { typeOf } from './types.js';
+import { elementType, typeOf } from './types.js';
 
 /** What stands in for a type that the caller cannot take, exactly: a Cast to it is put behind the value, or from it before an input. */
 const standIns: Readonly<Record<string, { readonly id: number; readonly type: string }>> = {
@@ -27,10 +27,16 @@ export const handedAs = (dtype: string): string => standIns[dtype]?.type ?? dtyp
 /** Everything of a graph that can be read, and how. */
 export class OnnxProbes {
   readonly #inner: ReadonlyMap<string, InnerValue>;
+  readonly #made: ReadonlySet<string>;
   /** Element types that are declared, or were found out since. */
   readonly types = new Map<string, string>();
 
-  constructor(readonly document: OnnxDocument) {
+  /** `added`: nodes that give values which the graph does not have. */
+  constructor(
+    readonly document: OnnxDocument,
+    private readonly added: readonly NodeProto[] = [],
+  ) {
+    this.#made = new Set(added.flatMap(({ output }) => output));
     this.#inner = new Map(innerValues(document.graph.node).map((value) => [value.name, value]));
     for (const { name, type } of [...document.graph.valueInfo, ...document.graph.output, ...document.graph.input]) {
       const { dtype } = typeOf(type);
@@ -46,22 +52,25 @@ export class OnnxProbes {
 
   /** Whether a name is a value of the graph, inside or out, that can be asked for. */
   has(name: string): boolean {
-    return this.document.origins.has(name) || this.#inner.has(name);
+    return this.document.origins.has(name) || this.#inner.has(name) || this.#made.has(name);
   }
 
   /**
-   * What a session must compute so that `names` can be handed over, and the output each of them comes from. Errors: PROBE_UNKNOWN,
+   * What a session must compute so that `names` can be handed over, when the values of `from` are given; and the output each of them comes from. Errors: PROBE_UNKNOWN,
    * PROBE_UNREACHABLE.
    */
-  cut(names: readonly string[]): { readonly cut: Cut; readonly outputs: ReadonlyMap<string, string> } {
+  cut(
+    names: readonly string[],
+    from: readonly string[] = [],
+  ): { readonly cut: Cut; readonly outputs: ReadonlyMap<string, string> } {
     const changed = new Map<number, NodeProto>();
     const before: NodeProto[] = [];
-    const added: NodeProto[] = [];
-    const given = new Map<string, ValueInfo>();
+    const added: NodeProto[] = [...this.added];
+    const given = new Map<string, ValueInfo>(from.map((name) => [name, this.#infoOf(name)]));
     const outputs = new Map<string, string>();
     for (const name of names) {
       const inner = this.#inner.get(name);
-      if (!this.document.origins.has(name)) {
+      if (!this.document.origins.has(name) && !this.#made.has(name)) {
         if (!inner) throw unknownValue(name);
         lift(this.document.graph.node, inner, changed);
       }
@@ -80,6 +89,12 @@ export class OnnxProbes {
       given.set(handed(info.name), { name: handed(info.name), type });
     }
     return { cut: { outputs: [...outputs.values()], given, before, added, changed }, outputs };
+  }
+
+  /** A value as an input: of its type, of any shape. */
+  #infoOf(name: string): ValueInfo {
+    const elemType = elementType(this.types.get(name) ?? 'F32');
+    return { name, type: { value: { case: 'tensorType', value: { elemType } } } };
   }
 
   /** The name that an input of a session stands for. */

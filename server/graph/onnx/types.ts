@@ -31,6 +31,9 @@ const names: ReadonlyMap<number, string> = new Map<number, string>([
   [T.INT2, 'I2'],
 ]);
 
+/** TensorProto.DataType by that spelling; 0 for one it does not have. */
+export const elementType = (dtype: string): number => [...names].find(([, name]) => name === dtype)?.[0] ?? 0;
+
 export const elementName = (type: number): string | null => names.get(type) ?? null;
 
 /** A tensor, or what else a value can be; `shape` null where its rank is not declared. */

@@ -2,6 +2,7 @@ import { freemem } from 'node:os';
 import type { Checkpoint } from '../../formats/checkpoint.js';
 import type { Dim } from '../../graph/ir.js';
 import type { OnnxDocument } from '../../graph/onnx/document.js';
+import { countOperators, outlineOf } from '../../graph/onnx/outline.js';
 import { handedAs, OnnxProbes } from '../../graph/onnx/probes.js';
 import { inputsOf } from '../../graph/onnx/surgery.js';
 import { typeOf } from '../../graph/onnx/types.js';
@@ -45,14 +46,15 @@ export class OnnxForward implements Forward {
     if (size > available) throw tooLarge(size, available);
     const places = await placesOf(checkpoint, document);
     const compute = { threads, ...(provider !== undefined && { provider }), ...(spinning !== undefined && { spinning }) };
-    return new OnnxForward(document, new GraphSessions(new OnnxProbes(document), { device, places, ...compute }), device);
+    return new OnnxForward(document, new GraphSessions(new OnnxProbes(document), { device, places, ...compute }, true), device);
   }
 
   /** What the header says. Errors: ONNX_INVALID, INPUT_UNSUPPORTED. */
   static async describe(checkpoint: Checkpoint): Promise<ForwardShape> {
     const document = await readDocument(checkpoint);
     const { names } = new OnnxProbes(document);
-    return { family: 'onnx', layers: [], inputs: inputSpecs(document), outputs: document.outputs, probes: names };
+    const about = { graph: document.graph.name, operators: countOperators(outlineOf(document)) };
+    return { family: 'onnx', layers: [], inputs: inputSpecs(document), outputs: document.outputs, probes: names, about };
   }
 
   get outputs(): readonly string[] {

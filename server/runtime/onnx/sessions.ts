@@ -37,12 +37,14 @@ export class GraphSessions {
   constructor(
     readonly probes: OnnxProbes,
     private readonly on: GraphDevice,
+    /** Keep packed copies of weights, or work on the mapped file. */
+    private readonly prepack: boolean,
   ) {}
 
-  /** Errors: PROBE_UNKNOWN, PROBE_UNREACHABLE, RUNTIME_FAILED. */
-  async get(names: readonly string[]): Promise<GraphSession> {
-    const key = JSON.stringify(names.toSorted());
-    const session = this.#sessions.get(key) ?? this.#make(names);
+  /** For `names`, computed from the inputs and from the values `from`. Errors: PROBE_UNKNOWN, PROBE_UNREACHABLE, RUNTIME_FAILED. */
+  async get(names: readonly string[], from: readonly string[] = []): Promise<GraphSession> {
+    const key = JSON.stringify([names.toSorted(), from.toSorted()]);
+    const session = this.#sessions.get(key) ?? this.#make(names, from);
     this.#sessions.delete(key);
     this.#sessions.set(key, session);
     session.catch(() => this.#sessions.delete(key));
@@ -60,45 +62,57 @@ export class GraphSessions {
     this.#sessions.clear();
   }
 
-  async #make(names: readonly string[]): Promise<GraphSession> {
-    await this.#learnTypes(names);
-    const { session, outputs, signature } = await this.#load(names);
-    return { session, outputs, inputs: [...signature.inputs.keys()] };
+  async #make(names: readonly string[], from: readonly string[]): Promise<GraphSession> {
+    let loaded = await this.#attempt(names, from);
+    if (loaded === null || this.#learn(loaded)) {
+      if (loaded) await this.on.device.release([loaded.session]);
+      loaded = await this.#load(names, from);
+    }
+    return { session: loaded.session, outputs: loaded.outputs, inputs: [...loaded.signature.inputs.keys()] };
   }
 
   /**
-   * Finds out the types that the model does not declare, as ONNX Runtime infers them. It refuses a session with an output that JavaScript has
-   * no type for, saying which type and not which output: halving finds it.
+   * ONNX Runtime refuses a session with an output that JavaScript has no type for, saying which type and not which output: halving finds it.
+   * Null when that was so; the types are known then.
    */
-  async #learnTypes(names: readonly string[]): Promise<void> {
-    const { types } = this.probes;
-    const unknown = names.filter((name) => !types.has(name));
-    if (unknown.length === 0) return;
-    let loaded: Loaded;
+  async #attempt(names: readonly string[], from: readonly string[]): Promise<Loaded | null> {
     try {
-      loaded = await this.#load(unknown);
+      return await this.#load(names, from);
     } catch (error) {
       const type = /Unsupported data type: (\d+)/.exec(toLabError(error).message)?.[1];
-      if (type === undefined) throw error;
-      if (unknown.length === 1) {
-        types.set(unknown[0] as string, elementName(Number(type)) ?? `type ${type}`);
-        return;
-      }
-      const middle = unknown.length >> 1;
-      await this.#learnTypes(unknown.slice(0, middle));
-      await this.#learnTypes(unknown.slice(middle));
-      return;
+      const unknown = names.filter((name) => !this.probes.types.has(name));
+      if (type === undefined || unknown.length === 0) throw error;
+      if (unknown.length === 1) this.probes.types.set(unknown[0] as string, elementName(Number(type)) ?? `type ${type}`);
+      else
+        for (const half of [unknown.slice(0, unknown.length >> 1), unknown.slice(unknown.length >> 1)]) {
+          const loaded = await this.#attempt(half, from);
+          if (!loaded) continue;
+          this.#learn(loaded);
+          await this.on.device.release([loaded.session]);
+        }
+      return null;
     }
-    for (const [name, output] of loaded.outputs) types.set(name, told(loaded.signature.outputs.get(output)));
-    await this.on.device.release([loaded.session]);
   }
 
-  async #load(names: readonly string[]): Promise<Loaded> {
+  /** Types that the model does not declare, as ONNX Runtime inferred them. True when one of them cannot be handed over as it is. */
+  #learn({ outputs, signature }: Loaded): boolean {
+    const { types } = this.probes;
+    let foreign = false;
+    for (const [name, output] of outputs) {
+      if (types.has(name)) continue;
+      const type = told(signature.outputs.get(output));
+      types.set(name, type);
+      foreign ||= handedAs(type) !== type || elementOf(type) === null;
+    }
+    return foreign;
+  }
+
+  async #load(names: readonly string[], from: readonly string[]): Promise<Loaded> {
     for (const name of names) this.#refuse(name);
-    const { cut, outputs } = this.probes.cut(names);
+    const { cut, outputs } = this.probes.cut(names, from);
     const { device, places, ...compute } = this.on;
     const model = emitCut(this.probes.document, cut, places.locate);
-    const session = await device.load(model, { ...compute, folder: places.folder, prepack: true });
+    const session = await device.load(model, { ...compute, folder: places.folder, prepack: this.prepack });
     return { session, outputs, signature: await device.signature(session) };
   }
 

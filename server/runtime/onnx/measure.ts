@@ -1,0 +1,128 @@
+import type { AttentionSpec } from '../../graph/blocks/attention.js';
+import type { GraphBlock } from '../../graph/onnx/blocks.js';
+import type { StateSummary } from '../../protocol/models.js';
+import { dot } from '../../tensor/reduce.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { floatsOf, type HostTensor } from '../elements.js';
+import { emptyState, feedsOf, returned } from './call.js';
+import { grouped, layOut } from './layout.js';
+import { blockNames } from './names.js';
+import type { GraphLayer, Measured, OnnxSequenceModel } from './sequenceModel.js';
+import type { GraphSession } from './sessions.js';
+
+/** The arithmetic of a pattern must come out this close for q and k to be shown as its factors. */
+const TOLERANCE = 1e-3;
+const FLOAT = 4;
+
+/** Runs two tokens through the graph and reads what it does not declare: sizes, heads, whether it looks ahead, whether q·k explains a pattern. */
+export async function measure(model: OnnxSequenceModel): Promise<Measured> {
+  const { chain, tokens, graph } = model;
+  const logits = async (second: number) => {
+    const body = await call(model, chain.body, [0, second], new Map());
+    const out = chain.head ? await call(model, chain.head, [0, second], body) : body;
+    return out.get(tokens.logits) as HostTensor;
+  };
+  const first = await logits(1);
+  const [T, V] = first.dims.slice(-2) as [number, number];
+  const causal = tokens.states.length > 0 || sameRow(floatsOf(first), floatsOf(await logits(V > 2 ? 2 : 0)), V);
+  const seen = causal && T === 2 ? await patterns(model) : [];
+  const layers = graph.blocks.map((block, index) => layerOf(block, index, seen[index] ?? null));
+  const body = await call(model, chain.body, [0, 1], new Map());
+  const dModel = body.get(chain.kept[0] ?? '')?.dims.at(-1) ?? 0;
+  return { vocab: V, dModel, layers, causal };
+}
+
+const sameRow = (a: Float32Array, b: Float32Array, width: number): boolean =>
+  a.subarray(0, width).every((value, i) => Math.abs(value - (b[i] as number)) <= 1e-4 * (1 + Math.abs(value)));
+
+async function call(
+  model: OnnxSequenceModel,
+  session: GraphSession,
+  ids: readonly number[],
+  values: ReadonlyMap<string, HostTensor>,
+): Promise<ReadonlyMap<string, HostTensor>> {
+  const feeds = feedsOf(model, session, ids, { from: 0, to: ids.length }, (name) => {
+    const state = model.tokens.states.find(({ input }) => input === name);
+    return { kind: 'tensor', tensor: state ? emptyState(state) : (values.get(name) as HostTensor) };
+  });
+  return new Map(Object.entries(await model.device.run([{ session: session.session, feeds, sinks: returned(session) }])));
+}
+
+/** Pattern, scores, q and k of every block for two tokens. */
+async function patterns(model: OnnxSequenceModel): Promise<ReadonlyMap<string, Tensor>[]> {
+  const wanted = model.graph.blocks.map((block) =>
+    [...blockNames(block, true)].filter(([name]) => /^attn\.(pattern|scores|q|k)$/.test(name)),
+  );
+  const session = await model.inspections.get([...new Set(wanted.flatMap((names) => names.map(([, { value }]) => value)))]);
+  const values = await call(model, session, [0, 1], new Map());
+  return wanted.map(
+    (names) => new Map(names.map(([name, how]) => [name, layOut(name, how, values.get(how.value) as HostTensor)])),
+  );
+}
+
+function layerOf({ attention, cache }: GraphBlock, index: number, seen: ReadonlyMap<string, Tensor> | null): GraphLayer {
+  const pattern = seen?.get('attn.pattern');
+  const [q, k] = [seen?.get('attn.q'), seen?.get('attn.k')];
+  const heads = pattern?.shape[0] ?? 1;
+  const kvHeads = cache.k?.shape[cache.k.shape.length - 3] ?? k?.shape[0] ?? heads;
+  const headDim = q?.shape.at(-1) ?? cache.k?.shape.at(-1) ?? 1;
+  const scale = attention.scale ?? 1 / Math.sqrt(headDim);
+  const spec: AttentionSpec = {
+    heads,
+    kvHeads,
+    headDim,
+    scale,
+    softcap: attention.softcap,
+    window: attention.window,
+    rope: null,
+  };
+  return {
+    index,
+    mixer: 'attention',
+    heads,
+    kvHeads,
+    headDim,
+    window: attention.window,
+    state: stateOf(cache, kvHeads, headDim),
+    attention: spec,
+    arithmetic: seen !== null && explains(spec, seen),
+  };
+}
+
+const stateOf = ({ k, v }: GraphBlock['cache'], kvHeads: number, headDim: number): StateSummary[] =>
+  [k, v].flatMap((state, i) =>
+    state && state.grows !== null
+      ? [
+          {
+            name: i === 0 ? 'k' : 'v',
+            kind: 'kv',
+            shape: [kvHeads, 'S', state.shape.at(-1) ?? headDim],
+            bytesFixed: 0,
+            bytesPerToken: kvHeads * (state.shape.at(-1) ?? headDim) * FLOAT,
+            keeps: null,
+          } as const,
+        ]
+      : [],
+  );
+
+/** Whether the weights of the second token are those of softmax(scale · q·k): no bias by position, no sinks, nothing that was not recognised. */
+function explains({ heads, kvHeads, scale, softcap }: AttentionSpec, seen: ReadonlyMap<string, Tensor>): boolean {
+  const [pattern, scores, q, keys] = ['pattern', 'scores', 'q', 'k'].map((name) => seen.get(`attn.${name}`));
+  if (!pattern || !scores || !q || !keys) return false;
+  const k = grouped(keys, kvHeads);
+  const E = q.shape.at(-1) as number;
+  const row = ({ data }: Tensor, head: number, token: number) =>
+    data.subarray((head * 2 + token) * E, (head * 2 + token + 1) * E);
+  for (let head = 0; head < heads; head++) {
+    const group = Math.floor((head * kvHeads) / heads);
+    const [a, b] = [0, 1].map((key) => {
+      const scaled = scale * dot(row(q, head, 1), row(k, group, key));
+      return softcap === null ? scaled : softcap * Math.tanh(scaled / softcap);
+    }) as [number, number];
+    const [w0, w1] = pattern.data.subarray(head * 4 + 2, head * 4 + 4) as unknown as [number, number];
+    const [s0, s1] = scores.data.subarray(head * 4 + 2, head * 4 + 4) as unknown as [number, number];
+    const off = Math.max(Math.abs(a - s0), Math.abs(b - s1), Math.abs(w0 + w1 - 1), Math.abs(Math.log(w1 / w0) - (b - a)));
+    if (!(off <= TOLERANCE * (1 + Math.abs(a) + Math.abs(b)))) return false;
+  }
+  return true;
+}

@@ -1,0 +1,123 @@
+import { freemem } from 'node:os';
+import type { Checkpoint } from '../../formats/checkpoint.js';
+import { type GraphBlocks, graphBlocks } from '../../graph/onnx/blocks.js';
+import type { OnnxDocument } from '../../graph/onnx/document.js';
+import { OnnxProbes } from '../../graph/onnx/probes.js';
+import { type TokenGraph, tokenGraphOf } from '../../graph/onnx/tokenGraph.js';
+import type { Device } from '../device.js';
+import { type ModelOptions, tooLarge } from '../model.js';
+import type { SequenceModel } from '../sequence.js';
+import type { LayerView } from '../view.js';
+import { readDocument } from './document.js';
+import { measure } from './measure.js';
+import { aliases } from './names.js';
+import { placesOf } from './places.js';
+import { OnnxSequence } from './sequence.js';
+import { type GraphSession, GraphSessions } from './sessions.js';
+
+/** What a run of the whole graph is made of: everything but the head, and the head. */
+export interface Chain {
+  readonly body: GraphSession;
+  /** From the values of the last bottleneck; null where the graph has none and its logits leave the body. */
+  readonly head: GraphSession | null;
+  /** Values kept of a run, by which anything behind them is computed again: those of the bottleneck before each block, and the last. */
+  readonly kept: readonly string[];
+}
+
+/** A block as views see it, and whether its scores are what q and k, as recognised, make. */
+export interface GraphLayer extends LayerView {
+  readonly arithmetic: boolean;
+}
+
+/** What two tokens through the graph showed. */
+export interface Measured {
+  readonly vocab: number;
+  readonly dModel: number;
+  readonly layers: readonly GraphLayer[];
+  /** Whether a token changes nothing of those before it. */
+  readonly causal: boolean;
+}
+
+/** A language model that is an ONNX graph: tokens in, logits out, what one call leaves to the next wired to it. */
+export class OnnxSequenceModel implements SequenceModel {
+  readonly family = 'onnx';
+  #measured: Measured | null = null;
+
+  private constructor(
+    readonly checkpoint: Checkpoint,
+    readonly document: OnnxDocument,
+    readonly tokens: TokenGraph,
+    readonly graph: GraphBlocks,
+    readonly device: Device,
+    readonly provider: string,
+    readonly chain: Chain,
+    private readonly generating: GraphSessions,
+    /** Sessions of single blocks, over the mapped file. */
+    readonly inspections: GraphSessions,
+  ) {}
+
+  /** Null for a graph that is no language model. Errors: ONNX_INVALID, MODEL_TOO_LARGE, RUNTIME_FAILED. */
+  static async open(checkpoint: Checkpoint, options: ModelOptions): Promise<OnnxSequenceModel | null> {
+    const document = await readDocument(checkpoint);
+    const tokens = tokenGraphOf(document);
+    if ('reason' in tokens) return null;
+    const needed = memoryOf(checkpoint);
+    const available = options.memoryLimit ?? freemem();
+    if (needed > available) throw tooLarge(needed, available);
+    const { device, threads, provider = 'cpu', spinning = false } = options;
+    const graph = graphBlocks(document, tokens);
+    const probes = new OnnxProbes(document, graph.added);
+    const on = { device, threads, provider, spinning, places: await placesOf(checkpoint, document) };
+    const [generating, inspections] = [new GraphSessions(probes, on, true), new GraphSessions(probes, on, false)];
+    const kept = [...new Set([...graph.blocks.flatMap(({ enters }) => enters?.values ?? []), ...(graph.head?.values ?? [])])];
+    const states = tokens.states.map(({ output }) => output);
+    const body = await generating.get([...kept, ...states, ...(graph.head ? [] : [tokens.logits])]);
+    options.onProgress?.(1, 2);
+    const head = graph.head && (await generating.get([tokens.logits], graph.head.values));
+    const chain = { body, head, kept };
+    const model = new OnnxSequenceModel(checkpoint, document, tokens, graph, device, provider, chain, generating, inspections);
+    try {
+      model.#measured = await measure(model);
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
+    options.onProgress?.(2, 2);
+    if (model.#measured.causal) return model;
+    await model.close();
+    return null;
+  }
+
+  get vocab(): number {
+    return this.#measured?.vocab ?? Number.POSITIVE_INFINITY;
+  }
+  get dModel(): number {
+    return this.#measured?.dModel ?? 0;
+  }
+  get layers(): readonly GraphLayer[] {
+    return this.#measured?.layers ?? [];
+  }
+  get context(): number | null {
+    const context = this.checkpoint.config?.max_position_embeddings;
+    return typeof context === 'number' ? context : null;
+  }
+  get memory(): number {
+    return memoryOf(this.checkpoint);
+  }
+
+  /** The blocks' own names first, then every value of the graph. */
+  get probes(): readonly string[] {
+    return [...aliases(this.graph, this.layers), ...this.inspections.probes.names];
+  }
+
+  start = async (): Promise<OnnxSequence> => OnnxSequence.create(this);
+
+  async close(): Promise<void> {
+    await this.generating.close();
+    await this.inspections.close();
+  }
+}
+
+/** Weights as stored, and once more as ONNX Runtime packs them. */
+const memoryOf = ({ tensors }: Checkpoint): number =>
+  Math.ceil([...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0) * 1.15);
