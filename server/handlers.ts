@@ -56,7 +56,12 @@ export const handlers = (lab: Lab) =>
     'runs/export': async ({ run, file, probes }, { signal }) => ({
       files: await exportRun(lab.runs.get(run), lab.runs.view(run), file, probes, signal),
     }),
-    'runs/command': ({ run, probes }) => ({ command: command(lab.runs.get(run).recipe, probes) }),
+    'runs/picture': ({ run }) => lab.runs.get(run).picture(),
+    'runs/outputs': ({ run }, { signal }) => lab.runs.get(run).outputs(lab.runs.list, signal),
+    'runs/command': ({ run, probes }) => {
+      const { recipe, tower } = lab.runs.get(run).info;
+      return { command: command(recipe, probes, tower) };
+    },
     'probe/read': async ({ run, probe }, { signal }) => {
       const tensor = (await lab.runs.view(run).probes([probe], { signal })).get(probe) as Tensor;
       if (tensor.data.byteLength > WHOLE_PROBE) throw tooLarge(probe, tensor.data.byteLength);

@@ -47,12 +47,16 @@ const recipe = z
       .array(index)
       .max(1 << 22)
       .nullable(),
+    image: path.optional(),
     chat: z.boolean(),
     maxTokens: index.max(1 << 22),
     sampling,
     branch: z.strictObject({ run: id, token: index }).nullable(),
   })
-  .refine(({ prompt, ids }) => (prompt === null) !== (ids === null), 'expected either a prompt or ids');
+  .refine(
+    ({ prompt, ids, image }) => [prompt, ids, image ?? null].filter((given) => given !== null).length === 1,
+    'expected a prompt, or ids, or an image',
+  );
 
 /** What the server accepts, by method. A method without its schema does not compile. */
 export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
@@ -84,6 +88,8 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'runs/get': run,
   'runs/branch': run.extend({ token: index, id: index }),
   'runs/export': run.extend({ file: path, probes }),
+  'runs/picture': run,
+  'runs/outputs': run,
   'runs/command': run.extend({ probes }),
   'probe/read': run.extend({ probe: z.string().min(1).max(200) }),
   'attention/thumbnails': layer.extend({ size: count.max(256) }),

@@ -29,11 +29,12 @@ export const weightHandlers = (lab: Lab): Pick<Handlers, WeightMethod> => ({
   'weights/channels': async ({ path, tensor }, { signal }) => tensorChannels(await openCheckpoint(path), tensor, signal),
   'weights/quantisation': async ({ path, tensor }, { signal }) => quantisation(await openCheckpoint(path), tensor, signal),
   'weights/product': ({ run, ...request }, context) => {
-    const { model, tokenizer, info } = lab.runs.get(run).model;
-    if (!(model instanceof LanguageModel)) throw notOurs(info.name);
+    const open = lab.runs.get(run).model;
+    const { tokenizer, info } = open;
+    if (!('model' in open && open.model instanceof LanguageModel)) throw notOurs(info.name);
     const speller = tokenizer ?? idSpeller;
     const word = (id: number) => ({ text: speller.text(id), bytes: [...speller.bytes(id)] });
-    return matrixProduct(model.blocks, lab.runs.view(run), request, word, context);
+    return matrixProduct(open.model.blocks, lab.runs.view(run), request, word, context);
   },
   'weights/diff': async ({ a, b }, context) => diff(await openCheckpoint(a), await openCheckpoint(b), context),
   'weights/diffTensor': async ({ a, b, tensor, ...grid }, context) =>

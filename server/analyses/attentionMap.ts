@@ -1,6 +1,6 @@
 import { cellsOver } from '../tensor/grid.js';
 import type { Analysis } from './analysis.js';
-import { type Band, eachBand, rowStart } from './bands.js';
+import { type Band, eachBand, reachOf, rowStart } from './bands.js';
 import { attentionOf, checkIndex, provenance } from './subject.js';
 
 /** A part of one head's pattern, pooled to the cells of a picture: a tile of a street map. */
@@ -17,7 +17,13 @@ export const map: Analysis<'attention/map'> = async (view, params, context) => {
   await eachBand(view, layer, queries, context, (band) => {
     for (const [row, cell] of rowCells.entries())
       for (let query = Math.max(cell.from, band.from); query < Math.min(cell.to, band.to); query++)
-        poolRow(picture.subarray(row * cols, (row + 1) * cols), band, rowStart(band, head, query), query, colCells, pool);
+        poolRow(
+          picture.subarray(row * cols, (row + 1) * cols),
+          band,
+          { at: rowStart(band, head, query), reach: reachOf(view, layer, query) },
+          colCells,
+          pool,
+        );
   });
   const weights = Float32Array.from(picture, (value, i) => {
     if (pool === 'max') return value;
@@ -36,19 +42,18 @@ interface Span {
   readonly to: number;
 }
 
-/** Adds one row of weights to the cells it falls in: their sums, or their largest. Keys behind the query have none. */
+/** Adds one row of weights to the cells it falls in: their sums, or their largest. Keys beyond the query's reach have none. */
 function poolRow(
   cells: Float64Array,
   { data }: Band,
-  at: number,
-  query: number,
+  { at, reach }: { readonly at: number; readonly reach: number },
   spans: readonly Span[],
   pool: 'mean' | 'max',
 ): void {
   for (const [col, { from, to }] of spans.entries()) {
-    if (from > query) return;
+    if (from >= reach) return;
     let value = cells[col] as number;
-    for (let key = from; key < Math.min(to, query + 1); key++) {
+    for (let key = from; key < Math.min(to, reach); key++) {
       const weight = data[at + key] as number;
       value = pool === 'max' ? Math.max(value, weight) : value + weight;
     }

@@ -3,7 +3,7 @@ import type { RunView } from '../runtime/view.js';
 import { cellsOver } from '../tensor/grid.js';
 import { entropyBits } from '../tensor/reduce.js';
 import type { Analysis } from './analysis.js';
-import { type Band, eachBand, rowStart } from './bands.js';
+import { type Band, eachBand, reachOf, rowStart } from './bands.js';
 import { attentionOf, provenance } from './subject.js';
 
 /** A small picture of every head of a layer, and what kind of head it is. */
@@ -16,10 +16,11 @@ export const thumbnails: Analysis<'attention/thumbnails'> = async (view, { layer
   const tallies = Array.from({ length: heads }, () => new HeadTally(view.ids));
   await eachBand(view, layer, { from: 0, to: T }, context, (band) => {
     for (const [head, tally] of tallies.entries()) {
-      draw(band, head, cells, pixels.subarray(head * size * size, (head + 1) * size * size));
+      const reach = (query: number) => reachOf(view, layer, query);
+      draw(band, head, cells, reach, pixels.subarray(head * size * size, (head + 1) * size * size));
       for (let query = band.from; query < band.to; query++) {
         const at = rowStart(band, head, query);
-        tally.add(query, band.data.subarray(at, at + query + 1));
+        tally.add(query, band.data.subarray(at, at + reach(query)));
       }
     }
   });
@@ -34,15 +35,22 @@ export const thumbnails: Analysis<'attention/thumbnails'> = async (view, { layer
 };
 
 /** Largest weight in each cell, 255 = 1. */
-function draw(band: Band, head: number, cells: ReturnType<typeof cellsOver>, pixels: Uint8Array): void {
+function draw(
+  band: Band,
+  head: number,
+  cells: ReturnType<typeof cellsOver>,
+  reach: (query: number) => number,
+  pixels: Uint8Array,
+): void {
   const size = cells.length;
   for (const [row, { from, to }] of cells.entries())
     for (let query = Math.max(from, band.from); query < Math.min(to, band.to); query++) {
       const at = rowStart(band, head, query);
       for (const [col, keys] of cells.entries()) {
-        if (keys.from > query) break;
+        if (keys.from >= reach(query)) break;
         let most = 0;
-        for (let key = keys.from; key < Math.min(keys.to, query + 1); key++) most = Math.max(most, band.data[at + key] as number);
+        for (let key = keys.from; key < Math.min(keys.to, reach(query)); key++)
+          most = Math.max(most, band.data[at + key] as number);
         const pixel = row * size + col;
         pixels[pixel] = Math.max(pixels[pixel] as number, Math.round(most * 255));
       }
@@ -62,7 +70,7 @@ class HeadTally {
 
   constructor(private readonly ids: RunView['ids']) {}
 
-  /** `weights` on keys 0…query; queries come in order. */
+  /** `weights` on the keys the query may look at; queries come in order. */
   add(query: number, weights: Float32Array): void {
     this.#rows++;
     this.#entropy += entropyBits(weights);

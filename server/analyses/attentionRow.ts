@@ -57,7 +57,7 @@ export const cell: Analysis<'attention/cell'> = async (view, { layer, head, quer
     mask: maskOf(spec, query, key),
     score: spec.softcap === null ? scaled : spec.softcap * Math.tanh(scaled / spec.softcap),
     logSumExp: spec.sinks ? withSink(scores, weights) : logSumExp(scores),
-    weight: key > query ? 0 : (weights[key] as number),
+    weight: weights[key] ?? 0,
     provenance: provenance(view, probe('pattern'), started),
   };
 };
@@ -68,8 +68,8 @@ function withSink(scores: Float32Array, weights: Float32Array): number {
   return (scores[top] as number) - Math.log(weights[top] as number);
 }
 
-function maskOf({ window, chunk }: AttentionSpec, query: number, key: number): AttentionCell['mask'] {
-  if (key > query) return 'causal';
+function maskOf({ window, chunk, causal = true }: AttentionSpec, query: number, key: number): AttentionCell['mask'] {
+  if (causal && key > query) return 'causal';
   if (chunk !== undefined) return Math.floor(key / chunk) === Math.floor(query / chunk) ? 'visible' : 'chunk';
   return window !== null && query - key >= window ? 'window' : 'visible';
 }

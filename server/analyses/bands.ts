@@ -1,4 +1,5 @@
 import type { RunView, TokenRange } from '../runtime/view.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { AnalysisContext } from './analysis.js';
 import { breathe } from './breathe.js';
 import { attentionOf } from './subject.js';
@@ -6,8 +7,9 @@ import { attentionOf } from './subject.js';
 /** A pattern is looked at in pieces of at most this many bytes, however long the run. */
 const LARGEST = 64 << 20;
 
-/** Weights of queries from…to−1 on keys 0…to−1: data is [H, to − from, to]. */
+/** Weights of queries from…to−1 on the first `keys` keys: data is [H, to − from, keys]. Causal attention has `to` of them, an encoder all. */
 export interface Band extends TokenRange {
+  readonly keys: number;
   readonly data: Float32Array;
 }
 
@@ -33,11 +35,16 @@ export async function eachBand(
     await breathe(context.signal);
     const range = { from, to: Math.min(from + rows, T) };
     const probes = await view.probes([name], { range, signal: context.signal });
-    visit({ ...range, data: probes.get(name)?.data as Float32Array });
+    const pattern = probes.get(name) as Tensor;
+    visit({ ...range, keys: pattern.shape.at(-1) as number, data: pattern.data });
     context.progress(Math.min(from + rows, queries.to) - first, queries.to - first, `attention of layer ${layer}`);
   }
 }
 
 /** Where the weights of one query of a head begin in a band. */
 export const rowStart = (band: Band, head: number, query: number): number =>
-  (head * (band.to - band.from) + query - band.from) * band.to;
+  (head * (band.to - band.from) + query - band.from) * band.keys;
+
+/** Keys that a query may look at: up to itself, or all where the tokens behind it are seen too. */
+export const reachOf = (view: RunView, layer: number, query: number): number =>
+  attentionOf(view, layer).causal === false ? view.ids.length : query + 1;

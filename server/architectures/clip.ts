@@ -139,6 +139,7 @@ export const clip: Towers = {
   id: 'clip',
   names: ['clip', 'CLIPModel'],
   towers: { vision: { key: 'vision_config', encoder: vision }, text: { key: 'text_config', encoder: text } },
+  pairs: 'softmax',
   join: (g, output) => {
     const image_embeds = unit(g, output('vision', 'image_embeds')); // [images,P]
     const text_embeds = unit(g, output('text', 'text_embeds')); // [texts,P]

@@ -26,7 +26,8 @@ type Raw = Readonly<Record<string, unknown>>;
 export interface BoundEncoders {
   readonly id: string;
   readonly towers: ReadonlyMap<string, BoundStack>;
-  readonly join: Towers['join'] | null;
+  /** What they say together; null for one alone. */
+  readonly together: Pick<Towers, 'join' | 'pairs'> | null;
 }
 
 const noAnchor = (id: string, anchors: readonly string[]) =>
@@ -55,13 +56,13 @@ export function findEncoder(config: Raw | null): Encoder | Towers | null {
 /** Finds the tensors of each encoder and reads its config. A model of towers that holds one only is that one. Errors: CONFIG_*, WEIGHT_MISSING. */
 export function bindEncoders(family: Encoder | Towers, raw: Raw, tensors: TensorTable): BoundEncoders {
   const config = new ConfigReader(raw);
-  if (!('towers' in family)) return { id: family.id, towers: new Map([['', bind(family, config, tensors)]]), join: null };
+  if (!('towers' in family)) return { id: family.id, towers: new Map([['', bind(family, config, tensors)]]), together: null };
   const present = Object.entries(family.towers).filter(([, { encoder }]) => prefixOf(encoder, tensors) !== null);
   if (present.length === 0) throw noAnchor(family.id, encodersOf(family).flatMap(anchorsOf));
   const bound = present.map(([name, { key, encoder }]) => [name, bind(encoder, config.part(key), tensors)] as const);
   if (bound.length < Object.keys(family.towers).length)
-    return { id: family.id, towers: new Map(bound.map(([, tower]) => ['', tower])), join: null };
-  return { id: family.id, towers: new Map(bound), join: family.join };
+    return { id: family.id, towers: new Map(bound.map(([, tower]) => ['', tower])), together: null };
+  return { id: family.id, towers: new Map(bound), together: family };
 }
 
 function bind(encoder: Encoder, config: ConfigReader, tensors: TensorTable): BoundStack {

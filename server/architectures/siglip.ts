@@ -77,6 +77,7 @@ export const siglip: Towers = {
   id: 'siglip',
   names: ['siglip', 'SiglipModel'],
   towers: { vision: { key: 'vision_config', encoder: vision }, text: { key: 'text_config', encoder: text } },
+  pairs: 'sigmoid',
   join: (g, output) => {
     const image_embeds = unit(g, output('vision', 'pooler')); // [images,P]
     const text_embeds = unit(g, output('text', 'pooler')); // [texts,P]

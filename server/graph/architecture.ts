@@ -73,7 +73,9 @@ export interface Towers {
   readonly names: readonly string[];
   /** By prefix: the encoder, and the key of its part of config.json. */
   readonly towers: Readonly<Record<string, { readonly key: string; readonly encoder: Encoder }>>;
-  /** From outputs of the towers: those of n inputs are [n, …]. */
+  /** How the logits of pairs become probabilities: those of one input over all others, or each pair by itself. */
+  readonly pairs: 'softmax' | 'sigmoid';
+  /** From outputs of the towers: those of n inputs are [n, …]. `logits_per_image` is [images, texts]. */
   join(g: SegmentBuilder, output: (tower: string, name: string) => Value): Readonly<Record<string, Value>>;
 }
 

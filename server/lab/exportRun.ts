@@ -3,37 +3,31 @@ import { writeSafetensors } from '../formats/writeSafetensors.js';
 import type { RunRecipe } from '../protocol/runs.js';
 import type { RunView } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { LiveRun } from './liveRun.js';
+import type { LabRun } from './labRun.js';
 import { writeWhole } from './writeWhole.js';
 
-/** FILE.safetensors with logits, ids and the probes asked for; FILE.json with the recipe that computes them again. */
+/** FILE.safetensors with what went in, what came out and the probes asked for; FILE.json with the recipe that computes them again. */
 export async function exportRun(
-  run: LiveRun,
+  run: LabRun,
   view: RunView,
   file: string,
   probes: readonly string[],
   signal: AbortSignal,
 ): Promise<string[]> {
   const base = file.replace(/\.safetensors$/, '');
-  const { engine } = run;
-  const tensors = new Map<string, Tensor | Tensor<Int32Array>>();
+  const tensors = new Map(await run.exported(signal));
   for (const probe of probes) tensors.set(probe, (await view.probes([probe], { signal })).get(probe) as Tensor);
-  const [T, V] = [engine.ids.length, engine.vocab];
-  const logits = new Float32Array(T * V);
-  await engine.eachLogits({ from: 0, to: T }, (t, row) => logits.set(row, t * V), signal);
-  tensors.set('logits', { shape: [T, V], data: logits });
-  tensors.set('input_ids', { shape: [T], data: Int32Array.from(engine.ids) });
   const files = [`${base}.safetensors`, `${base}.json`];
   await writeSafetensors(files[0] as string, tensors, { model: run.model.info.name, run: run.id });
-  const { recipe, promptTokens } = run.info;
+  const { recipe, promptTokens, tower } = run.info;
   const about = {
     model: run.model.info.name,
     family: run.model.info.family,
     recipe,
     promptTokens,
-    ids: engine.ids,
+    ids: run.engine.ids,
     probes,
-    command: command(recipe, probes),
+    command: command(recipe, probes, tower),
   };
   await writeWhole(files[1] as string, `${JSON.stringify(about, null, 2)}\n`);
   return files;
@@ -44,8 +38,12 @@ const quote = (text: string): string => (/^[\w./:=,@+-]+$/.test(text) ? text : `
 /** Words of a command line as a shell takes them. */
 export const commandLine = (words: readonly string[]): string => words.map(quote).join(' ');
 
-/** The command line that computes the numbers of a run again. */
-export function command({ path, prompt, ids, chat, maxTokens, sampling }: RunRecipe, probes: readonly string[]): string {
+/** The command line that computes the numbers of a run again; `tower`: the one its probes are of. */
+export function command(
+  { path, prompt, ids, image, chat, maxTokens, sampling }: RunRecipe,
+  probes: readonly string[],
+  tower?: string,
+): string {
   const cli = fileURLToPath(new URL('./cli.js', import.meta.url));
   const option = (name: string, value: string | number | null) => (value === null ? [] : [`--${name}`, quote(String(value))]);
   const draws =
@@ -62,12 +60,13 @@ export function command({ path, prompt, ids, chat, maxTokens, sampling }: RunRec
     quote(cli),
     'run',
     quote(path),
+    ...option('image', image ?? null),
     ...option('prompt', prompt),
     ...option('ids', ids === null ? null : ids.join(',')),
     ...(chat ? ['--chat'] : []),
     ...(maxTokens > 0 ? ['--generate', String(maxTokens), '--all'] : []),
     ...draws,
-    ...probes.flatMap((probe) => option('probe', probe)),
+    ...probes.flatMap((probe) => option('probe', tower ? `${tower}.${probe}` : probe)),
     '--out',
     'run.safetensors',
   ].join(' ');

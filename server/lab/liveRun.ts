@@ -1,26 +1,20 @@
 import type { Emit } from '../handlers.types.js';
 import { requireTokenizer } from '../open.js';
 import { promptText } from '../prompt.js';
-import { LabError, toLabError } from '../protocol/errors.js';
+import { type LabError, toLabError } from '../protocol/errors.js';
 import type { Alternative, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
 import { sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
 import { distribution } from './distribution.js';
-import type { LabModel } from './models.js';
+import { type Exported, type LabRun, noOutputs, noPicture, notReady } from './labRun.js';
+import type { LabSequence } from './models.js';
 import { idSpeller, promptLoss, type Speller, tokenInfo } from './tokens.js';
 
 const TITLE = 60;
 
-const notReady = () =>
-  new LabError({
-    code: 'RUN_NOT_READY',
-    message: 'This run has no tokens yet.',
-    hint: 'Wait until the prompt has been read, or look at the error of the run.',
-  });
-
 /** One run as the lab shows it: the engine's run, its tokens with their distributions, and how it stands. */
-export class LiveRun {
+export class LiveRun implements LabRun {
   readonly #stop = new AbortController();
   readonly #speller: Speller;
   #engine: Sequence | null = null;
@@ -36,7 +30,7 @@ export class LiveRun {
 
   constructor(
     readonly id: RunId,
-    readonly model: LabModel,
+    readonly model: LabSequence,
     readonly recipe: RunRecipe,
     readonly created: number,
     private readonly emit: Emit,
@@ -114,6 +108,25 @@ export class LiveRun {
     this.stop();
     await this.#execution;
     await this.#engine?.close();
+  }
+
+  async exported(signal: AbortSignal): Promise<Exported> {
+    const { engine } = this;
+    const [T, V] = [engine.ids.length, engine.vocab];
+    const logits = new Float32Array(T * V);
+    await engine.eachLogits({ from: 0, to: T }, (t, row) => logits.set(row, t * V), signal);
+    return new Map([
+      ['logits', { shape: [T, V], data: logits }],
+      ['input_ids', { shape: [T], data: Int32Array.from(engine.ids) }],
+    ]);
+  }
+
+  picture(): never {
+    throw noPicture();
+  }
+
+  async outputs(): Promise<never> {
+    throw noOutputs();
   }
 
   #prompt(): { readonly ids: readonly number[]; readonly pieces: readonly Piece[] | null } {

@@ -1,16 +1,21 @@
 import { freemem } from 'node:os';
+import type { Checkpoint } from '../formats/checkpoint.js';
 import type { Emit } from '../handlers.types.js';
-import { type OpenModel, openModel } from '../open.js';
+import { type OpenForward, type OpenModel, openAny } from '../open.js';
 import { cancelled, LabError } from '../protocol/errors.js';
-import type { ModelId, ModelInfo } from '../protocol/models.js';
+import type { ModelId, ModelInfo, Sampling } from '../protocol/models.js';
 import type { Device } from '../runtime/device.js';
 import { parameterCount } from '../runtime/model.js';
 import { wholeModel } from './wholeModel.js';
 
-export interface LabModel extends OpenModel {
+interface Named {
   readonly id: ModelId;
   readonly info: ModelInfo;
 }
+
+export type LabSequence = OpenModel & Named;
+export type LabForward = OpenForward & Named;
+export type LabModel = LabSequence | LabForward;
 
 export interface ModelsOptions {
   readonly device: Device;
@@ -91,9 +96,9 @@ export class Models {
   }
 
   async close(id: ModelId): Promise<void> {
-    const { model } = this.get(id);
+    const open = this.get(id);
     this.#open.delete(id);
-    await model.close();
+    await ('model' in open ? open.model : open.forward).close();
     this.#changed();
   }
 
@@ -119,7 +124,7 @@ export class Models {
   async #load(path: string, signal: AbortSignal, onProgress: NonNullable<OpenOptions['onProgress']>): Promise<LabModel> {
     const { device, threads, spinning, sessions, memoryLimit } = this.options;
     const used = this.list.reduce((sum, m) => sum + m.info.memory, this.options.runsMemory());
-    const opened = await openModel(path, {
+    const opened = await openAny(path, {
       device,
       threads,
       spinning,
@@ -148,30 +153,63 @@ const abortOf = (signal: AbortSignal): Promise<never> =>
   });
 
 /** The dtype most of the weights are stored in. */
-function mainDtype({ checkpoint }: OpenModel): string {
+function mainDtype({ checkpoint }: OpenModel | OpenForward): string {
   const bytes = new Map<string, number>();
   for (const t of checkpoint.tensors.values()) bytes.set(t.dtype, (bytes.get(t.dtype) ?? 0) + t.bytes);
   return [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0] ?? 'F32';
 }
 
-function describe(id: ModelId, opened: OpenModel): ModelInfo {
-  const { checkpoint, model, tokenizer, sampling } = opened;
-  return {
+const greedy: Sampling = { temperature: 0, topK: null, topP: null, seed: null };
+
+function describe(id: ModelId, opened: OpenModel | OpenForward): ModelInfo {
+  const { checkpoint, tokenizer } = opened;
+  const shared = {
     id,
     path: checkpoint.path,
     name: checkpoint.name,
-    family: model.family,
     parameters: parameterCount(checkpoint),
     dtype: mainDtype(opened),
+    hasTokenizer: tokenizer !== null,
+  };
+  if ('forward' in opened) return { ...shared, ...describeForward(opened) };
+  const { model, sampling } = opened;
+  return {
+    ...shared,
+    family: model.family,
     provider: model.provider,
     memory: model.memory,
     vocabSize: model.vocab,
     dModel: model.dModel,
     contextLength: model.context,
     layers: model.layers.map(({ attention, ...layer }) => layer),
+    inputs: [{ name: 'input_ids', dtype: 'int64', shape: ['T'], optional: false }],
+    outputs: ['logits'],
+    generates: true,
     probes: model.probes,
-    hasTokenizer: tokenizer !== null,
     hasChatTemplate: tokenizer?.renderChat !== null && tokenizer !== null,
     sampling,
+  };
+}
+
+function describeForward({ forward, checkpoint }: OpenForward) {
+  const said = (key: string): number => {
+    const { text_config: text } = checkpoint.config ?? {};
+    const found = [checkpoint.config, text as Checkpoint['config']].map((part) => part?.[key]).find((n) => typeof n === 'number');
+    return typeof found === 'number' ? found : 0;
+  };
+  return {
+    family: forward.family,
+    provider: forward.provider,
+    memory: forward.memory,
+    vocabSize: said('vocab_size'),
+    dModel: said('hidden_size'),
+    contextLength: null,
+    layers: forward.layers.map(({ attention, ...layer }) => layer),
+    inputs: forward.inputs.map(({ name, dtype, shape, optional }) => ({ name, dtype, shape, optional })),
+    outputs: forward.outputs,
+    generates: false,
+    probes: [...new Set(forward.probes.map((name) => name.replace(/(^|\.)blocks\.\d+\./, '$1blocks.i.')))],
+    hasChatTemplate: false,
+    sampling: greedy,
   };
 }

@@ -1,15 +1,15 @@
 import type { ModelInfo } from '../protocol/models.js';
 import type { RunRecipe } from '../protocol/runs.js';
-import type { Sequence } from '../runtime/sequence.js';
 import type { RunView } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ByteCache } from './byteCache.js';
+import type { Inspected } from './labRun.js';
 
 export interface ViewedRun {
   readonly id: string;
   readonly recipe: RunRecipe;
   readonly model: ModelInfo;
-  readonly engine: Sequence;
+  readonly engine: Inspected;
 }
 
 /** A run as analyses see it. Probes already computed for the same tokens come from the cache: tokens never change once they ran. */

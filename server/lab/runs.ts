@@ -4,6 +4,8 @@ import type { ModelId } from '../protocol/models.js';
 import type { RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
 import type { RunView } from '../runtime/view.js';
 import { ByteCache } from './byteCache.js';
+import type { LabRun } from './labRun.js';
+import { LivePass } from './livePass.js';
 import { LiveRun } from './liveRun.js';
 import type { LabModel, Models } from './models.js';
 import { createRunView } from './runView.js';
@@ -27,7 +29,7 @@ const noToken = (token: number, count: number) =>
 
 /** All runs. Those of one model wait for each other; those of different models take turns on the device. */
 export class Runs {
-  readonly #runs = new Map<RunId, LiveRun>();
+  readonly #runs = new Map<RunId, LabRun>();
   readonly #queues = new Map<ModelId, Promise<void>>();
   readonly #cache = new ByteCache(PROBE_CACHE);
   #next = 1;
@@ -38,11 +40,11 @@ export class Runs {
     private readonly changed: () => void,
   ) {}
 
-  get list(): readonly LiveRun[] {
+  get list(): readonly LabRun[] {
     return [...this.#runs.values()];
   }
 
-  get(id: RunId): LiveRun {
+  get(id: RunId): LabRun {
     const run = this.#runs.get(id);
     if (!run) throw unknown(id);
     return run;
@@ -58,13 +60,12 @@ export class Runs {
     const model = await this.models.open(recipe.path);
     const seed = recipe.sampling.seed ?? Math.floor(Math.random() * 2 ** 31);
     const id = as?.id ?? this.#freeId();
-    const run = new LiveRun(
-      id,
-      model,
-      { ...recipe, sampling: { ...recipe.sampling, seed } },
-      as?.created ?? Date.now(),
-      this.emit,
-    );
+    const repeatable = { ...recipe, sampling: { ...recipe.sampling, seed } };
+    const created = as?.created ?? Date.now();
+    const run =
+      'forward' in model
+        ? new LivePass(id, model, repeatable, created, this.emit)
+        : new LiveRun(id, model, repeatable, created, this.emit);
     this.#runs.set(id, run);
     this.emit('runs/changed', { run: run.info });
     this.#enqueue(model, run);
@@ -98,7 +99,7 @@ export class Runs {
     await this.#queues.get(model);
   }
 
-  #enqueue(model: LabModel, run: LiveRun): void {
+  #enqueue(model: LabModel, run: LabRun): void {
     const before = this.#queues.get(model.id) ?? Promise.resolve();
     this.#queues.set(
       model.id,

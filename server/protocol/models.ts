@@ -69,6 +69,10 @@ export interface LayerSummary {
 /** A hybrid block may do both. An encoder attends without keeping anything. */
 export const attends = (layer: LayerSummary): boolean => layer.mixer === 'attention' || caches(layer);
 export const caches = ({ state }: LayerSummary): boolean => state.some(({ kind }) => kind === 'kv');
+/** The layers that a run went through. */
+export const layersOf = (layers: readonly LayerSummary[], tower: string | undefined): readonly LayerSummary[] =>
+  layers.filter((layer) => layer.tower === tower);
+
 export const recurs = ({ state }: LayerSummary): boolean => state.some(({ kind }) => kind !== 'kv');
 
 /** What a model is given under a name. Sizes: numbers, or names of sizes known when it is given. */
@@ -122,11 +126,16 @@ export interface ModelInfo {
   readonly provider: string;
   /** Bytes this model holds in memory now (weights as bound). */
   readonly memory: number;
+  /** 0 where there are no words, or where the inside is not known. */
   readonly vocabSize: number;
   readonly dModel: number;
   readonly contextLength: number | null;
   readonly layers: readonly LayerSummary[];
   readonly probes: readonly string[];
+  readonly inputs: readonly InputSummary[];
+  readonly outputs: readonly string[];
+  /** It goes on token by token; otherwise it reads its input in one pass and says its outputs. */
+  readonly generates: boolean;
   readonly hasTokenizer: boolean;
   readonly hasChatTemplate: boolean;
   readonly sampling: Sampling;

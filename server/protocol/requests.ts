@@ -16,6 +16,7 @@ import type {
   TensorPicture,
 } from './inspect.js';
 import type { CheckpointSummary, ModelEntry, ModelId, ModelInfo } from './models.js';
+import type { RunOutputs, RunPicture } from './passes.js';
 import type { RunDetail, RunId, RunInfo, RunRecipe, TokenPiece } from './runs.js';
 import type { WireTensor } from './tensors.js';
 import type { TextChange, TokenComparison, TokenDetail, TokenWindow, Vocabulary, VocabularyId } from './tokens.js';
@@ -96,6 +97,10 @@ export interface Requests {
     { readonly run: RunId; readonly file: string; readonly probes: readonly string[] },
     { readonly files: readonly string[] }
   >;
+  /** The image of a run. Errors: PICTURE_NONE. */
+  'runs/picture': Of<{ readonly run: RunId }, RunPicture>;
+  /** What a run through a model of one pass said. Errors: OUTPUTS_NONE for one that goes on token by token. */
+  'runs/outputs': Of<{ readonly run: RunId }, RunOutputs>;
   'runs/command': Of<{ readonly run: RunId; readonly probes: readonly string[] }, { readonly command: string }>;
   /** Any probe or state of a run, recomputed from its residual checkpoint: [T, …] or [H, T, T]. At most 64 MB. */
   'probe/read': Of<{ readonly run: RunId; readonly probe: string }, WireTensor>;

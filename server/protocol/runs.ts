@@ -7,9 +7,11 @@ export type RunId = string;
 export interface RunRecipe {
   /** Path of the checkpoint (folder or file). */
   readonly path: string;
-  /** Text prompt; null when `ids` is given. */
+  /** Text prompt; null when `ids` or `image` is given. */
   readonly prompt: string | null;
   readonly ids: readonly number[] | null;
+  /** Path of an image, for a model that reads one; then there is neither prompt nor ids. */
+  readonly image?: string | undefined;
   /** Wrap `prompt` as a user turn in the model's chat template. */
   readonly chat: boolean;
   readonly maxTokens: number;
@@ -27,6 +29,8 @@ export interface RunInfo {
   /** Milliseconds since the epoch. */
   readonly created: number;
   readonly recipe: RunRecipe;
+  /** Of a model of several stacks the one it went through (`vision`, `text`), else absent. */
+  readonly tower?: string;
   readonly status: RunStatus;
   readonly error: LabErrorData | null;
   readonly promptTokens: number;
@@ -57,7 +61,7 @@ export interface TokenInfo {
   readonly start: number | null;
   readonly end: number | null;
   readonly role: 'prompt' | 'generated';
-  /** Of this token given those before it; null for the first. */
+  /** Of this token given those before it; null for the first. Of a model that fills in words: given all others. */
   readonly probability: number | null;
   /** −log2 probability. */
   readonly surprisal: number | null;

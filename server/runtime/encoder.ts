@@ -49,6 +49,26 @@ export class EncoderModel implements Forward {
     }
   }
 
+  get family(): string {
+    return this.shape.family;
+  }
+
+  get provider(): string {
+    return this.compute.provider ?? 'cpu';
+  }
+
+  get memory(): number {
+    return [...this.towers.values()].reduce((sum, { checkpoint, bound }) => sum + memoryNeeded(checkpoint, bound), 0);
+  }
+
+  get pairs(): EncoderShape['pairs'] {
+    return this.shape.pairs;
+  }
+
+  get layers(): EncoderShape['layers'] {
+    return this.shape.layers;
+  }
+
   get inputs(): readonly InputSpec[] {
     return this.shape.inputs;
   }

@@ -28,6 +28,16 @@ export class EncoderPass implements Pass {
     this.outputs = model.outputs.filter((name) => this.#towersOf(name).every((tower) => towers.has(tower)));
   }
 
+  with(other: Pass): EncoderPass | null {
+    if (!(other instanceof EncoderPass) || other.model !== this.model) return null;
+    const towers = new Map([...this.towers, ...other.towers]);
+    return towers.size === this.towers.size + other.towers.size ? new EncoderPass(this.model, towers) : null;
+  }
+
+  get insides(): ReadonlyMap<string, TowerPass> {
+    return this.towers;
+  }
+
   async read(names: readonly string[], signal?: AbortSignal): Promise<Tensors> {
     const absent = names.flatMap((name) => this.#towersOf(name)).find((tower) => !this.towers.has(tower));
     if (absent !== undefined) throw missingInput(this.#requiredBy(absent), this.model.inputs);
@@ -70,5 +80,5 @@ async function readTower(pass: TowerPass, names: readonly string[], signal?: Abo
   const outputs = await pass.outputs(signal);
   const known = names.flatMap((name) => (outputs.has(name) ? [[name, outputs.get(name) as HostTensor] as const] : []));
   const probes = names.filter((name) => !outputs.has(name));
-  return new Map([...known, ...(await pass.probes(probes, signal))]);
+  return new Map([...known, ...(await pass.read(probes, signal))]);
 }

@@ -4,7 +4,8 @@ import type { Encoder, Towers } from '../graph/architecture.js';
 import type { Graph, Value } from '../graph/ir.js';
 import { type BoundStack, buildSegment, type Segment } from '../graph/segment.js';
 import { type Given, SegmentBuilder } from '../graph/segmentBuilder.js';
-import type { InputSpec } from './forward.js';
+import type { ForwardShape, InputSpec } from './forward.js';
+import { describeLayers } from './layers.js';
 import { tensorTable } from './model.js';
 
 /** One stack and all of it as one segment. */
@@ -14,14 +15,11 @@ export interface TowerShape {
 }
 
 /** What the encoders of a checkpoint take and say: one under no name, or several whose values go by a prefix. */
-export interface EncoderShape {
-  readonly family: string;
+export interface EncoderShape extends ForwardShape {
   readonly towers: ReadonlyMap<string, TowerShape>;
   /** What they say together, as a graph over their outputs; null for one alone. */
   readonly join: Graph | null;
-  readonly inputs: readonly InputSpec[];
-  readonly outputs: readonly string[];
-  readonly probes: readonly string[];
+  readonly pairs: Towers['pairs'] | null;
 }
 
 /** The name of a tower's value beside those of the other towers. */
@@ -45,13 +43,15 @@ export function encoderShape(checkpoint: Checkpoint): EncoderShape {
     ]),
   );
   const each = [...towers].map(([name, { whole }]) => [name, whole] as const);
-  const join = bound.join && joinGraph(checkpoint, bound.join, towers);
+  const join = bound.together && joinGraph(checkpoint, bound.together.join, towers);
   const own = each.flatMap(([tower, whole]) => [...whole.graph.outputs.keys()].map((name) => under(tower, name)));
   const declared = each.flatMap(([tower, whole]) => whole.declared.map((name) => under(tower, name)));
   return {
     family: bound.id,
     towers,
     join,
+    pairs: bound.together?.pairs ?? null,
+    layers: [...towers].flatMap(([tower, { bound }]) => describeLayers(bound, tower)),
     inputs: each.flatMap(([tower, whole]) => whole.given.map((given) => inputSpec(tower, given))),
     outputs: [...own, ...(join?.outputs.keys() ?? [])],
     probes: declared.filter((name) => !own.includes(name)),

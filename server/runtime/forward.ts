@@ -1,6 +1,7 @@
 import type { Dim } from '../graph/ir.js';
 import { LabError } from '../protocol/errors.js';
 import { convert, type HostTensor } from './elements.js';
+import type { LayerView, RunView } from './view.js';
 
 /** What goes in under a name. A symbolic size takes any length, the same wherever it is named; a symbolic first axis is the batch. */
 export interface InputSpec {
@@ -16,13 +17,27 @@ export interface InputSpec {
 
 export type Tensors = ReadonlyMap<string, HostTensor>;
 
-/** A model that is given named tensors and returns named tensors in one pass: encoders, vision models, ONNX graphs. */
-export interface Forward {
+/** What the headers of a model of one pass say. */
+export interface ForwardShape {
+  readonly family: string;
+  /** Of all towers, one after the other; none when its inside is not known. */
+  readonly layers: readonly LayerView[];
   readonly inputs: readonly InputSpec[];
   /** What it computes, in its own order. */
   readonly outputs: readonly string[];
   /** Inner values that can be read as well, by full name. */
   readonly probes: readonly string[];
+  /** What else the file says of itself, for the metadata. */
+  readonly about?: Readonly<Record<string, unknown>>;
+}
+
+/** A model that is given named tensors and returns named tensors in one pass: encoders, vision models, ONNX graphs. */
+export interface Forward extends ForwardShape {
+  readonly provider: string;
+  /** Bytes it holds. */
+  readonly memory: number;
+  /** How what is said of two passes becomes probabilities; absent or null when passes have nothing to do with each other. */
+  readonly pairs?: 'softmax' | 'sigmoid' | null;
   /** Checks the inputs; nothing is computed before it is read. Errors: INPUT_*. */
   begin(inputs: Tensors): Pass;
   close(): Promise<void>;
@@ -37,6 +52,25 @@ export interface Pass {
    * Errors: PROBE_UNKNOWN, INPUT_MISSING, CANCELLED, RUNTIME_FAILED.
    */
   read(names: readonly string[], signal?: AbortSignal): Promise<Tensors>;
+  /** This pass and another through another tower of the same model, as one: they share what each has computed. Null when they do not meet. */
+  with?(other: Pass): Pass | null;
+  /** The inside as views see it, by tower: what they know of a language model's run. Absent when it is not known. */
+  readonly insides?: ReadonlyMap<string, Inside>;
+}
+
+/** The layers of one stack over the tokens of one pass. Names are those of a language model: without the tower. */
+export interface Inside {
+  readonly layers: readonly LayerView[];
+  /** What each token is, in order: null is the next patch of the image, a word any other token; null when they are words of a text. */
+  labels(patches: number): readonly (string | null)[] | null;
+  /** Sides of a patch of the image, [height, width]; null when it reads none. */
+  readonly patchSides: readonly [number, number] | null;
+  /** Tokens there are; runs the pass when it has not run. */
+  tokens(signal?: AbortSignal): Promise<number>;
+  /** As RunView.probes. */
+  probes: RunView['probes'];
+  /** Bytes kept so that probes can be computed. */
+  readonly bytes: number;
 }
 
 const told = (specs: readonly InputSpec[]) =>

@@ -1,19 +1,39 @@
-import type { BoundStack } from '../graph/segment.js';
+import type { Encoder } from '../graph/architecture.js';
+import type { PatchSpec } from '../graph/blocks/patches.js';
+import { VALUE_NAME } from '../graph/expose.js';
+import type { Value } from '../graph/ir.js';
+import type { BoundStack, SegmentSpec } from '../graph/segment.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { Feed, Program, Sink, Step } from './device.js';
 import { f32 } from './device.js';
-import type { HostTensor } from './elements.js';
+import { floatsOf, type HostTensor } from './elements.js';
 import { feedsOf, type InputRole, sinksOf } from './feeds.js';
-import type { Tensors } from './forward.js';
+import type { Inside, Tensors } from './forward.js';
 import type { Model, Piece } from './model.js';
 import type { Intervention } from './patch.js';
+import { sliceAxis } from './slices.js';
+import type { LayerView, TokenRange } from './view.js';
 
 const tensor = (value: HostTensor): Feed => ({ kind: 'tensor', tensor: value });
+
+interface Computed {
+  /** With its symbolic shape. */
+  readonly value: Value;
+  readonly tensor: HostTensor;
+}
+
+/** Without the batch, and of some tokens only where it has tokens. */
+function ofRange({ value, tensor }: Computed, range: TokenRange | undefined): Tensor {
+  const whole = { shape: tensor.dims.slice(1), data: floatsOf(tensor) };
+  const axis = value.shape.slice(1).indexOf('T');
+  return range && axis >= 0 ? sliceAxis(whole, axis, range.from, range.to) : whole;
+}
 
 /**
  * One pass through a stack without state. Keeps the residual stream that enters each block and leaves the last, so that any probe of any block is
  * computed again by a one-block segment. Everything is [B, …].
  */
-export class TowerPass {
+export class TowerPass implements Inside {
   /** What enters block i; the last leaves the last block. Empty before the first pass. */
   readonly #resid: HostTensor[] = [];
   #outputs: Tensors | null = null;
@@ -30,6 +50,30 @@ export class TowerPass {
     return this.#resid.reduce((sum, { data }) => sum + data.byteLength, 0);
   }
 
+  get layers(): readonly LayerView[] {
+    return this.model.layers;
+  }
+
+  get patchSides(): Inside['patchSides'] {
+    const { patch } = this.model.bound.config as Partial<PatchSpec>;
+    return patch ?? null;
+  }
+
+  labels(patches: number): ReturnType<Inside['labels']> {
+    return (this.model.bound.architecture as Encoder).tokens?.(this.model.bound.config, patches) ?? null;
+  }
+
+  async tokens(signal?: AbortSignal): Promise<number> {
+    await this.outputs(signal);
+    return this.#resid[0]?.dims[1] as number;
+  }
+
+  /** A block of an encoder sees every token, so that all are computed and those of the range are kept. */
+  probes: Inside['probes'] = async (names, { range, signal } = {}) => {
+    const all = await this.#compute(names, signal);
+    return new Map(names.map((name) => [name, ofRange(all.get(name) as Computed, range)]));
+  };
+
   /** What the stack says, by name; computed once. Errors: CANCELLED, RUNTIME_FAILED. */
   async outputs(signal?: AbortSignal): Promise<Tensors> {
     if (this.#outputs) return this.#outputs;
@@ -40,17 +84,28 @@ export class TowerPass {
     return this.#outputs;
   }
 
-  /** Probes by name, one segment run for each block that has some of them. Errors: PROBE_UNKNOWN, CANCELLED, RUNTIME_FAILED. */
-  async probes(names: readonly string[], signal?: AbortSignal): Promise<Tensors> {
+  /** Probes by name, [B, …]. Errors: PROBE_UNKNOWN, CANCELLED, RUNTIME_FAILED. */
+  async read(names: readonly string[], signal?: AbortSignal): Promise<Tensors> {
+    return new Map([...(await this.#compute(names, signal))].map(([name, { tensor }]) => [name, tensor]));
+  }
+
+  /** One segment run for each block that has some of them, and one for values by the graph's own names. */
+  async #compute(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Computed>> {
     await this.outputs(signal);
-    const groups = new Map<number, string[]>();
-    for (const name of names) groups.set(this.#placeOf(name), [...(groups.get(this.#placeOf(name)) ?? []), name]);
-    const result = new Map<string, HostTensor>();
-    for (const [place, group] of groups) {
-      const piece = await this.#inspect(place, new Set(group));
+    const groups = new Map<string, { readonly place: number; readonly names: string[] }>();
+    for (const name of names) {
+      const place = this.#placeOf(name);
+      const key = `${place} ${VALUE_NAME.test(name)}`;
+      groups.set(key, { place, names: [...(groups.get(key)?.names ?? []), name] });
+    }
+    const result = new Map<string, Computed>();
+    for (const { place, names } of groups.values()) {
+      const [first] = names as [string];
+      const asked = new Set(names);
+      const piece = await this.#inspect(place, VALUE_NAME.test(first) ? { values: asked } : { probes: asked });
       const [feeds, sinks] = [feedsOf(piece.graph, (input) => this.#feed(piece, input, [])), returnAll(piece)];
       const out = await this.model.device.run([{ session: piece.session, feeds, sinks }], signal && { signal });
-      for (const name of group) result.set(name, out[name] as HostTensor);
+      for (const [name, value] of piece.graph.outputs) result.set(name, { value, tensor: out[name] as HostTensor });
     }
     return result;
   }
@@ -65,7 +120,7 @@ export class TowerPass {
     for (let place = Math.min(L, ...places); place <= L; place++) {
       const probes =
         place === L ? this.model.pieces.at(-1)?.graph.outputs.keys() : [place < 0 ? 'embed' : `blocks.${place}.resid_post`];
-      const piece = await this.#inspect(place, new Set(probes), touched(place));
+      const piece = await this.#inspect(place, { probes: new Set(probes), interventions: touched(place) });
       const feeds = feedsOf(piece.graph, (input) =>
         input.role === 'resid' && program.length > 0 ? { kind: 'register', name: 'resid' } : this.#feed(piece, input, changes),
       );
@@ -115,18 +170,11 @@ export class TowerPass {
     return this.model.embedProbes.has(name) || name.startsWith('embed.#') ? -1 : this.model.layers.length;
   }
 
-  #inspect(place: number, probes: ReadonlySet<string>, interventions: ReadonlySet<string> = new Set()): Promise<Piece> {
+  #inspect(place: number, asked: Partial<SegmentSpec>): Promise<Piece> {
     const L = this.model.layers.length;
     const at = Math.min(Math.max(place, 0), L);
     const inner = place >= 0 && place < L;
-    return this.model.inspection({
-      from: at,
-      to: inner ? at + 1 : at,
-      embed: place < 0,
-      head: place >= L,
-      probes,
-      interventions,
-    });
+    return this.model.inspection({ from: at, to: inner ? at + 1 : at, embed: place < 0, head: place >= L, ...asked });
   }
 
   #feed(piece: Piece, input: InputRole, changes: readonly Intervention[]): Feed {

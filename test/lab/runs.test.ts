@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { LabSequence } from '../../server/lab/models.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { readOracle } from '../parity/oracle.js';
 import { code, embedded, type Fired, type OpenLab, openLab, recipe } from './harness.js';
@@ -20,7 +21,9 @@ for (const name of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
     const run = await it.run({ path: embedded(name), ids: prompt, maxTokens: greedy.length });
     const generated = run.tokenInfos.filter((t) => t.role === 'generated').map((t) => t.id);
     assert.deepEqual(generated, greedy.slice(0, generated.length));
-    assert.ok(generated.length === greedy.length || it.lab.models.get(run.model).stop.has(generated.at(-1) as number));
+    assert.ok(
+      generated.length === greedy.length || (it.lab.models.get(run.model) as LabSequence).stop.has(generated.at(-1) as number),
+    );
 
     const { shape, data } = (await readOracle(name)).get('logits') as Tensor;
     const V = shape[1] as number;

@@ -49,7 +49,7 @@ for (const [family, towers] of Object.entries(places))
       for (const name of names) {
         const s = subjects.get(tower) as NonNullable<ReturnType<typeof subjects.get>>;
         const own = pass.towers.get(tower) as TowerPass;
-        const { dims } = (await own.probes([name])).get(name) as HostTensor;
+        const { dims } = (await own.read([name])).get(name) as HostTensor;
         const shape = dims.slice(1);
         const [scale, shift] = [noise(5, shape, 0.5), noise(6, [...shape.slice(0, -1), 1], 0.3)];
         const batched = ({ shape, data }: Exact): Exact => ({ shape: [1, ...shape], data });

@@ -9,8 +9,7 @@ import { typeOf } from '../../graph/onnx/types.js';
 import { LabError } from '../../protocol/errors.js';
 import type { Device } from '../device.js';
 import { elementOf, type HostTensor } from '../elements.js';
-import { type Forward, fitInputs, type InputSpec, missingInput, type Pass, type Tensors } from '../forward.js';
-import type { ForwardShape } from '../forwards.js';
+import { type Forward, type ForwardShape, fitInputs, type InputSpec, missingInput, type Pass, type Tensors } from '../forward.js';
 import { type ModelOptions, tooLarge } from '../model.js';
 import { readDocument } from './document.js';
 import { placesOf } from './places.js';
@@ -25,12 +24,16 @@ const notATensor = (name: string, kind: string) =>
 
 /** An ONNX graph as it is in its file, run by ONNX Runtime; every value of it is a probe. */
 export class OnnxForward implements Forward {
+  readonly family = 'onnx';
+  readonly layers = [];
   readonly inputs: readonly InputSpec[];
 
   private constructor(
     readonly document: OnnxDocument,
     private readonly sessions: GraphSessions,
     private readonly device: Device,
+    readonly provider: string,
+    readonly memory: number,
   ) {
     this.inputs = inputSpecs(document);
   }
@@ -46,7 +49,8 @@ export class OnnxForward implements Forward {
     if (size > available) throw tooLarge(size, available);
     const places = await placesOf(checkpoint, document);
     const compute = { threads, ...(provider !== undefined && { provider }), ...(spinning !== undefined && { spinning }) };
-    return new OnnxForward(document, new GraphSessions(new OnnxProbes(document), { device, places, ...compute }, true), device);
+    const sessions = new GraphSessions(new OnnxProbes(document), { device, places, ...compute }, true);
+    return new OnnxForward(document, sessions, device, provider ?? 'cpu', size);
   }
 
   /** What the header says. Errors: ONNX_INVALID, INPUT_UNSUPPORTED. */

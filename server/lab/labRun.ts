@@ -1,0 +1,53 @@
+import { LabError } from '../protocol/errors.js';
+import type { RunOutputs, RunPicture } from '../protocol/passes.js';
+import type { RunDetail, RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
+import type { Sequence } from '../runtime/sequence.js';
+import type { LabModel } from './models.js';
+
+/** What views read of a run. */
+export type Inspected = Pick<Sequence, 'layers' | 'ids' | 'probes' | 'stateBytes'>;
+
+/** What is written of a run beside the probes asked for. */
+export type Exported = ReadonlyMap<
+  string,
+  { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array | BigInt64Array }
+>;
+
+/** A run as the lab keeps it, whatever kind of model it went through. */
+export interface LabRun {
+  readonly id: RunId;
+  readonly model: LabModel;
+  readonly recipe: RunRecipe;
+  readonly created: number;
+  readonly info: RunInfo;
+  readonly detail: RunDetail;
+  /** Errors: RUN_NOT_READY, or the run's own error. */
+  readonly engine: Inspected;
+  /** Computes it. Never rejects: the run tells its error. */
+  execute(): Promise<void>;
+  stop(): void;
+  /** Stops, and frees what it holds. */
+  close(): Promise<void>;
+  exported(signal: AbortSignal): Promise<Exported>;
+  /** Errors: PICTURE_NONE, RUN_NOT_READY. */
+  picture(): RunPicture;
+  /** `others`: all runs there are. Errors: OUTPUTS_NONE, RUN_NOT_READY. */
+  outputs(others: readonly LabRun[], signal: AbortSignal): Promise<RunOutputs>;
+}
+
+export const notReady = () =>
+  new LabError({
+    code: 'RUN_NOT_READY',
+    message: 'This run has no tokens yet.',
+    hint: 'Wait until the prompt has been read, or look at the error of the run.',
+  });
+
+export const noPicture = () =>
+  new LabError({ code: 'PICTURE_NONE', message: 'This run read no image.', hint: 'Give an image to a model that takes one.' });
+
+export const noOutputs = () =>
+  new LabError({
+    code: 'OUTPUTS_NONE',
+    message: 'This model goes on token by token; what it says are its tokens.',
+    hint: 'Select a run of a model that reads its input in one pass.',
+  });
