@@ -9,6 +9,7 @@ type Item = vscode.QuickPickItem & { readonly choice?: string | (() => Promise<s
 const SOURCES = [
   { source: 'workspace', label: 'In this workspace' },
   { source: 'embedded', label: 'Embedded' },
+  { source: 'cache', label: 'In the Hugging Face cache' },
   { source: 'recent', label: 'Recently opened' },
 ] as const;
 
@@ -45,6 +46,14 @@ function modelItems(entries: readonly ModelEntry[], open: ReadonlySet<string>): 
       label: '$(folder-opened) Choose a folder…',
       description: 'with config.json, or with one .gguf, .pth or .onnx',
       choice: () => browse(true),
+    },
+    {
+      label: '$(cloud-download) Open from Hugging Face…',
+      description: 'looks at the headers before it downloads',
+      choice: async () => {
+        await vscode.commands.executeCommand('modelLab.openHub');
+        return null;
+      },
     },
     { label: '$(file) Choose a file…', description: '.safetensors, .gguf, .onnx, .pth, .pt, .bin', choice: () => browse(false) },
   ];

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { diff } from './commands/diff.js';
 import { generate } from './commands/generate.js';
+import { hub, localPath } from './commands/hub.js';
 import { inspect } from './commands/inspect.js';
 import { run } from './commands/run.js';
 import { tokenize } from './commands/tokenize.js';
@@ -17,10 +18,14 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<void>>> = {
   generate,
   weights,
   diff,
+  hub,
 };
 
 /** What stands behind a command, where it is not one PATH. */
-const operands: Readonly<Record<string, string>> = { weights: 'PATH TENSOR', diff: 'A B' };
+const operands: Readonly<Record<string, string>> = { weights: 'PATH TENSOR', diff: 'A B', hub: 'preview|download ID' };
+
+/** Those that need the weights themselves: a path on the Hub is downloaded first. */
+const needWeights = new Set(['run', 'generate', 'weights']);
 
 async function main(argv: readonly string[]): Promise<void> {
   const [name = '', ...rest] = argv;
@@ -39,7 +44,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const pair = Object.hasOwn(operands, name) ? operands[name] : undefined;
   const count = named ? 0 : pair ? 2 : 1;
   if (positionals.length !== count) throw badUsage(`${name} takes ${pair ?? 'one PATH'}${named ? ' or --tokenizer' : ''}`);
-  await command({ ...values, path: positionals[0] ?? '', second: positionals[1] ?? '' });
+  const [path = '', second = ''] = positionals;
+  await command({ ...values, path: needWeights.has(name) ? await localPath(path) : path, second });
 }
 
 function parse(args: readonly string[]) {

@@ -3,6 +3,8 @@ import { graphOutline, segmentGraph } from './analyses/modelGraph.js';
 import { analyses } from './analyses/registry.js';
 import { openCheckpoint } from './formats/registry.js';
 import type { Handler, Handlers } from './handlers.types.js';
+import { isHubPath } from './hub/reference.js';
+import { hubHandlers } from './hubHandlers.js';
 import { doctor } from './lab/doctor.js';
 import { command, exportRun } from './lab/exportRun.js';
 import { findModels } from './lab/finder.js';
@@ -29,7 +31,8 @@ export const handlers = (lab: Lab) =>
   ({
     'lab/doctor': () => doctor(lab),
     'models/find': ({ folders }) => findModels(lab, folders),
-    'models/inspect': async ({ path }) => summarise(await openCheckpoint(path)),
+    'models/inspect': async ({ path }, { signal }) =>
+      isHubPath(path) ? lab.hub.inspect(path, signal) : summarise(await openCheckpoint(path)),
     'models/open': async ({ path }, { signal, progress }) =>
       (await lab.open(path, { signal, onProgress: (done, total) => progress(done, total, 'Loading weights') })).info,
     'models/close': async ({ model }) => {
@@ -37,6 +40,7 @@ export const handlers = (lab: Lab) =>
       return {};
     },
     'models/list': () => lab.models.list.map((m) => m.info),
+    ...hubHandlers(lab),
     ...tokenHandlers(lab),
     'runs/start': async (recipe, { signal, progress }) => {
       await lab.open(recipe.path, { signal, onProgress: (done, total) => progress(done, total, 'Loading weights') });

@@ -17,6 +17,7 @@ const range = z.tuple([index, index]).refine(([from, to]) => from < to, 'expecte
 const text = z.string().max(MAX_TEXT);
 const version = z.number().int();
 const vocabularies = z.array(path).min(1).max(4);
+const hubModel = z.strictObject({ model: path, revision: z.string().max(200).nullable(), variant: path.nullable() });
 const probes = z.array(z.string().min(1).max(200)).max(4096);
 const part = z.union([z.enum(['embed', 'head']), index]);
 const tensor = z.string().min(1).max(1000);
@@ -66,6 +67,9 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'models/open': z.strictObject({ path }),
   'models/close': z.strictObject({ model: id }),
   'models/list': empty,
+  'hub/preview': hubModel,
+  'hub/download': hubModel,
+  'hub/token': z.strictObject({ token: z.string().min(1).max(1000).nullable() }),
   'tokens/encode': z.strictObject({ model: id, text: z.string().max(1 << 24), chat: z.boolean() }),
   'tokens/vocabularies': z.strictObject({ folders: z.array(path).max(1000) }),
   'tokens/sync': z.strictObject({

@@ -24,10 +24,13 @@ const notOurs = (name: string) =>
 /** What the server answers about stored tensors. */
 export const weightHandlers = (lab: Lab): Pick<Handlers, WeightMethod> => ({
   'weights/tensor': async ({ path, tensor, rows, cols, bins }, { signal }) =>
-    tensorPicture(await openCheckpoint(path), tensor, rows, cols, bins, signal),
-  'weights/spectrum': async ({ path, tensor }, context) => tensorSpectrum(await openCheckpoint(path), tensor, context),
-  'weights/channels': async ({ path, tensor }, { signal }) => tensorChannels(await openCheckpoint(path), tensor, signal),
-  'weights/quantisation': async ({ path, tensor }, { signal }) => quantisation(await openCheckpoint(path), tensor, signal),
+    tensorPicture(await lab.checkpointAt(path, signal), tensor, rows, cols, bins, signal),
+  'weights/spectrum': async ({ path, tensor }, context) =>
+    tensorSpectrum(await lab.checkpointAt(path, context.signal), tensor, context),
+  'weights/channels': async ({ path, tensor }, { signal }) =>
+    tensorChannels(await lab.checkpointAt(path, signal), tensor, signal),
+  'weights/quantisation': async ({ path, tensor }, { signal }) =>
+    quantisation(await lab.checkpointAt(path, signal), tensor, signal),
   'weights/product': ({ run, ...request }, context) => {
     const open = lab.runs.get(run).model;
     const { tokenizer, info } = open;

@@ -13,6 +13,7 @@ const MODEL_FILES = '**/{config.json,*.safetensors,*.gguf,*.onnx,*.pth,*.pt,pyto
 const GROUPS = [
   { source: 'workspace', label: 'Workspace' },
   { source: 'embedded', label: 'Embedded' },
+  { source: 'cache', label: 'Hugging Face cache' },
   { source: 'recent', label: 'Recent' },
 ] as const;
 

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { openCheckpoint } from '../formats/registry.js';
 import { requireTokenizer } from '../open.js';
 import { LabError } from '../protocol/errors.js';
 import type { TokenOrigin } from '../protocol/tokens.js';
@@ -8,6 +7,7 @@ import { namedTokenizer } from '../tokenizer/named.js';
 import { createTokenizer } from '../tokenizer/registry.js';
 import { roundTrip } from '../tokenizer/roundTrip.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { checkpointAt } from './hub.js';
 import type { Arguments } from './usage.js';
 
 const oneText = () =>
@@ -55,8 +55,9 @@ function details(tokenizer: Tokenizer, text: string, pieces: ReturnType<Tokenize
 }
 
 /** Bytes that are not UTF-8 become '�'; a byte order mark is text. */
-async function textOf({ text, file, stdin }: Arguments): Promise<string> {
-  if ([text, file, stdin].filter((source) => source !== undefined).length !== 1) throw oneText();
+async function textOf({ text, file: files = [], stdin }: Arguments): Promise<string> {
+  const [file] = files;
+  if (files.length > 1 || [text, file, stdin].filter((source) => source !== undefined).length !== 1) throw oneText();
   if (text !== undefined) return text;
   const bytes =
     file === undefined ? await standardInput() : await readFile(file).catch((cause) => Promise.reject(unreadable(file, cause)));
@@ -70,7 +71,7 @@ async function standardInput(): Promise<Buffer> {
 }
 
 async function ofCheckpoint(path: string) {
-  const checkpoint = await openCheckpoint(path);
+  const checkpoint = await checkpointAt(path);
   const tokenizer = checkpoint.tokenizer && (await createTokenizer(checkpoint.tokenizer));
   return requireTokenizer({ checkpoint, tokenizer });
 }

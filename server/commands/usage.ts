@@ -17,6 +17,9 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
                                                   outputs and probes of a model of one pass: images as its preprocessor_config.json says,
                                                   texts, and tensors by the names of its inputs, with a batch axis or without
   generate PATH --prompt TEXT --max N [--chat]    streams text
+  hub      preview ID [--revision R] [--file F]    what a model on the Hugging Face Hub is, from its headers
+  hub      download ID [--revision R] [--file F]…  into the cache that Hugging Face's tools share; goes on where it broke off
+                                                  PATH may be hf://org/name@revision
 
   weights  PATH TENSOR                            one stored tensor as JSON: statistics, singular values, outlier channels, quantisation errors
   diff     A B [--out FILE.json]                  two checkpoints by tensor, of any formats
@@ -28,7 +31,8 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
 export const options = {
   help: { type: 'boolean' },
   text: { type: 'string' },
-  file: { type: 'string' },
+  file: { type: 'string', multiple: true },
+  revision: { type: 'string' },
   stdin: { type: 'boolean' },
   json: { type: 'boolean' },
   tokenizer: { type: 'string' },

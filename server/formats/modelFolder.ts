@@ -4,6 +4,7 @@ import type { Checkpoint, TokenizerSource } from './checkpoint.js';
 import { checkConfig } from './config.js';
 import { type FormatErrorCode, formatError } from './errors.js';
 import { type JsonDocument, parseJson } from './json.js';
+import { mountedFolder } from './mounts.js';
 import { withFile } from './rangedFile.js';
 import { quoted } from './tensorTable.js';
 import { decodeText } from './text.js';
@@ -60,6 +61,8 @@ async function readChatTemplate(folder: string, present: ReadonlySet<string>): P
 
 /** Names in a folder; links count, since the Hugging Face cache consists of them. */
 export async function listFolder(folder: string): Promise<ReadonlySet<string>> {
+  const mounted = mountedFolder(folder);
+  if (mounted) return mounted;
   try {
     return new Set(await readdir(folder));
   } catch {

@@ -1,15 +1,28 @@
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { formatError } from './errors.js';
+import { type MountedFile, mountedFile, mountedFolder } from './mounts.js';
+
+const notFound = (path: string) => formatError('FILE_NOT_FOUND', path, null, 'There is no such file or folder.');
 
 const unreadable = (path: string, cause: unknown) => {
   const errno = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
   return errno === 'ENOENT' || errno === 'ENOTDIR'
-    ? formatError('FILE_NOT_FOUND', path, null, 'There is no such file or folder.')
+    ? notFound(path)
     : formatError('FILE_UNREADABLE', path, null, `The file cannot be read (${errno}).`);
 };
 
+export interface PathStat {
+  readonly size: number;
+  isFile(): boolean;
+  isDirectory(): boolean;
+}
+
 /** stat, with coded errors: FILE_NOT_FOUND, FILE_UNREADABLE. */
-export async function statPath(path: string) {
+export async function statPath(path: string): Promise<PathStat> {
+  const mounted = mountedFile(path);
+  if (mounted) return { size: mounted.bytes, isFile: () => true, isDirectory: () => false };
+  if (mounted === null && mountedFolder(path)) return { size: 0, isFile: () => false, isDirectory: () => true };
+  if (mounted === null) throw notFound(path);
   try {
     return await stat(path);
   } catch (cause) {
@@ -19,6 +32,7 @@ export async function statPath(path: string) {
 
 /** Links resolved, because ONNX Runtime refuses external data behind a link that leaves the model's folder. */
 export async function resolvePath(path: string): Promise<string> {
+  if (mountedFile(path)) return path;
   try {
     return await realpath(path);
   } catch (cause) {
@@ -31,12 +45,14 @@ export class RangedFile {
   private constructor(
     readonly path: string,
     readonly bytes: number,
-    private readonly handle: FileHandle,
+    private readonly handle: FileHandle | MountedFile,
   ) {}
 
   static async open(path: string): Promise<RangedFile> {
     // Checked before opening: opening a named pipe would wait for a writer for ever.
     const { size } = await statFile(path);
+    const mounted = mountedFile(path);
+    if (mounted) return new RangedFile(path, size, mounted);
     try {
       return new RangedFile(path, size, await open(path, 'r'));
     } catch (cause) {
@@ -59,8 +75,10 @@ export class RangedFile {
   }
 
   async readInto(buffer: Uint8Array, offset: number): Promise<void> {
+    const { handle } = this;
+    if (!('fd' in handle)) return handle.read(buffer, offset);
     for (let done = 0; done < buffer.length; ) {
-      const { bytesRead } = await this.handle
+      const { bytesRead } = await handle
         .read(buffer, done, Math.min(buffer.length - done, 1 << 30), offset + done)
         .catch((cause) => {
           throw unreadable(this.path, cause);
@@ -71,8 +89,8 @@ export class RangedFile {
     }
   }
 
-  close(): Promise<void> {
-    return this.handle.close();
+  async close(): Promise<void> {
+    if ('fd' in this.handle) await this.handle.close();
   }
 }
 

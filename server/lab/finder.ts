@@ -1,13 +1,16 @@
 import { realpath } from 'node:fs/promises';
+import { relative } from 'node:path';
 import { findCheckpoints } from '../formats/find.js';
 import { openCheckpoint } from '../formats/registry.js';
+import { cachedModels } from '../hub/cache.js';
+import { hubEnvironment } from '../hub/environment.js';
 import type { ModelEntry } from '../protocol/models.js';
 import type { Lab } from './lab.js';
 
 /** Models shown of one folder. */
 const LIMIT = 500;
 
-/** Embedded models, those in the workspace's folders, and recently opened ones; each path once. */
+/** Embedded models, those in the workspace's folders, in the cache of Hugging Face's tools, and recently opened ones; each path once. */
 export async function findModels(lab: Lab, folders: readonly string[]): Promise<ModelEntry[]> {
   const entries = new Map<string, ModelEntry>();
   const add = (entry: Omit<ModelEntry, 'open'>) => {
@@ -18,6 +21,10 @@ export async function findModels(lab: Lab, folders: readonly string[]): Promise<
   };
   if (lab.options.embedded !== null) await search(lab.options.embedded, 'embedded');
   for (const folder of folders) await search(folder, 'workspace');
+  for (const { repo, path } of await cachedModels(hubEnvironment().cache)) {
+    for (const found of await findCheckpoints(path, LIMIT))
+      add({ ...found, name: found.path === path ? repo : `${repo}: ${relative(path, found.path)}`, source: 'cache' });
+  }
   for (const path of lab.recent) {
     if (entries.has(path)) continue;
     const checkpoint = await openCheckpoint(path).catch(() => null); // moved or deleted since

@@ -1,5 +1,8 @@
 import { availableParallelism } from 'node:os';
+import type { Checkpoint } from '../formats/checkpoint.js';
+import { openCheckpoint } from '../formats/registry.js';
 import type { Emit } from '../handlers.types.js';
+import { isHubPath } from '../hub/reference.js';
 import type { ServerOptions } from '../options.js';
 import { toLabError } from '../protocol/errors.js';
 import type { ModelId } from '../protocol/models.js';
@@ -7,6 +10,7 @@ import type { Params } from '../protocol/requests.js';
 import type { RunId } from '../protocol/runs.js';
 import type { Device } from '../runtime/device.js';
 import { chooseProvider, type ProviderChoice } from '../runtime/providers.js';
+import { HubModels } from './hubModels.js';
 import { type LabModel, Models, type OpenOptions } from './models.js';
 import { Runs } from './runs.js';
 import { emptySession, type Session, SessionFile } from './session.js';
@@ -17,6 +21,7 @@ const RECENT = 12;
 export class Lab {
   readonly models: Models;
   readonly runs: Runs;
+  readonly hub = new HubModels();
   /** What is on screen, and hovers speak of. */
   active: Params<'language/active'> = { model: null, run: null, layer: 0 };
   /** Folders of the workspace on this machine. */
@@ -65,6 +70,11 @@ export class Lab {
     this.#recent = [opened, ...this.#recent.filter((p) => p !== opened)].slice(0, RECENT);
     await this.#save();
     return model;
+  }
+
+  /** What a path says, of this machine or of the Hub; headers only. */
+  checkpointAt(path: string, signal: AbortSignal): Promise<Checkpoint> {
+    return isHubPath(path) ? this.hub.open(path, signal) : openCheckpoint(path);
   }
 
   async close(model: ModelId): Promise<void> {

@@ -109,7 +109,8 @@ export interface CheckpointSummary {
 export interface ModelEntry {
   readonly path: string;
   readonly name: string;
-  readonly source: 'embedded' | 'workspace' | 'recent';
+  /** `cache`: downloaded by Hugging Face's tools, or by this one. */
+  readonly source: 'embedded' | 'workspace' | 'recent' | 'cache';
   readonly format: string;
   readonly bytes: number;
   /** Set while the model is open. */

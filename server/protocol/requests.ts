@@ -1,5 +1,6 @@
 import type { DoctorReport } from './doctor.js';
 import type { GraphNorms, GraphOutline, GraphPart, GraphValueAt, SegmentGraph } from './graph.js';
+import type { HubPreview } from './hub.js';
 import type {
   AttentionCell,
   AttentionMap,
@@ -42,6 +43,15 @@ export interface Requests {
   'models/open': Of<{ readonly path: string }, ModelInfo>;
   'models/close': Of<{ readonly model: ModelId }, Empty>;
   'models/list': Of<Empty, readonly ModelInfo[]>;
+  /** A model on the Hugging Face Hub, from its headers: `model` as a person names it, `variant` the one of its models to look into. */
+  'hub/preview': Of<{ readonly model: string; readonly revision: string | null; readonly variant: string | null }, HubPreview>;
+  /** Downloads a variant into the cache of huggingface_hub, going on where it broke off. Cancelling keeps what has arrived. */
+  'hub/download': Of<
+    { readonly model: string; readonly revision: string | null; readonly variant: string | null },
+    { readonly path: string }
+  >;
+  /** The access token of the editor's secret store, or none. Only the extension says this. */
+  'hub/token': Of<{ readonly token: string | null }, Empty>;
   'tokens/encode': Of<
     { readonly model: ModelId; readonly text: string; readonly chat: boolean },
     { readonly text: string; readonly pieces: readonly TokenPiece[] }
