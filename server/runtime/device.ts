@@ -72,6 +72,12 @@ export interface RunOptions {
 /** State as read back: kv carries only its valid rows [K,rows,E]. */
 export type StateSnapshot = ReadonlyMap<string, HostTensor>;
 
+export interface RowCopy {
+  readonly from: string;
+  readonly to: string;
+  readonly rows: number;
+}
+
 /** By name; null for what is not a tensor. */
 export interface Signature {
   readonly inputs: ReadonlyMap<string, TensorType | null>;
@@ -98,6 +104,10 @@ export interface Device {
   /** Creates state filled with zeros (kv: without rows), or with a tensor, which is replaced and may then have another shape. */
   allocate(states: Readonly<Record<string, StateSpec | HostTensor>>): Promise<void>;
   read(names: readonly string[]): Promise<StateSnapshot>;
+  /** Sets state that was allocated to what it holds after `tokens` tokens: rows that are kept [K,rows,E], or the whole state. */
+  restore(states: StateSnapshot, tokens: number): Promise<void>;
+  /** Appends the first rows of kv states to others, which are empty. */
+  copyRows(copies: readonly RowCopy[]): Promise<void>;
   /** Bytes allocated for state under a prefix. */
   stateBytes(prefix: string): Promise<number>;
   free(prefix: string): Promise<void>;

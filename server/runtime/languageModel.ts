@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { Model, type ModelOptions, memoryNeeded } from './model.js';
 import { Run } from './run.js';
-import type { SequenceModel } from './sequence.js';
+import type { Prefix, SequenceModel } from './sequence.js';
 
 /** A language model of our own blocks. */
 export class LanguageModel implements SequenceModel {
@@ -40,6 +40,6 @@ export class LanguageModel implements SequenceModel {
     return memoryNeeded(this.checkpoint, this.blocks.bound);
   }
 
-  start = () => Run.create(this.blocks);
+  start = (prefix?: Prefix) => Run.create(this.blocks, prefix);
   close = () => this.blocks.close();
 }

@@ -4,9 +4,10 @@ import { f32, i64, type Program, type StateSnapshot } from './device.js';
 import type { HostTensor } from './elements.js';
 import { feedsOf, sinksOf } from './feeds.js';
 import type { Model, Piece } from './model.js';
+import { reusable, takeOver } from './prefix.js';
 import { recompute } from './recompute.js';
 import { Rows } from './rows.js';
-import type { PrefillOptions, Sequence } from './sequence.js';
+import type { PrefillOptions, Prefix, Sequence } from './sequence.js';
 import type { TokenRange } from './view.js';
 
 /** Tokens of one prefill call: bounds the memory of attention scores and the distance between state snapshots. */
@@ -45,6 +46,8 @@ export class Run implements Sequence {
   readonly carries = new Map<string, Rows>();
   readonly snapshots: { readonly at: number; readonly states: StateSnapshot }[] = [];
   readonly #recurrent: readonly string[];
+  /** Tokens that the state holds: all of `ids`, but for a run that was dropped. */
+  #done = 0;
 
   private constructor(readonly model: Model) {
     const { layers, dModel } = model.bound.config;
@@ -56,14 +59,25 @@ export class Run implements Sequence {
     );
   }
 
-  static async create(model: Model): Promise<Run> {
+  /** An empty run, or one that begins with as many of the first tokens of another as can be taken over. */
+  static async create(model: Model, prefix?: Prefix): Promise<Run> {
     const run = new Run(model);
-    const { architecture, config } = model.bound;
-    const specs = model.layers.flatMap((l) =>
-      architecture.state(config, l.index).map((spec) => [run.stateName(l.index, spec.name), spec] as const),
-    );
-    await model.device.allocate(Object.fromEntries(specs));
+    await run.#allocate();
+    const from = prefix?.of;
+    if (!(from instanceof Run) || from.model !== model) return run;
+    const tokens = reusable(from, Math.min(prefix?.tokens ?? 0, from.ids.length));
+    if (tokens > 0) await takeOver(run, from, tokens);
+    run.ids.push(...from.ids.slice(0, tokens));
+    run.#done = tokens;
     return run;
+  }
+
+  async #allocate(): Promise<void> {
+    const { architecture, config } = this.model.bound;
+    const specs = this.model.layers.flatMap((l) =>
+      architecture.state(config, l.index).map((spec) => [this.stateName(l.index, spec.name), spec] as const),
+    );
+    await this.model.device.allocate(Object.fromEntries(specs));
   }
 
   stateName = (block: number, state: string): string => `${this.key}blocks.${block}.state.${state}`;
@@ -89,16 +103,47 @@ export class Run implements Sequence {
   /** Runs tokens through all blocks, in chunks. A cancelled prefill leaves whole chunks behind and nothing else. Errors: CANCELLED, TOKEN_INVALID. */
   async prefill(ids: readonly number[], options: PrefillOptions = {}): Promise<void> {
     this.#check(ids);
-    const chunks = Math.ceil(ids.length / CHUNK);
+    await this.#read(ids, options);
+  }
+
+  /** Chunks end at multiples of CHUNK, wherever the first begins: snapshots are that far apart, and the same tokens meet in the same products. */
+  async #read(ids: readonly number[], options: PrefillOptions): Promise<void> {
     const steps = this.model.pieces.length - 1;
-    for (let chunk = 0; chunk < chunks; chunk++) {
-      const part = ids.slice(chunk * CHUNK, (chunk + 1) * CHUNK);
-      const onStep = (done: number) => options.onProgress?.(chunk * steps + done, chunks * steps);
+    const start = this.#done;
+    const chunkOf = (token: number) => Math.floor(token / CHUNK);
+    const chunks = chunkOf(start + ids.length - 1) - chunkOf(start) + 1;
+    for (let at = 0; at < ids.length; ) {
+      const part = ids.slice(at, at + CHUNK - (this.#done % CHUNK));
+      const before = (chunkOf(this.#done) - chunkOf(start)) * steps;
+      const onStep = (done: number) => options.onProgress?.(before + done, chunks * steps);
       const returned = await this.model.device.run(this.#program(part, false), {
         ...(options.signal && { signal: options.signal }),
         onStep,
       });
       await this.#record(part, returned);
+      at += part.length;
+    }
+  }
+
+  get dropped(): boolean {
+    return this.#done < this.ids.length;
+  }
+
+  async drop(): Promise<void> {
+    this.#done = 0;
+    for (const rows of [...this.resid, ...this.carries.values()]) rows.clear();
+    this.snapshots.length = 0;
+    await this.model.device.free(this.key);
+  }
+
+  async restore(options: PrefillOptions = {}): Promise<void> {
+    if (!this.dropped) return;
+    await this.#allocate();
+    try {
+      await this.#read(this.ids.slice(this.#done), options);
+    } catch (error) {
+      await this.drop();
+      throw error;
     }
   }
 
@@ -163,7 +208,7 @@ export class Run implements Sequence {
 
   /** embed, blocks and, for decoding, head. Between them the residual stream stays on the device; copies of it are returned. */
   #program(ids: readonly number[], withHead: boolean): Program {
-    const past = { kind: 'tensor', tensor: i64([1], [this.ids.length]) } as const;
+    const past = { kind: 'tensor', tensor: i64([1], [this.#done]) } as const;
     const tokens = { kind: 'tensor', tensor: i64([1, ids.length], ids) } as const;
     const pieces = withHead ? this.model.pieces : this.model.pieces.slice(0, -1);
     return pieces.map(({ session, graph, spec }) => ({
@@ -194,9 +239,10 @@ export class Run implements Sequence {
       const rows = resid ? this.resid[Number(resid[1] ?? resid[2])] : this.carries.get(name);
       rows?.append(tensor.data as Float32Array);
     }
-    const before = this.ids.length;
-    this.ids.push(...ids);
-    if (this.recurrent && Math.floor(before / CHUNK) !== Math.floor(this.ids.length / CHUNK))
-      this.snapshots.push({ at: this.ids.length, states: await this.model.device.read(this.#recurrent) });
+    const before = this.#done;
+    this.#done += ids.length;
+    if (this.#done > this.ids.length) this.ids.push(...ids);
+    if (this.recurrent && Math.floor(before / CHUNK) !== Math.floor(this.#done / CHUNK))
+      this.snapshots.push({ at: this.#done, states: await this.model.device.read(this.#recurrent) });
   }
 }

@@ -16,7 +16,8 @@ export interface SequenceModel {
   readonly probes: readonly string[];
   /** Bytes it holds. */
   readonly memory: number;
-  start(): Promise<Sequence>;
+  /** An empty sequence, or one that begins with what another has computed: as many of those tokens as can be taken over, which its `ids` tell. */
+  start(prefix?: Prefix): Promise<Sequence>;
   close(): Promise<void>;
 }
 
@@ -24,6 +25,12 @@ export interface PrefillOptions {
   readonly signal?: AbortSignal;
   /** Steps done of all steps. */
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** The first tokens of a sequence of the same model. */
+export interface Prefix {
+  readonly of: Sequence;
+  readonly tokens: number;
 }
 
 /** One sequence through a model. */
@@ -49,5 +56,11 @@ export interface Sequence {
   ): Promise<ReadonlyMap<string, Tensor>>;
   /** Bytes of its live state; of the KV rows of one layer when it is named. */
   stateBytes(layer?: number): Promise<number>;
+  /** Whether only the ids are left: nothing can be read or decoded until `restore`. */
+  readonly dropped: boolean;
+  /** Lets go of checkpoints, snapshots and live state. */
+  drop(): Promise<void>;
+  /** Runs the ids again after `drop`. When it fails, nothing is kept. Errors: CANCELLED. */
+  restore(options?: PrefillOptions): Promise<void>;
   close(): Promise<void>;
 }

@@ -9,6 +9,7 @@ import {
   f32,
   type Program,
   type Resident,
+  type RowCopy,
   type RunOptions,
   type SessionOptions,
   type Signature,
@@ -201,6 +202,14 @@ export class LocalDevice implements Device {
 
   async read(names: readonly string[]): Promise<StateSnapshot> {
     return new Map(await Promise.all(names.map(async (name) => [name, await this.#state(name).read()] as const)));
+  }
+
+  async restore(states: StateSnapshot, tokens: number): Promise<void> {
+    for (const [name, value] of states) this.#state(name).restore(value, tokens);
+  }
+
+  async copyRows(copies: readonly RowCopy[]): Promise<void> {
+    for (const { from, to, rows } of copies) this.#state(to).write(this.#state(from).first(rows));
   }
 
   async stateBytes(prefix: string): Promise<number> {

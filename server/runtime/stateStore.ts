@@ -13,6 +13,10 @@ export interface StateCell {
   /** What a sink writes: new rows for kv, the whole state otherwise. */
   write(value: HostTensor | Resident): void;
   read(): Promise<HostTensor>;
+  /** Becomes what it is after `tokens` tokens; `value` is as `read` gives it. */
+  restore(value: HostTensor, tokens: number): void;
+  /** The first rows of kv, with the batch axis. */
+  first(rows: number): HostTensor;
   free(): void;
   readonly bytes: number;
 }
@@ -46,6 +50,12 @@ class PlainCell implements StateCell {
   async read(): Promise<HostTensor> {
     const { type, dims, data } = isResident(this.#value) ? await this.#value.download() : this.#value;
     return { type, dims: this.batched ? dims.slice(1) : dims, data: data.slice() };
+  }
+  restore(value: HostTensor): void {
+    this.write(this.batched ? { ...value, dims: [1, ...value.dims] } : value);
+  }
+  first(): never {
+    throw new RangeError('a state that is replaced whole has no rows');
   }
   free(): void {
     if (isResident(this.#value)) this.#value.dispose();
@@ -119,6 +129,21 @@ class RowCell implements StateCell {
       out.set(this.#data.subarray(from, from + S * E), h * S * E);
     }
     return f32([...this.#outer, S, E], out);
+  }
+
+  restore(value: HostTensor, tokens: number): void {
+    const rows = value.dims.at(-2) as number;
+    this.#seen = forgetsNothing(this.#keeps) ? 0 : tokens - rows;
+    this.#rows = 0;
+    this.write(value);
+  }
+
+  first(rows: number): HostTensor {
+    const E = this.#size;
+    const out = new Float32Array(this.#heads * rows * E);
+    for (let h = 0; h < this.#heads; h++)
+      out.set(this.#data.subarray(h * this.#capacity * E, (h * this.#capacity + rows) * E), h * rows * E);
+    return f32([1, ...this.#outer, rows, E], out);
   }
 
   free(): void {}

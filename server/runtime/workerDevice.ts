@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { StateSpec } from '../graph/state.js';
 import { LabError, type LabErrorData } from '../protocol/errors.js';
-import type { Device, Program, RunOptions, SessionOptions, Signature, StateSnapshot } from './device.js';
+import type { Device, Program, RowCopy, RunOptions, SessionOptions, Signature, StateSnapshot } from './device.js';
 import type { HostTensor } from './elements.js';
 
 type Plain = Exclude<keyof Device, 'run'>;
@@ -57,6 +57,8 @@ export class WorkerDevice implements Device {
   release = (sessions: readonly number[]) => this.#call<void>('release', sessions);
   allocate = (states: Readonly<Record<string, StateSpec | HostTensor>>) => this.#call<void>('allocate', states);
   read = (names: readonly string[]) => this.#call<StateSnapshot>('read', names);
+  restore = (states: StateSnapshot, tokens: number) => this.#call<void>('restore', states, tokens);
+  copyRows = (copies: readonly RowCopy[]) => this.#call<void>('copyRows', copies);
   stateBytes = (prefix: string) => this.#call<number>('stateBytes', prefix);
   free = (prefix: string) => this.#call<void>('free', prefix);
   providers = () => this.#call<readonly string[]>('providers');

@@ -6,7 +6,7 @@ import { Run } from '../../server/runtime/run.js';
 import { sliceAxis } from '../../server/runtime/slices.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { assertClose, fixtures } from './oracle.js';
-import { open } from './reference.js';
+import { assertSame, open, someIds } from './reference.js';
 
 const more = '../oracles_more';
 /** One of each kind of state: all keys kept, a window, both, each recurrence. */
@@ -31,34 +31,7 @@ const families = [
 ];
 const long = families.filter((name) => name !== 'gpt2');
 
-/** Ids that repeat nothing for long. */
-const someIds = (n: number, vocab: number): number[] =>
-  Array.from({ length: n }, (_, i) => 3 + ((i * i * 31 + i * 17) % (vocab - 3)));
 const ofFamily = (name: string) => open(path.resolve(fixtures, name), { blocksPerPiece: 1 });
-
-const stateProbes = (run: Run, block: number): string[] =>
-  (run.model.layers[block]?.state ?? []).map((s) => `blocks.${block}.state.${s.name}`);
-
-/** Both runs hold the same: residual stream and states of every block, logits. */
-async function assertSame(actual: Run, expected: Run): Promise<void> {
-  assert.deepEqual(actual.ids, expected.ids);
-  for (let i = 0; i < expected.model.layers.length; i++) {
-    const names = [`blocks.${i}.resid_pre`, `blocks.${i}.resid_post`, ...stateProbes(expected, i)];
-    const [mine, theirs] = [await actual.probes(names), await expected.probes(names)];
-    for (const name of names) assertClose(name, mine.get(name) as Tensor, theirs.get(name) as Tensor);
-    for (const name of stateProbes(expected, i)) {
-      const state = (run: Run) => run.stateName(i, name.split('.').at(-1) as string);
-      const [live, other] = [
-        (await actual.model.device.read([state(actual)])).get(state(actual)),
-        (await expected.model.device.read([state(expected)])).get(state(expected)),
-      ].map((t) => ({ shape: t?.dims, data: t?.data }) as Tensor) as [Tensor, Tensor];
-      assertClose(`live ${name}`, live, other);
-    }
-  }
-  const all = { from: 0, to: expected.ids.length };
-  const shape = [all.to, expected.model.bound.config.vocab];
-  assertClose('logits', { shape, data: await actual.logits(all) }, { shape, data: await expected.logits(all) });
-}
 
 for (const family of families)
   test(`${path.basename(family)}: prefill of T tokens is T decode steps, and any parts between`, async () => {

@@ -126,3 +126,30 @@ export async function assertLong(run: Run, oracle: Oracle): Promise<void> {
   const data = await run.logits({ from: to - (expected.shape[0] as number), to });
   assertClose('long.logits', { shape: expected.shape, data }, expected);
 }
+
+/** Ids that repeat nothing for long. */
+export const someIds = (n: number, vocab: number): number[] =>
+  Array.from({ length: n }, (_, i) => 3 + ((i * i * 31 + i * 17) % (vocab - 3)));
+const stateProbes = (run: Run, block: number): string[] =>
+  (run.model.layers[block]?.state ?? []).map((s) => `blocks.${block}.state.${s.name}`);
+
+/** Both runs hold the same: residual stream and states of every block, logits. */
+export async function assertSame(actual: Run, expected: Run, tolerance = 1e-4): Promise<void> {
+  assert.deepEqual(actual.ids, expected.ids);
+  for (let i = 0; i < expected.model.layers.length; i++) {
+    const names = [`blocks.${i}.resid_pre`, `blocks.${i}.resid_post`, ...stateProbes(expected, i)];
+    const [mine, theirs] = [await actual.probes(names), await expected.probes(names)];
+    for (const name of names) assertClose(name, mine.get(name) as Tensor, theirs.get(name) as Tensor, tolerance);
+    for (const name of stateProbes(expected, i)) {
+      const state = (run: Run) => run.stateName(i, name.split('.').at(-1) as string);
+      const [live, other] = [
+        (await actual.model.device.read([state(actual)])).get(state(actual)),
+        (await expected.model.device.read([state(expected)])).get(state(expected)),
+      ].map((t) => ({ shape: t?.dims, data: t?.data }) as Tensor) as [Tensor, Tensor];
+      assertClose(`live ${name}`, live, other, tolerance);
+    }
+  }
+  const all = { from: 0, to: expected.ids.length };
+  const shape = [all.to, expected.model.bound.config.vocab];
+  assertClose('logits', { shape, data: await actual.logits(all) }, { shape, data: await expected.logits(all) }, tolerance);
+}

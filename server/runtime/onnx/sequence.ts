@@ -22,6 +22,8 @@ export class OnnxSequence implements Sequence {
   readonly ids: number[] = [];
   /** By the name of the value. */
   readonly kept = new Map<string, Rows>();
+  /** Tokens that the state holds: all of `ids`, but for a sequence that was dropped. */
+  #done = 0;
 
   private constructor(readonly model: OnnxSequenceModel) {}
 
@@ -43,6 +45,10 @@ export class OnnxSequence implements Sequence {
 
   async prefill(ids: readonly number[], { signal, onProgress }: PrefillOptions = {}): Promise<void> {
     this.#check(ids);
+    await this.#read(ids, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
+  }
+
+  async #read(ids: readonly number[], { signal, onProgress }: PrefillOptions): Promise<void> {
     const step = this.#cached ? CHUNK : ids.length;
     for (let from = 0; from < ids.length; from += step) {
       if (signal?.aborted) throw cancelled();
@@ -105,6 +111,27 @@ export class OnnxSequence implements Sequence {
     return bytes.reduce((sum, n) => sum + n, 0);
   }
 
+  get dropped(): boolean {
+    return this.#done < this.ids.length;
+  }
+
+  async drop(): Promise<void> {
+    this.#done = 0;
+    this.kept.clear();
+    await this.model.device.free(this.key);
+  }
+
+  async restore(options: PrefillOptions = {}): Promise<void> {
+    if (!this.dropped) return;
+    await this.#reset();
+    try {
+      await this.#read(this.ids.slice(this.#done), options);
+    } catch (error) {
+      await this.drop();
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     await this.model.device.free(this.key);
   }
@@ -127,8 +154,8 @@ export class OnnxSequence implements Sequence {
   /** Tokens through the graph; returns the logits when they are asked for. */
   async #run(fresh: readonly number[], withLogits: boolean, signal?: AbortSignal): Promise<Float32Array> {
     const { chain, device, tokens } = this.model;
-    const ids = [...this.ids, ...fresh];
-    const span = { from: this.#cached ? this.ids.length : 0, to: ids.length };
+    const ids = [...this.ids.slice(0, this.#done), ...fresh];
+    const span = { from: this.#cached ? this.#done : 0, to: ids.length };
     const body = feedsOf(this.model, chain.body, ids, span, (name) => ({ kind: 'state', name: this.stateName(name) }));
     const program: Program = [
       { session: chain.body.session, feeds: body, sinks: this.#sinks() },
@@ -144,7 +171,8 @@ export class OnnxSequence implements Sequence {
     ];
     const out = await device.run(program, signal ? { signal } : {});
     for (const name of [...chain.kept, ...(chain.head ? [] : [tokens.logits])]) this.#keep(name, out[name] as HostTensor);
-    this.ids.push(...fresh);
+    this.#done = ids.length;
+    if (this.#done > this.ids.length) this.ids.push(...fresh);
     return withLogits ? floatsOf(out[tokens.logits] as HostTensor) : new Float32Array();
   }
 
