@@ -21,6 +21,7 @@ interface ImageBytes {
 /** What the codec says of the file at hand. */
 const complaints: string[] = [];
 let decoder: Promise<Decode> | null = null;
+let compiled: Promise<WebAssembly.Module> | null = null;
 
 /**
  * Baseline and progressive JPEGs, in colour or grey, by libjpeg-turbo's own arithmetic, so that every pixel is the one Pillow has; turned
@@ -43,7 +44,7 @@ export async function decodeJpeg(bytes: Uint8Array<ArrayBuffer>, file: string): 
   return { width: image.width, height: image.height, data };
 }
 
-/** The codec, compiled when the first JPEG is read. */
+/** A codec with a memory of its own; its code is compiled when the first JPEG is read. */
 async function load(): Promise<Decode> {
   const { default: decode, init } = await import('@jsquash/jpeg/decode.js');
   // it makes its results with the browser's class
@@ -56,8 +57,9 @@ async function load(): Promise<Decode> {
   } as unknown as typeof ImageData;
   const beside = fileURLToPath(new URL('./mozjpeg_dec.wasm', import.meta.url));
   const name = '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
-  const wasm = await readFile(existsSync(beside) ? beside : createRequire(import.meta.url).resolve(name));
-  await (init as Init)(await WebAssembly.compile(wasm), { printErr: (line) => complaints.push(line) });
+  const file = existsSync(beside) ? beside : createRequire(import.meta.url).resolve(name);
+  compiled ??= readFile(file).then((wasm) => WebAssembly.compile(wasm));
+  await (init as Init)(await compiled, { printErr: (line) => complaints.push(line) });
   return decode as unknown as Decode;
 }
 
