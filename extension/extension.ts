@@ -5,7 +5,7 @@ import { LabError } from '../server/protocol/errors.js';
 import { registerCheckpointEditor } from './checkpointEditor.js';
 import { runPathCommand } from './commands/prompt.js';
 import { registerCommands } from './commands/register.js';
-import { copyCommand, exportRun } from './commands/runs.js';
+import { copyCommand, exportRun, saveText } from './commands/runs.js';
 import { EditorDocuments } from './editorDocuments.js';
 import { showError } from './errors.js';
 import { formatCount } from './format.js';
@@ -100,6 +100,7 @@ function hostHandlers(lab: () => Lab): HostHandlers {
       return chosen === null ? null : { path: chosen };
     },
     'host/copyCommand': ({ run, probes }) => done(copyCommand(lab(), run, probes)),
+    'host/saveText': async ({ name, text }) => ({ saved: await saveText(lab(), name, text) }),
     'host/exportRun': ({ run }) => done(exportRun(lab(), run)),
     'host/selectText': ({ document, from, to }) => done(lab().documents.select(document, from, to)),
     'host/newText': async () => done(await vscode.window.showTextDocument(await vscode.workspace.openTextDocument())),

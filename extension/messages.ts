@@ -2,7 +2,15 @@ import type { HostMethod, HostRequests, InspectorId, Selection, ToHost } from '.
 
 type Loose = Readonly<Record<string, unknown>>;
 
-export const INSPECTORS: readonly InspectorId[] = ['attention', 'cache', 'state', 'weights', 'compare', 'tokenizer'];
+export const INSPECTORS: readonly InspectorId[] = [
+  'attention',
+  'cache',
+  'state',
+  'weights',
+  'architecture',
+  'compare',
+  'tokenizer',
+];
 
 const METHOD = /^[a-z]+\/[A-Za-z]+$/;
 
@@ -34,10 +42,9 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
   'host/runPath': (params): params is { path: string } => isObject(params) && typeof params.path === 'string',
   'host/pickModel': (params): params is null => params === null,
   'host/copyCommand': (params): params is { run: string; probes: string[] } =>
-    isRun(params) &&
-    'probes' in params &&
-    Array.isArray(params.probes) &&
-    params.probes.every((probe) => typeof probe === 'string'),
+    isRun(params) && 'probes' in params && isTexts(params.probes),
+  'host/saveText': (params): params is { name: string; text: string } =>
+    isObject(params) && typeof params.name === 'string' && typeof params.text === 'string',
   'host/exportRun': (params): params is { run: string } => isRun(params),
   'host/selectText': (params): params is { document: string; from: number; to: number } =>
     isObject(params) && typeof params.document === 'string' && isCount(params.from) && isCount(params.to),
@@ -62,5 +69,6 @@ export function isSelectionChange(value: unknown): value is Partial<Selection> {
   });
 }
 
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((item) => typeof item === 'string');
 const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -8,6 +8,7 @@ const TITLES: Readonly<Record<InspectorId, string>> = {
   cache: 'KV Cache',
   state: 'State',
   weights: 'Weights',
+  architecture: 'Architecture',
   compare: 'Compare Runs',
   tokenizer: 'Tokenizer Lab',
 };
@@ -37,13 +38,17 @@ export class Panels implements vscode.Disposable {
     );
   }
 
-  /** A new one opens beside other inspectors when there are any, else in the active group. */
-  show(inspector: InspectorId): void {
+  /**
+   * A new one opens beside other inspectors when there are any, else in the active group. `path`: a model to look at that need not be open;
+   * it begins anew.
+   */
+  show(inspector: InspectorId, path: string | null = null): void {
     const open = this.#panels.get(inspector);
-    if (open) {
+    if (open && path === null) {
       open.reveal();
       return;
     }
+    open?.dispose();
     const neighbour = [...this.#panels.values()][0];
     // The lab is about the text in the active editor, which is to stay in sight.
     const otherwise = inspector === 'tokenizer' ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active;
@@ -51,6 +56,7 @@ export class Panels implements vscode.Disposable {
     this.#adopt(
       inspector,
       vscode.window.createWebviewPanel(viewType(inspector), TITLES[inspector], column, this.#views.webviewOptions),
+      path,
     );
   }
 
@@ -58,11 +64,11 @@ export class Panels implements vscode.Disposable {
     vscode.Disposable.from(...this.#serializers, ...this.#panels.values()).dispose();
   }
 
-  #adopt(inspector: InspectorId, panel: vscode.WebviewPanel): void {
+  #adopt(inspector: InspectorId, panel: vscode.WebviewPanel, path: string | null = null): void {
     this.#panels.get(inspector)?.dispose();
     this.#panels.set(inspector, panel);
     panel.iconPath = this.#views.icon;
-    const shown = this.#views.show(panel.webview, inspector, TITLES[inspector]);
+    const shown = this.#views.show(panel.webview, inspector, TITLES[inspector], path);
     panel.onDidDispose(() => {
       shown.dispose();
       if (this.#panels.get(inspector) === panel) this.#panels.delete(inspector);

@@ -6,7 +6,7 @@ import type { Handler, Handlers } from './handlers.types.js';
 import { isHubPath } from './hub/reference.js';
 import { hubHandlers } from './hubHandlers.js';
 import { doctor } from './lab/doctor.js';
-import { command, exportRun } from './lab/exportRun.js';
+import { command, exportRun, inspectCommand } from './lab/exportRun.js';
 import { findModels } from './lab/finder.js';
 import type { Lab } from './lab/lab.js';
 import { aboutProbe } from './language/knowledge.js';
@@ -35,6 +35,7 @@ export const handlers = (lab: Lab) =>
       isHubPath(path) ? lab.hub.inspect(path, signal) : summarise(await openCheckpoint(path)),
     'models/open': async ({ path }, { signal, progress }) =>
       (await lab.open(path, { signal, onProgress: (done, total) => progress(done, total, 'Loading weights') })).info,
+    'models/command': ({ path, options }) => ({ command: inspectCommand(path, options) }),
     'models/close': async ({ model }) => {
       await lab.close(model);
       return {};

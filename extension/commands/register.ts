@@ -3,7 +3,7 @@ import { showError } from '../errors.js';
 import type { Lab } from '../lab.js';
 import { INSPECTORS } from '../messages.js';
 import { Doctor } from './doctor.js';
-import { compareCheckpointsCommand, inspectCommand, openModelCommand, unloadModelCommand } from './models.js';
+import { compareCheckpointsCommand, inspectCommand, openModelCommand, pathOf, unloadModelCommand } from './models.js';
 import { promptCommand, promptEmbeddedCommand, promptSelectionCommand, runPathCommand } from './prompt.js';
 import {
   copyCommandCommand,
@@ -55,6 +55,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
         () => lab.panels.show(inspector),
       ]),
     ),
+    showArchitecture: (_, argument) => lab.panels.show('architecture', pathOf(argument)),
   };
   const registrations = Object.entries(commands).map(([id, command]) =>
     vscode.commands.registerCommand(`modelLab.${id}`, async (argument: unknown, selected: unknown) => {

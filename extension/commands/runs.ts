@@ -111,3 +111,17 @@ export async function copyCommand(lab: Lab, run: RunId, probes: readonly string[
   await vscode.env.clipboard.writeText(command);
   vscode.window.setStatusBarMessage('$(check) Command copied', 3000);
 }
+
+/** Asks where to and writes a picture or table that a view made; false when the person changed their mind. */
+export async function saveText(lab: Lab, name: string, text: string): Promise<boolean> {
+  const extension = path.extname(name).slice(1);
+  const target = await vscode.window.showSaveDialog({
+    title: 'Save',
+    filters: { [extension.toUpperCase()]: [extension] },
+    defaultUri: vscode.Uri.joinPath(folder(lab), name),
+  });
+  if (!target) return false;
+  await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(text));
+  void reveal([target.fsPath]);
+  return true;
+}

@@ -33,13 +33,22 @@ export const partsOf = ({ config }: BoundStack): GraphPart[] => [
 
 /** The segments of a model, those that are built alike with one structure. Builds graphs, reads no weights. Errors: those of binding. */
 export async function graphOutline(checkpoint: Checkpoint): Promise<GraphOutline> {
+  const started = performance.now();
   const { id, stacks } = await bindStacks(checkpoint);
   const known = new Map<string, number>();
   const segments = [...stacks].flatMap(([tower, bound]) => partsOf(bound).map((part) => ({ tower, bound, part })));
   const parts = segments.map(({ tower, bound, part }, index) =>
     outlinePart(checkpoint, bound, { tower, part }, (built) => firstOf(known, built, index)),
   );
-  return { name: checkpoint.name, family: id, parts };
+  const ms = performance.now() - started;
+  const provenance = {
+    model: checkpoint.name,
+    dtype: '',
+    probe: `${parts.length} segments`,
+    provider: 'built from the header',
+    ms,
+  };
+  return { name: checkpoint.name, family: id, parts, provenance };
 }
 
 /** Every operator of one segment. Errors: those of binding, PART_UNKNOWN. */
@@ -94,7 +103,7 @@ function outlinePart(
     operators: segment.graph.nodes.length,
     parameters,
     bytes,
-    states: typeof part === 'number' ? architecture.state(config, part).map(({ name }) => name) : [],
+    states: typeof part === 'number' ? architecture.state(config, part).map(({ name, kind }) => ({ name, kind })) : [],
     carriesIn: carries(segment.graph.inputs.map(({ name }) => name)),
     carriesOut: carries([...segment.graph.outputs.keys()]),
   };

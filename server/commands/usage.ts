@@ -8,6 +8,8 @@ import { tokenizerNames } from '../tokenizer/named.js';
 export const usage = `Model Lab: the engine without an editor. PATH is a Hugging Face folder or a file.
 
   inspect  PATH [--tokens T]                      headers, architecture, tensors, declared state and its bytes at T, probes
+  inspect  PATH --graph (outline | PART)          the graph that runs: which segments are built alike, or every operator of one:
+                                                  embed, head or a block's number (vision.3 in a model of towers)
   tokenize (PATH | --tokenizer NAME) (--text TEXT | --file FILE | --stdin) [--json]
                                                   ids and pieces with UTF-16 offsets; --json: bytes, roles, merges too
                                                   NAME: ${tokenizerNames.join(' ')}
@@ -47,6 +49,7 @@ export const options = {
   chat: { type: 'boolean' },
   out: { type: 'string' },
   tokens: { type: 'string' },
+  graph: { type: 'string' },
   temperature: { type: 'string' },
   'top-k': { type: 'string' },
   'top-p': { type: 'string' },
@@ -69,7 +72,7 @@ export type Arguments = Parsed & {
   readonly second: string;
 };
 
-const badValue = (name: string, value: string, expected: string) =>
+export const badValue = (name: string, value: string, expected: string) =>
   new LabError({ code: 'USAGE', message: `--${name} is "${value}"`, hint: `give ${expected}` });
 
 export const missing = (name: string) => new LabError({ code: 'USAGE', message: `--${name} is missing`, hint: 'see "help"' });

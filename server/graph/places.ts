@@ -54,7 +54,10 @@ function labelsOf(graph: Graph, named: ReadonlyMap<string, Value>, scope: string
     if (!labels.has(value.name)) labels.set(value.name, label);
   };
   for (const [probe, value] of named) add(value, withoutScope(probe, scope));
-  for (const [name, value] of graph.outputs) add(value, withoutScope(name, scope).replace(/^(state\..*)\.new$/, '$1'));
+  const read = new Set(graph.nodes.flatMap(readsOf));
+  // what is handed on is also used here, and belongs to that
+  const outputs = [...graph.outputs].filter(([name, value]) => !name.startsWith('carry.') || !read.has(value.name));
+  for (const [name, value] of outputs) add(value, withoutScope(name, scope).replace(/^(state\..*)\.new$/, '$1'));
   return labels;
 }
 

@@ -38,6 +38,10 @@ const quote = (text: string): string => (/^[\w./:=,@+-]+$/.test(text) ? text : `
 /** Words of a command line as a shell takes them. */
 export const commandLine = (words: readonly string[]): string => words.map(quote).join(' ');
 
+/** The command line that says the same of a checkpoint. */
+export const inspectCommand = (path: string, options: readonly string[]): string =>
+  commandLine(['node', fileURLToPath(new URL('./cli.js', import.meta.url)), 'inspect', path, ...options]);
+
 /** The command line that computes the numbers of a run again; `tower`: the one its probes are of. */
 export function command(
   { path, prompt, ids, image, chat, maxTokens, sampling }: RunRecipe,

@@ -1,4 +1,5 @@
 import type { Provenance } from './inspect.js';
+import type { StateSummary } from './models.js';
 import type { WireTensor } from './tensors.js';
 
 /** A model as the graph that runs: what the architecture view draws. */
@@ -20,7 +21,7 @@ export interface OutlinePart {
   readonly parameters: number;
   /** As stored, by type. */
   readonly bytes: Readonly<Record<string, number>>;
-  readonly states: readonly string[];
+  readonly states: readonly Pick<StateSummary, 'name' | 'kind'>[];
   readonly carriesIn: readonly string[];
   readonly carriesOut: readonly string[];
 }
@@ -30,6 +31,7 @@ export interface GraphOutline {
   readonly family: string;
   /** embed, blocks in order, head; of each tower. */
   readonly parts: readonly OutlinePart[];
+  readonly provenance: Provenance;
 }
 
 export interface GraphValue {

@@ -12,7 +12,7 @@ export interface Selection {
   readonly head: number;
 }
 
-export type InspectorId = 'attention' | 'cache' | 'state' | 'weights' | 'compare' | 'tokenizer';
+export type InspectorId = 'attention' | 'cache' | 'state' | 'weights' | 'architecture' | 'compare' | 'tokenizer';
 
 /** The text in the active editor, or the last one that was. Offsets are UTF-16. The server has this version of its text. */
 export interface EditorDocument {
@@ -42,6 +42,11 @@ export interface HostRequests {
   'host/pickModel': { readonly params: null; readonly result: { readonly path: string } | null };
   /** Copies the command line that computes the numbers of this view. */
   'host/copyCommand': { readonly params: { readonly run: RunId; readonly probes: readonly string[] }; readonly result: null };
+  /** Asks where to and writes a text file there. */
+  'host/saveText': {
+    readonly params: { readonly name: string; readonly text: string };
+    readonly result: { readonly saved: boolean };
+  };
   'host/exportRun': { readonly params: { readonly run: RunId }; readonly result: null };
   /** Selects [from, to) in the editor that shows this document. */
   'host/selectText': {
@@ -69,7 +74,7 @@ export interface Boot {
   readonly embedded: readonly string[];
   /** Folders of the workspace, where models are looked for. */
   readonly folders: readonly string[];
-  /** Set for the custom editor of one file. */
+  /** Set for the custom editor of one file, and for a view of a model that was asked for by its path. */
   readonly path: string | null;
   /** The checkpoint that the file of a custom editor is to be compared with. */
   readonly compareWith: string | null;

@@ -41,6 +41,8 @@ export interface Requests {
   /** Header only; never reads weights. */
   'models/inspect': Of<{ readonly path: string }, CheckpointSummary>;
   'models/open': Of<{ readonly path: string }, ModelInfo>;
+  /** The command line that inspects a checkpoint with these options. */
+  'models/command': Of<{ readonly path: string; readonly options: readonly string[] }, { readonly command: string }>;
   'models/close': Of<{ readonly model: ModelId }, Empty>;
   'models/list': Of<Empty, readonly ModelInfo[]>;
   /** A model on the Hugging Face Hub, from its headers: `model` as a person names it, `variant` the one of its models to look into. */

@@ -45,6 +45,31 @@ test('inspect says what headers say, as JSON', () => {
   assert.ok(said.probes.includes('blocks.i.mixer.delta'));
 });
 
+test('inspect tells the graph: which segments are built alike, and the operators of one', () => {
+  const model = path.join(models, 'tiny-llama');
+  const outline = JSON.parse(ok('inspect', model, '--graph', 'outline'));
+  assert.deepEqual(
+    outline.parts.map(({ structure }: { structure: number }) => structure),
+    [0, 1, 1, 1, 1, 1, 6],
+  );
+  const block = JSON.parse(ok('inspect', model, '--graph', '2'));
+  assert.equal(block.nodes.length, outline.parts[3].operators);
+  assert.match(cli('inspect', model, '--graph', 'all').stderr, /^error\[USAGE\]: .*--graph is "all"/);
+  assert.match(cli('inspect', model, '--graph', '5').stderr, /^error\[PART_UNKNOWN\]/);
+});
+
+test('a value of the graph is a probe by its own name', () => {
+  const out = path.join(folder, 'value.safetensors');
+  const block = JSON.parse(ok('inspect', path.join(models, 'tiny-llama'), '--graph', '1'));
+  const { name } = block.values.find(({ probes }: { probes: string[] }) => probes.includes('mlp.post'));
+  const probes = [`blocks.1.#${name}`, 'blocks.1.mlp.post', 'embed.#v0', 'embed'];
+  ok('run', path.join(models, 'tiny-llama'), '--prompt', 'Anna', ...probes.flatMap((p) => ['--probe', p]), '--out', out);
+  return readTensors(out).then((tensors) => {
+    for (const [a, b] of [probes.slice(0, 2), probes.slice(2)] as [string, string][])
+      assertClose(a, tensors.get(a) as Tensor, tensors.get(b) as Tensor);
+  });
+});
+
 test('tokenize gives ids and offsets in UTF-16 units', () => {
   const text = '从前 Anna 😀';
   const said = JSON.parse(ok('tokenize', path.join(models, 'tiny-llama'), '--text', text));

@@ -10,6 +10,8 @@ export interface Gestures {
   click(x: number, y: number): void;
   /** Whether a drag or a plain wheel may move the picture: else they belong to the page. */
   readonly movable: boolean;
+  /** A plain wheel moves the picture in both directions and only a pinch zooms: for what is longer than the screen. */
+  readonly scrolls?: boolean;
 }
 
 /** Movement in CSS pixels up to which a press is a click. */
@@ -39,7 +41,9 @@ function listen(element: HTMLElement, gestures: () => Gestures): () => void {
       const pinch = event.ctrlKey || event.metaKey;
       if (!pinch && !gestures().movable && element !== document.activeElement) return;
       event.preventDefault();
-      if (event.shiftKey) gestures().pan(-event.deltaY - event.deltaX, 0);
+      if (gestures().scrolls && !pinch)
+        gestures().pan(-event.deltaX - (event.shiftKey ? event.deltaY : 0), event.shiftKey ? 0 : -event.deltaY);
+      else if (event.shiftKey) gestures().pan(-event.deltaY - event.deltaX, 0);
       else if (!pinch && Math.abs(event.deltaX) > Math.abs(event.deltaY)) gestures().pan(-event.deltaX, 0);
       else gestures().zoom(Math.exp(-event.deltaY * (pinch && Math.abs(event.deltaY) < 30 ? 0.02 : 0.003)), x, y);
     },

@@ -5,6 +5,10 @@ import type { RunId } from '../../server/protocol/runs.js';
 import './frame.css';
 import { ProvenanceLine } from './provenance.js';
 
+export type Command =
+  | { readonly run: RunId; readonly probes: readonly string[] }
+  | { readonly path: string; readonly options: readonly string[] };
+
 export interface FrameProps {
   /** In words: what the person sees, e.g. "What head 5.3 reads when it writes token 17". */
   readonly title: string;
@@ -14,8 +18,8 @@ export interface FrameProps {
   readonly provenance: Provenance | null;
   /** Error of the identity check and what it was compared with, e.g. `y = C·h + D·x`. */
   readonly identity?: { readonly formula: string; readonly error: number; readonly magnitude: number } | null;
-  /** For *Copy as command*: the run and the probes behind the picture. */
-  readonly command?: { readonly run: RunId; readonly probes: readonly string[] } | null;
+  /** For *Copy as command*: the run and the probes behind the picture, or what `inspect` says of a checkpoint. */
+  readonly command?: Command | null;
   /** The value under the cursor, for screen readers. */
   readonly live?: string;
   /** Keys of the whole view (see `keys.ts`); those typed into a field do not arrive here. */

@@ -1,5 +1,5 @@
 import { request } from '../host.js';
-import type { FrameProps } from './frame.js';
+import type { Command, FrameProps } from './frame.js';
 
 type Props = Pick<FrameProps, 'provenance' | 'identity' | 'command'>;
 
@@ -19,13 +19,18 @@ export function ProvenanceLine({ provenance, identity, command }: Props) {
           type="button"
           class="link"
           title="Copies the command line that computes these numbers"
-          onClick={() => void request('host/copyCommand', command).catch(() => undefined)}
+          onClick={() => void copied(command).catch(() => undefined)}
         >
           <i class="codicon codicon-copy" aria-hidden="true" /> Copy as command
         </button>
       )}
     </footer>
   );
+}
+
+async function copied(said: Command): Promise<void> {
+  if ('run' in said) await request('host/copyCommand', said);
+  else await request('host/copyText', { text: (await request('models/command', said)).command });
 }
 
 /** Largest error that fp32 sums of a layer's length explain, relative to the numbers compared. */
