@@ -55,8 +55,8 @@ function check({ seed, error, grown }: Outcome, subject: number): void {
 }
 
 describe('harmed files are opened or refused, never worse', { concurrency: Math.max(1, Math.min(4, cpus().length)) }, () => {
-  for (const [number, { format, file }] of subjects.entries()) {
-    const rounds = Math.ceil(perFormat / subjects.filter((other) => other.format === format).length);
+  for (const [number, { format, file, share = 1 }] of subjects.entries()) {
+    const rounds = Math.ceil((share * perFormat) / subjects.filter((other) => other.format === format).length);
     test(`${rounds} harmed copies of ${file} (${number})`, { timeout: 3_000_000 }, async () => {
       for (const seed of kept[`${file} (${number})`] ?? []) check(await run(number, seed, seed + 1), number);
       let refused = 0;
