@@ -13,6 +13,7 @@ export const SERVER_SETTINGS = [
   'modelLab.server.sessions',
   'modelLab.provider',
   'modelLab.memory.limit',
+  'modelLab.memory.runs',
 ] as const;
 
 /**
@@ -43,6 +44,7 @@ export function launcher(context: vscode.ExtensionContext): (again: boolean) => 
       ...(settings.get('server.spinning', false) ? ['--spinning'] : []),
       ...['--sessions', String(settings.get('server.sessions', 0))],
       ...['--memory', String(Math.round(settings.get('memory.limit', 0) * BYTES_PER_GB))],
+      ...['--runs', String(Math.round(settings.get('memory.runs', 0) * BYTES_PER_GB))],
       ...(restores ? ['--restore'] : []),
     ];
     return { module: context.asAbsolutePath('dist/server.js'), execPath, args, restores };

@@ -58,8 +58,8 @@ export const handlers = (lab: Lab) =>
     'runs/list': () => lab.runs.list.map((run) => run.info),
     'runs/get': ({ run }) => lab.runs.get(run).detail,
     'runs/branch': ({ run, token, id }) => lab.runs.branch(run, token, id),
-    'runs/export': async ({ run, file, probes }, { signal }) => ({
-      files: await exportRun(lab.runs.get(run), lab.runs.view(run), file, probes, signal),
+    'runs/export': async ({ run, file, probes }, context) => ({
+      files: await lab.runs.use(run, context, (view) => exportRun(lab.runs.get(run), view, file, probes, context.signal)),
     }),
     'runs/picture': ({ run }) => lab.runs.get(run).picture(),
     'runs/outputs': ({ run }, { signal }) => lab.runs.get(run).outputs(lab.runs.list, signal),
@@ -67,8 +67,9 @@ export const handlers = (lab: Lab) =>
       const { recipe, tower } = lab.runs.get(run).info;
       return { command: command(recipe, probes, tower) };
     },
-    'probe/read': async ({ run, probe }, { signal }) => {
-      const tensor = (await lab.runs.view(run).probes([probe], { signal })).get(probe) as Tensor;
+    'probe/read': async ({ run, probe }, context) => {
+      const read = await lab.runs.use(run, context, (view) => view.probes([probe], { signal: context.signal }));
+      const tensor = read.get(probe) as Tensor;
       if (tensor.data.byteLength > WHOLE_PROBE) throw tooLarge(probe, tensor.data.byteLength);
       return tensor;
     },
@@ -87,6 +88,6 @@ function analysisHandlers(lab: Lab): { readonly [M in AnalysisMethod]: Handler<M
   const handler =
     <M extends AnalysisMethod>(method: M): Handler<M> =>
     (params, context) =>
-      analyses[method](lab.runs.view(params.run), params, context);
+      lab.runs.use(params.run, context, (view) => analyses[method](view, params, context));
   return Object.fromEntries((Object.keys(analyses) as AnalysisMethod[]).map((method) => [method, handler(method)])) as never;
 }

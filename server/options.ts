@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly sessions: number | null;
   /** Bytes that models and runs may use together; null decides by the memory that is free. */
   readonly memoryLimit: number | null;
+  /** Bytes that runs may hold, null for a share of the machine's memory. What is beyond is dropped, and computed again when it is looked at. */
+  readonly runsMemory: number | null;
   /** Open the models and compute the runs of the session file again. */
   readonly restore: boolean;
 }
@@ -33,6 +35,7 @@ export function parseOptions(args: readonly string[]): ServerOptions {
       spinning: { type: 'boolean', default: false },
       sessions: { type: 'string' },
       memory: { type: 'string' },
+      runs: { type: 'string' },
       restore: { type: 'boolean', default: false },
     },
   });
@@ -44,6 +47,7 @@ export function parseOptions(args: readonly string[]): ServerOptions {
     spinning: values.spinning === true,
     sessions: positive(values.sessions),
     memoryLimit: positive(values.memory),
+    runsMemory: positive(values.runs),
     restore: values.restore === true,
   };
 }

@@ -37,7 +37,8 @@ export const weightHandlers = (lab: Lab): Pick<Handlers, WeightMethod> => ({
     if (!('model' in open && open.model instanceof LanguageModel)) throw notOurs(info.name);
     const speller = tokenizer ?? idSpeller;
     const word = (id: number) => ({ text: speller.text(id), bytes: [...speller.bytes(id)] });
-    return matrixProduct(open.model.blocks, lab.runs.view(run), request, word, context);
+    const { blocks } = open.model;
+    return lab.runs.use(run, context, (view) => matrixProduct(blocks, view, request, word, context));
   },
   'weights/diff': async ({ a, b }, context) => diff(await openCheckpoint(a), await openCheckpoint(b), context),
   'weights/diffTensor': async ({ a, b, tensor, ...grid }, context) =>

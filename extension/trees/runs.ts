@@ -82,10 +82,12 @@ function icon(run: RunInfo, active: boolean): vscode.ThemeIcon {
 }
 
 function tooltip(run: RunInfo): string {
-  const { recipe, promptTokens, tokens, prefillMs, tokensPerSecond, loss, error } = run;
+  const { recipe, promptTokens, tokens, prefillMs, tokensPerSecond, loss, error, reused, dropped } = run;
   return [
     recipe.prompt ?? `${formatCount(recipe.ids?.length ?? 0, 'id')} given`,
     `${promptTokens} prompt + ${tokens - promptTokens} generated tokens`,
+    reused > 0 ? `reused ${formatCount(reused, 'token')} of a run with the same beginning` : '',
+    dropped ? 'memory freed: its tokens are run again when you look inside' : '',
     `prefill ${Math.round(prefillMs)} ms${tokensPerSecond === null ? '' : `, ${tokensPerSecond.toFixed(1)} tokens/s`}`,
     loss === null ? '' : `loss ${loss.toFixed(3)} nats/token`,
     error ? `${error.message} (${error.hint})` : '',

@@ -17,7 +17,10 @@ export function activeContext(lab: Lab): ActiveContext {
     tokenizer: model.tokenizer,
     layer: active.layer,
     readProbe: async (name, signal) => {
-      const tensor = run && (await lab.runs.view(run.id).probes([name], { signal })).get(name);
+      // a hover does not wait for a run to be computed again
+      if (!run || run.dropped) return null;
+      const read = await lab.runs.use(run.id, { signal, progress: () => undefined }, (view) => view.probes([name], { signal }));
+      const tensor = read.get(name);
       if (!tensor) return null;
       return { shape: tensor.shape, dtype: 'F32', bytes: tensor.data.byteLength, norm: norm(tensor.data) };
     },

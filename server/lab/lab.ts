@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/registry.js';
 import type { Emit } from '../handlers.types.js';
@@ -16,6 +16,8 @@ import { Runs } from './runs.js';
 import { emptySession, type Session, SessionFile } from './session.js';
 
 const RECENT = 12;
+/** Of the machine's memory, for runs, unless a setting says otherwise. */
+const RUNS_SHARE = 0.25;
 
 /** Everything behind the handlers: open models, runs, and the session that survives a crash. */
 export class Lab {
@@ -48,7 +50,7 @@ export class Lab {
       runsMemory,
       emit,
     });
-    this.runs = new Runs(this.models, emit, () => void this.#save());
+    this.runs = new Runs(this.models, emit, () => void this.#save(), options.runsMemory ?? totalmem() * RUNS_SHARE);
   }
 
   /** Where models run, tried out once; that it is not what was asked for is said once. */

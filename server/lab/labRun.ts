@@ -3,6 +3,7 @@ import type { RunOutputs, RunPicture } from '../protocol/passes.js';
 import type { RunDetail, RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
 import type { Sequence } from '../runtime/sequence.js';
 import type { LabModel } from './models.js';
+import type { Watched } from './sharedWork.js';
 
 /** What views read of a run. */
 export type Inspected = Pick<Sequence, 'layers' | 'ids' | 'probes' | 'stateBytes'>;
@@ -21,8 +22,18 @@ export interface LabRun {
   readonly created: number;
   readonly info: RunInfo;
   readonly detail: RunDetail;
+  /** Bytes held for looking inside. */
+  readonly memory: number;
+  /** Whether others needed its memory: it is computed again when somebody looks. */
+  readonly dropped: boolean;
+  /** Whether it is being computed or looked at. */
+  readonly busy: boolean;
   /** Errors: RUN_NOT_READY, or the run's own error. */
   readonly engine: Inspected;
+  /** Does something with the engine's run, which stays meanwhile; computes it again first when it was dropped. Errors: RUN_NOT_READY, CANCELLED. */
+  use<R>(work: (engine: Inspected) => Promise<R>, watched: Watched): Promise<R>;
+  /** Gives its memory to others; what a person reads of it stays. Does nothing while it is busy. */
+  drop(): Promise<void>;
   /** Computes it. Never rejects: the run tells its error. */
   execute(): Promise<void>;
   stop(): void;

@@ -67,8 +67,23 @@ export class LivePass implements LabRun {
       prefillMs: this.#ms,
       tokensPerSecond: null,
       loss: null,
-      memory: this.#read?.inside?.bytes ?? 0,
+      memory: this.memory,
+      reused: 0,
+      dropped: false,
     };
+  }
+
+  get memory(): number {
+    return this.#read?.inside?.bytes ?? 0;
+  }
+
+  /** One image or text: what its pass holds is little, and stays. */
+  readonly dropped = false;
+  readonly busy = true;
+  drop = async (): Promise<void> => undefined;
+
+  async use<R>(work: (engine: Inspected) => Promise<R>): Promise<R> {
+    return work(this.engine);
   }
 
   get #title(): string {

@@ -9,9 +9,18 @@ import type { Piece } from '../tokenizer/tokenizer.js';
 import { distribution } from './distribution.js';
 import { type Exported, type LabRun, noOutputs, noPicture, notReady } from './labRun.js';
 import type { LabSequence } from './models.js';
+import { SharedWork, type Watched } from './sharedWork.js';
 import { idSpeller, promptLoss, type Speller, tokenInfo } from './tokens.js';
 
 const TITLE = 60;
+
+const offsetsOf = (piece: Piece | undefined) => ({ start: piece?.start ?? null, end: piece?.end ?? null });
+
+/** Who has computed the first tokens of a prompt already, and how many. */
+export interface Lender {
+  readonly run: LiveRun;
+  readonly tokens: number;
+}
 
 /** One run as the lab shows it: the engine's run, its tokens with their distributions, and how it stands. */
 export class LiveRun implements LabRun {
@@ -27,6 +36,9 @@ export class LiveRun implements LabRun {
   #tokensPerSecond: number | null = null;
   #promptTokens = 0;
   #stateBytes = 0;
+  #reused = 0;
+  #users = 0;
+  readonly #restoring = new SharedWork();
 
   constructor(
     readonly id: RunId,
@@ -34,6 +46,7 @@ export class LiveRun implements LabRun {
     readonly recipe: RunRecipe,
     readonly created: number,
     private readonly emit: Emit,
+    private readonly lender: (borrower: LiveRun, ids: readonly number[]) => Lender | null,
   ) {
     this.#speller = model.tokenizer ?? idSpeller;
   }
@@ -53,8 +66,56 @@ export class LiveRun implements LabRun {
       prefillMs: this.#prefillMs,
       tokensPerSecond: this.#tokensPerSecond,
       loss: promptLoss(this.#tokens),
-      memory: (this.#engine?.bytes ?? 0) + this.#stateBytes,
+      memory: this.memory,
+      reused: this.#reused,
+      dropped: this.dropped,
     };
+  }
+
+  get memory(): number {
+    return (this.#engine?.bytes ?? 0) + this.#stateBytes;
+  }
+
+  get dropped(): boolean {
+    return this.#engine?.dropped ?? false;
+  }
+
+  get busy(): boolean {
+    return this.#users > 0 || ['queued', 'prefill', 'decode'].includes(this.#status);
+  }
+
+  async use<R>(work: (engine: Sequence) => Promise<R>, watched: Watched): Promise<R> {
+    const { engine } = this;
+    this.#users++;
+    try {
+      if (engine.dropped) await this.#restoring.share('restore', watched, (shared) => this.#restore(engine, shared));
+      return await work(engine);
+    } finally {
+      this.#users--;
+    }
+  }
+
+  async #restore(engine: Sequence, { signal, progress }: Watched): Promise<void> {
+    const what = `Running the ${engine.ids.length} tokens of this run again: its memory was needed`;
+    progress(0, 1, what);
+    await engine.restore({ signal, onProgress: (done, total) => progress(done, total, what) });
+    await this.#measure(engine);
+    this.emit('runs/changed', { run: this.info });
+  }
+
+  async drop(): Promise<void> {
+    if (this.busy || !this.#engine || this.#engine.dropped) return;
+    await this.#engine.drop();
+    this.#stateBytes = 0;
+    this.emit('runs/changed', { run: this.info });
+  }
+
+  /** How many of these ids it has computed, as the first ones; none where it cannot lend them. */
+  shared(ids: readonly number[]): number {
+    const own = this.#engine?.ids ?? [];
+    if (this.dropped || this.#tokens.length < own.length) return 0;
+    const differs = ids.findIndex((id, t) => own[t] !== id);
+    return differs < 0 ? ids.length : differs;
   }
 
   /** The prompt's first words; those of a run of ids are decoded. */
@@ -92,9 +153,9 @@ export class LiveRun implements LabRun {
     try {
       const { ids, pieces } = this.#prompt();
       this.#promptTokens = ids.length;
-      this.#engine = await this.model.model.start();
-      await this.#prefill(this.#engine, ids, pieces);
-      await this.#decode(this.#engine);
+      const { engine, known } = await this.#begin(ids);
+      await this.#prefill(engine, ids, pieces, known);
+      await this.#decode(engine);
       this.#become('done');
     } catch (error) {
       const failure = toLabError(error);
@@ -137,13 +198,29 @@ export class LiveRun implements LabRun {
     return { ids: pieces.map((p) => p.id), pieces };
   }
 
-  async #prefill(engine: Sequence, ids: readonly number[], pieces: readonly Piece[] | null): Promise<void> {
+  /** Begins with what another run has computed of the same tokens, and what is known of these. */
+  async #begin(ids: readonly number[]): Promise<{ readonly engine: Sequence; readonly known: readonly TokenInfo[] }> {
+    const { model } = this.model;
+    const lender = this.lender(this, ids);
+    const quiet: Watched = { signal: this.#stop.signal, progress: () => undefined };
+    const engine = await (lender ? lender.run.use((of) => model.start({ of, tokens: lender.tokens }), quiet) : model.start());
+    this.#engine = engine;
+    this.#reused = engine.ids.length;
+    return { engine, known: lender ? lender.run.#tokens.slice(0, this.#reused) : [] };
+  }
+
+  async #prefill(
+    engine: Sequence,
+    ids: readonly number[],
+    pieces: readonly Piece[] | null,
+    known: readonly TokenInfo[],
+  ): Promise<void> {
     this.#become('prefill');
     const started = performance.now();
     const { signal } = this.#stop;
     const report = (done: number, total: number) =>
       this.emit('progress', { token: this.id, done, total, what: 'Reading the prompt' });
-    await engine.prefill(ids, { signal, onProgress: report });
+    if (known.length < ids.length) await engine.prefill(ids.slice(known.length), { signal, onProgress: report });
     this.#prefillMs = performance.now() - started;
     const place = (index: number) => ({
       index,
@@ -151,9 +228,12 @@ export class LiveRun implements LabRun {
       role: 'prompt' as const,
       piece: pieces?.[index] ?? null,
     });
-    const tokens = [tokenInfo(place(0), null, this.#speller)];
+    const tokens: TokenInfo[] =
+      known.length === 0
+        ? [tokenInfo(place(0), null, this.#speller)]
+        : known.map((info, t) => ({ ...info, role: 'prompt', ...offsetsOf(pieces?.[t]) }));
     await engine.eachLogits(
-      { from: 0, to: ids.length },
+      { from: Math.max(0, known.length - 1), to: ids.length },
       (t, logits) => {
         if (t + 1 < ids.length) tokens.push(tokenInfo(place(t + 1), logits, this.#speller));
         else this.#after(logits);

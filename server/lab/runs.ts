@@ -4,11 +4,12 @@ import type { ModelId } from '../protocol/models.js';
 import type { RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
 import type { RunView } from '../runtime/view.js';
 import { ByteCache } from './byteCache.js';
-import type { LabRun } from './labRun.js';
+import type { Inspected, LabRun } from './labRun.js';
 import { LivePass } from './livePass.js';
-import { LiveRun } from './liveRun.js';
+import { type Lender, LiveRun } from './liveRun.js';
 import type { LabModel, Models } from './models.js';
 import { createRunView } from './runView.js';
+import type { Watched } from './sharedWork.js';
 
 /** Probes kept for views that look at the same thing from several sides. */
 const PROBE_CACHE = 256 << 20;
@@ -33,11 +34,15 @@ export class Runs {
   readonly #queues = new Map<ModelId, Promise<void>>();
   readonly #cache = new ByteCache(PROBE_CACHE);
   #next = 1;
+  /** Those computed or looked at, the last one last. */
+  #recent: readonly RunId[] = [];
 
   constructor(
     private readonly models: Models,
     private readonly emit: Emit,
     private readonly changed: () => void,
+    /** Bytes that runs may hold together. */
+    private readonly budget: number,
   ) {}
 
   get list(): readonly LabRun[] {
@@ -50,9 +55,43 @@ export class Runs {
     return run;
   }
 
-  view(id: RunId): RunView {
-    const { engine, recipe, model } = this.get(id);
-    return createRunView({ id, recipe, model: model.info, engine }, this.#cache);
+  /** Looks at a run, which stays meanwhile; one that was dropped is computed again first. Errors: RUN_UNKNOWN, RUN_NOT_READY, CANCELLED. */
+  async use<R>(id: RunId, watched: Watched, look: (view: RunView) => R | Promise<R>): Promise<R> {
+    const run = this.get(id);
+    const { recipe, model } = run;
+    this.#touch(id);
+    const work = async (engine: Inspected) => look(createRunView({ id, recipe, model: model.info, engine }, this.#cache));
+    try {
+      return await run.use(work, watched);
+    } finally {
+      await this.#trim();
+    }
+  }
+
+  #touch(id: RunId): void {
+    this.#recent = [...this.#recent.filter((other) => other !== id), id];
+  }
+
+  /** Drops runs until the others fit: those first that nobody looked at for longest, never the last one. */
+  async #trim(): Promise<void> {
+    const age = ({ id }: LabRun) => this.#recent.indexOf(id);
+    const held = this.list.filter(({ dropped }) => !dropped).sort((a, b) => age(a) - age(b));
+    let total = held.reduce((sum, run) => sum + run.memory, 0);
+    for (const run of held.slice(0, -1)) {
+      if (total <= this.budget) return;
+      const before = run.memory;
+      await run.drop();
+      total -= before - run.memory;
+    }
+  }
+
+  /** The run of the same model that has computed most of the first tokens. */
+  #lenderOf(borrower: LiveRun, ids: readonly number[]): Lender | null {
+    const lenders = this.list.flatMap((run): Lender[] =>
+      run instanceof LiveRun && run !== borrower && run.model === borrower.model ? [{ run, tokens: run.shared(ids) }] : [],
+    );
+    const [best] = lenders.sort((a, b) => b.tokens - a.tokens);
+    return best && best.tokens > 0 ? best : null;
   }
 
   /** Opens the model when needed, then runs in the background. A run without a seed gets one, so that it can be repeated. */
@@ -65,7 +104,7 @@ export class Runs {
     const run =
       'forward' in model
         ? new LivePass(id, model, repeatable, created, this.emit)
-        : new LiveRun(id, model, repeatable, created, this.emit);
+        : new LiveRun(id, model, repeatable, created, this.emit, (borrower, ids) => this.#lenderOf(borrower, ids));
     this.#runs.set(id, run);
     this.emit('runs/changed', { run: run.info });
     this.#enqueue(model, run);
@@ -105,7 +144,9 @@ export class Runs {
       model.id,
       before.then(async () => {
         if (this.#runs.get(run.id) !== run) return;
+        this.#touch(run.id);
         await run.execute();
+        await this.#trim();
         this.changed();
       }),
     );

@@ -43,6 +43,10 @@ export interface RunInfo {
   readonly loss: number | null;
   /** Bytes kept for this run: residual checkpoints, state, logits. */
   readonly memory: number;
+  /** Tokens of the prompt that were taken over from another run with the same beginning. */
+  readonly reused: number;
+  /** Others needed its memory: it is computed again when it is looked at. */
+  readonly dropped: boolean;
 }
 
 export interface Alternative {

@@ -46,6 +46,7 @@ export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
     spinning: false,
     sessions: null,
     memoryLimit: null,
+    runsMemory: null,
     restore: false,
     ...options,
   };

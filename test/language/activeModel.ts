@@ -69,7 +69,16 @@ export async function activeModel(
       tokensPerSecond: null,
     },
     recipe: { path: checkpoint.path, prompt, ids: null, chat: false, maxTokens: 0, sampling: SAMPLING, branch: null },
-    ...{ promptTokens: pieces.length, tokens: pieces.length, loss: null, memory: 0, tokenInfos: infos, next: [] },
+    ...{
+      promptTokens: pieces.length,
+      tokens: pieces.length,
+      loss: null,
+      memory: 0,
+      reused: 0,
+      dropped: false,
+      tokenInfos: infos,
+      next: [],
+    },
   };
   return {
     model: {

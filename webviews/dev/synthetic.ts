@@ -202,6 +202,8 @@ function run(info: ModelInfo, id: string, tokens: number, created: number): RunD
     tokensPerSecond: 58.2,
     loss: 1.22,
     memory: 2_300_000,
+    reused: 0,
+    dropped: false,
     tokenInfos,
     next: alternatives(tokens, 0.5, ' key'),
   };

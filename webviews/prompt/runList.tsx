@@ -1,4 +1,5 @@
 import type { RunInfo } from '../../server/protocol/runs.js';
+import { memoryNotes } from '../frame/runMemory.js';
 import { runs, selection } from '../frame/selection.js';
 import { persisted, request } from '../host.js';
 import { isRunning, remove, reselect } from './session.js';
@@ -55,6 +56,11 @@ function Row({ run }: { readonly run: RunInfo }) {
         <span class="run-time">{time(run.created)}</span>
         <span class="run-title">{run.title || 'empty prompt'}</span>
         <span class="quiet">{run.modelName}</span>
+        {memoryNotes(run).map(([text, title]) => (
+          <span key={text} class="quiet" title={title}>
+            · {text}
+          </span>
+        ))}
       </button>
       <button
         type="button"
