@@ -37,6 +37,8 @@ export interface AttentionSite {
   readonly window: number | null;
   /** Nodes that the graph lacks and that give some of these values. */
   readonly added: readonly NodeProto[];
+  /** Values of theirs whose type ONNX Runtime does not infer: that of this value. */
+  readonly typed?: Readonly<Record<string, string>>;
 }
 
 const heads = (value: string | undefined): HeadValue | null => (value ? { value, layout: 'heads', heads: null } : null);

@@ -21,6 +21,8 @@ export interface GraphBlocks {
   /** What the logits alone follow from: the last value before the product with the vocabulary. */
   readonly head: Bottleneck | null;
   readonly added: readonly NodeProto[];
+  /** See AttentionSite. */
+  readonly typed: ReadonlyMap<string, string>;
 }
 
 /** Finds the blocks of a graph of tokens: where it narrows, and what attends in between. */
@@ -46,7 +48,13 @@ export function graphBlocks(document: OnnxDocument, tokens: TokenGraph): GraphBl
       },
     };
   });
-  return { embed, blocks, head: headOf(document, chain), added: sites.flatMap(({ added }) => added) };
+  return {
+    embed,
+    blocks,
+    head: headOf(document, chain),
+    added: sites.flatMap(({ added }) => added),
+    typed: new Map(sites.flatMap(({ typed }) => Object.entries(typed ?? {}))),
+  };
 }
 
 const products = /^(MatMul|Gemm|MatMulNBits|MatMulInteger|DynamicQuantizeMatMul|FusedMatMul|QMoE)$/;

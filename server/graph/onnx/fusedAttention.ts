@@ -28,8 +28,8 @@ function again(node: NodeProto, what: string, place: number, set: Readonly<Recor
 }
 
 const operators: Readonly<Record<string, Fused>> = {
-  /** https://onnx.ai/onnx/operators/onnx__Attention.html: qk_matmul_output_mode 3 is what the softmax gives, 2 or 1 what it gets. */
-  '.Attention'(document, node, index) {
+  /** https://onnx.ai/onnx/operators/onnx__Attention.html: qk_matmul_output_mode 3 is what the softmax gives, 2 what it gets. */
+  '.Attention'(_, node, index) {
     const [heads, kvHeads] = [intOf(node, 'q_num_heads', 0), intOf(node, 'kv_num_heads', 0)];
     const scale = floatOf(node, 'scale', 0);
     const softcap = floatOf(node, 'softcap', 0);
@@ -46,10 +46,7 @@ const operators: Readonly<Record<string, Fused>> = {
       scale: scale === 0 ? null : scale,
       softcap: softcap === 0 ? null : softcap,
       window: null,
-      added: [
-        again(node, 'pattern', 3, { qk_matmul_output_mode: 3 }),
-        again(node, 'scores', 3, { qk_matmul_output_mode: softcap !== 0 && document.opset() < 24 ? 2 : 1 }),
-      ],
+      added: [again(node, 'pattern', 3, { qk_matmul_output_mode: 3 }), again(node, 'scores', 3, { qk_matmul_output_mode: 2 })],
     };
   },
 
@@ -94,6 +91,7 @@ const operators: Readonly<Record<string, Fused>> = {
       scale: scale === 0 ? null : scale,
       softcap: null,
       window: null,
+      typed: { [made(node, 'scores')]: node.input[0] as string },
       added: [
         again(node, 'scores', 3, {}),
         nodeOf('Softmax', [made(node, 'scores')], [made(node, 'pattern')], [int('axis', -1)]),
@@ -135,6 +133,7 @@ const operators: Readonly<Record<string, Fused>> = {
       scale: scale === 0 ? null : scale,
       softcap: null,
       window: null,
+      typed: { [made(node, 'scores')]: input as string },
       added: [
         nodeOf('MatMul', [input as string, weights as string], [product]),
         bias === '' ? nodeOf('Identity', [product], [sum]) : nodeOf('Add', [product, bias as string], [sum]),

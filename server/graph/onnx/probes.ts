@@ -31,10 +31,11 @@ export class OnnxProbes {
   /** Element types that are declared, or were found out since. */
   readonly types = new Map<string, string>();
 
-  /** `added`: nodes that give values which the graph does not have. */
+  /** `added`: nodes that give values which the graph does not have; `typed`: those of them that have the type of another value. */
   constructor(
     readonly document: OnnxDocument,
     private readonly added: readonly NodeProto[] = [],
+    private readonly typed: ReadonlyMap<string, string> = new Map(),
   ) {
     this.#made = new Set(added.flatMap(({ output }) => output));
     this.#inner = new Map(innerValues(document.graph.node).map((value) => [value.name, value]));
@@ -88,7 +89,8 @@ export class OnnxProbes {
       } as const;
       given.set(handed(info.name), { name: handed(info.name), type });
     }
-    return { cut: { outputs: [...outputs.values()], given, before, added, changed }, outputs };
+    const typed = [...this.typed].map(([name, like]) => ({ ...this.#infoOf(like), name }));
+    return { cut: { outputs: [...outputs.values()], given, before, added, changed, typed }, outputs };
   }
 
   /** A value as an input: of its type, of any shape. */

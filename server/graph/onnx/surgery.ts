@@ -17,6 +17,8 @@ export interface Cut {
   /** Nodes that the graph does not have, in order: those whose values its own nodes read, and those that read its own. */
   readonly before?: readonly NodeProto[];
   readonly added?: readonly NodeProto[];
+  /** Types of values that ONNX Runtime does not infer. */
+  readonly typed?: readonly ValueInfo[];
   readonly constants?: readonly MessageInitShape<typeof TensorProtoSchema>[];
   /** Nodes in other form, by index: a loop that returns more than it did. */
   readonly changed?: ReadonlyMap<number, NodeProto>;
@@ -56,7 +58,8 @@ export function emitCut(document: OnnxDocument, cut: Cut, locate?: Locate): Uint
     ),
     ...(cut.added ?? []).filter(isNeeded).map((node) => nodeSlice(node).bytes),
     ...[...(cut.given ?? [])].filter(([name]) => need.values.has(name)).map(([, info]) => valueInfo(graphField.input, info)),
-    ...cut.outputs.map((name) => outputOf(document, name)),
+    ...(cut.typed ?? []).filter(({ name }) => need.values.has(name ?? '')).map((info) => valueInfo(graphField.valueInfo, info)),
+    ...cut.outputs.map((name) => outputOf(document, name, cut)),
   ];
   return write(document, parts, cut.opsets ?? []);
 }
@@ -125,8 +128,8 @@ function stays({ graph }: OnnxDocument, field: number, index: number, { nodes, v
 }
 
 /** With the type the model declares; without one ONNX Runtime infers it. */
-function outputOf({ graph }: OnnxDocument, name: string): Uint8Array {
-  const known = [...graph.output, ...graph.valueInfo].find((info) => info.name === name);
+function outputOf({ graph }: OnnxDocument, name: string, { typed = [] }: Cut): Uint8Array {
+  const known = [...graph.output, ...graph.valueInfo, ...typed].find((info) => info.name === name);
   return valueInfo(graphField.output, known ?? { name });
 }
 

@@ -66,7 +66,7 @@ export class OnnxSequenceModel implements SequenceModel {
     if (needed > available) throw tooLarge(needed, available);
     const { device, threads, provider = 'cpu', spinning = false } = options;
     const graph = graphBlocks(document, tokens);
-    const probes = new OnnxProbes(document, graph.added);
+    const probes = new OnnxProbes(document, graph.added, graph.typed);
     const on = { device, threads, provider, spinning, places: await placesOf(checkpoint, document) };
     const [generating, inspections] = [new GraphSessions(probes, on, true), new GraphSessions(probes, on, false)];
     const kept = [...new Set([...graph.blocks.flatMap(({ enters }) => enters?.values ?? []), ...(graph.head?.values ?? [])])];
