@@ -1,10 +1,10 @@
 // Runs reference models on the provider named first, in a process of its own: `onProvider.ts webgpu llama mamba …`. A JSON line a model.
 import path from 'node:path';
-import type { Rows } from '../../server/runtime/rows.js';
-import { Run } from '../../server/runtime/run.js';
-import type { Tensor } from '../../server/tensor/tensor.js';
-import { assertClose, fixtures, readOracle } from './oracle.js';
-import { assertDecode, assertRun, idsOf, open, recordedBehind } from './reference.js';
+import type { Rows } from '../../../server/runtime/rows.js';
+import { Run } from '../../../server/runtime/run.js';
+import type { Tensor } from '../../../server/tensor/tensor.js';
+import { assertClose, fixtures, readOracle } from '../oracle.js';
+import { assertDecode, assertRun, idsOf, open, recordedBehind } from '../reference.js';
 
 /** States read back from the provider after 256 tokens lead to the residual stream that was captured. */
 async function assertSnapshots(run: Run, ids: readonly number[]): Promise<void> {
