@@ -28,6 +28,8 @@ export interface ServerProcess {
   readonly module: string;
   readonly execPath: string;
   readonly args: readonly string[];
+  /** In addition to the editor's own. */
+  readonly env: Readonly<Record<string, string>>;
   /** Whether it opens the models and computes the runs of before again, and then says `restored`. */
   readonly restores: boolean;
 }
@@ -70,14 +72,14 @@ export function createClient(server: ServerProcess, log: LogOutputChannel, { for
 }
 
 /** `advanced` serialization: typed arrays travel as they are. Plain IPC would turn a Float32Array into an object, silently. */
-function forkServer({ module, execPath, args }: ServerProcess, log: LogOutputChannel): ChildProcess {
+function forkServer({ module, execPath, args, env }: ServerProcess, log: LogOutputChannel): ChildProcess {
   const child = fork(module, [...args, '--node-ipc', `--clientProcessId=${process.pid}`], {
     execPath,
     // The development host asks for a debugger port, see .vscode/launch.json.
     execArgv: process.env.MODEL_LAB_INSPECT ? [`--inspect=${process.env.MODEL_LAB_INSPECT}`] : [],
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', ELECTRON_NO_ASAR: '1' },
+    env: { ...process.env, ...env, ELECTRON_RUN_AS_NODE: '1', ELECTRON_NO_ASAR: '1' },
   });
   log.info(`server ${child.pid}: ${execPath} ${module} ${args.join(' ')}`);
   if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => log.info(line));

@@ -3,12 +3,14 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { LabError } from '../server/protocol/errors.js';
 import { registerCheckpointEditor } from './checkpointEditor.js';
+import { inspectCommand } from './commands/models.js';
 import { runPathCommand } from './commands/prompt.js';
 import { registerCommands } from './commands/register.js';
 import { copyCommand, exportRun, saveText } from './commands/runs.js';
 import { EditorDocuments } from './editorDocuments.js';
 import { showError } from './errors.js';
 import { formatCount } from './format.js';
+import { HubToken, setHubTokenCommand } from './hubToken.js';
 import type { Lab } from './lab.js';
 import { launcher, watchSettings } from './launch.js';
 import { Panels } from './panels.js';
@@ -52,11 +54,12 @@ export function activate(context: vscode.ExtensionContext): ModelLabApi {
     log,
   );
   const documents = new EditorDocuments(server, log);
+  const hubToken = new HubToken(context.secrets, server);
   const views = new Views({ root: context.extensionUri, relay, server, selection, documents, embedded });
   const panels = new Panels(views);
-  const lab: Lab = { context, log, server, selection, session, panels, models, documents, embedded };
+  const lab: Lab = { context, log, server, selection, session, panels, models, documents, hubToken, embedded };
   context.subscriptions.push(
-    ...[log, server, selection, session, models, documents, relay, panels, new RunsTree(session, selection)],
+    ...[log, server, selection, session, models, documents, hubToken, relay, panels, new RunsTree(session, selection)],
     registerPromptView(views),
     registerCheckpointEditor(views),
     registerCommands(lab),
@@ -102,6 +105,8 @@ function hostHandlers(lab: () => Lab): HostHandlers {
     'host/copyCommand': ({ run, probes }) => done(copyCommand(lab(), run, probes)),
     'host/saveText': async ({ name, text }) => ({ saved: await saveText(lab(), name, text) }),
     'host/exportRun': ({ run }) => done(exportRun(lab(), run)),
+    'host/inspectPath': ({ path }) => done(inspectCommand(lab(), path)),
+    'host/setHubToken': () => done(setHubTokenCommand(lab())),
     'host/selectText': ({ document, from, to }) => done(lab().documents.select(document, from, to)),
     'host/newText': async () => done(await vscode.window.showTextDocument(await vscode.workspace.openTextDocument())),
     'host/copyText': ({ text }) => done(vscode.env.clipboard.writeText(text)),

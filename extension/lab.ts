@@ -1,5 +1,6 @@
 import type * as vscode from 'vscode';
 import type { EditorDocuments } from './editorDocuments.js';
+import type { HubToken } from './hubToken.js';
 import type { Panels } from './panels.js';
 import type { SharedSelection } from './selection.js';
 import type { Server } from './server.js';
@@ -16,6 +17,7 @@ export interface Lab {
   readonly panels: Panels;
   readonly models: ModelsTree;
   readonly documents: EditorDocuments;
+  readonly hubToken: HubToken;
   /** Paths of the embedded models. */
   readonly embedded: readonly string[];
 }

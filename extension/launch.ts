@@ -14,6 +14,8 @@ export const SERVER_SETTINGS = [
   'modelLab.provider',
   'modelLab.memory.limit',
   'modelLab.memory.runs',
+  'modelLab.huggingFace.endpoint',
+  'modelLab.huggingFace.cache',
 ] as const;
 
 /**
@@ -47,7 +49,7 @@ export function launcher(context: vscode.ExtensionContext): (again: boolean) => 
       ...['--runs', String(Math.round(settings.get('memory.runs', 0) * BYTES_PER_GB))],
       ...(restores ? ['--restore'] : []),
     ];
-    return { module: context.asAbsolutePath('dist/server.js'), execPath, args, restores };
+    return { module: context.asAbsolutePath('dist/server.js'), execPath, args, restores, env: hubEnvironment(settings) };
   };
 }
 
@@ -61,4 +63,16 @@ export function watchSettings(restart: () => Promise<void>): vscode.Disposable {
     );
     if (picked) await restart();
   });
+}
+
+/** What the settings say of the Hub, in the variables of Hugging Face's tools, and the editor's proxy for Node versions that can use one. */
+function hubEnvironment(settings: vscode.WorkspaceConfiguration): Record<string, string> {
+  const proxy = vscode.workspace.getConfiguration('http').get<string>('proxy', '');
+  const given = {
+    HF_ENDPOINT: settings.get('huggingFace.endpoint', ''),
+    HF_HUB_CACHE: settings.get('huggingFace.cache', ''),
+    NODE_USE_ENV_PROXY: '1',
+    HTTPS_PROXY: process.env.HTTPS_PROXY ?? process.env.https_proxy ?? proxy,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
 }

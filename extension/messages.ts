@@ -10,6 +10,7 @@ export const INSPECTORS: readonly InspectorId[] = [
   'architecture',
   'compare',
   'tokenizer',
+  'hub',
 ];
 
 const METHOD = /^[a-z]+\/[A-Za-z]+$/;
@@ -46,6 +47,8 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
   'host/saveText': (params): params is { name: string; text: string } =>
     isObject(params) && typeof params.name === 'string' && typeof params.text === 'string',
   'host/exportRun': (params): params is { run: string } => isRun(params),
+  'host/inspectPath': (params): params is { path: string } => isObject(params) && typeof params.path === 'string',
+  'host/setHubToken': (params): params is null => params === null,
   'host/selectText': (params): params is { document: string; from: number; to: number } =>
     isObject(params) && typeof params.document === 'string' && isCount(params.from) && isCount(params.to),
   'host/newText': (params): params is null => params === null,

@@ -11,6 +11,7 @@ const TITLES: Readonly<Record<InspectorId, string>> = {
   architecture: 'Architecture',
   compare: 'Compare Runs',
   tokenizer: 'Tokenizer Lab',
+  hub: 'Hugging Face',
 };
 
 const viewType = (inspector: InspectorId) => `modelLab.${inspector}`;

@@ -51,7 +51,7 @@ function modelItems(entries: readonly ModelEntry[], open: ReadonlySet<string>): 
       label: '$(cloud-download) Open from Hugging Face…',
       description: 'looks at the headers before it downloads',
       choice: async () => {
-        await vscode.commands.executeCommand('modelLab.openHub');
+        await vscode.commands.executeCommand('modelLab.showHub');
         return null;
       },
     },

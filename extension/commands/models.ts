@@ -27,11 +27,15 @@ export async function chooseModel(lab: Lab, given: string | null, title: string)
   return chosen !== null && path.basename(chosen) === 'config.json' ? path.dirname(chosen) : chosen;
 }
 
+/** The name of a model's folder or file; in the cache of Hugging Face's tools, where folders are named after commits, that of its repository. */
+const nameOf = (file: string): string =>
+  /models--(.+?)[/\\]snapshots[/\\]/.exec(file)?.[1]?.replaceAll('--', '/') ?? path.basename(file);
+
 /** Opens the model in the server, with progress and a way to cancel. At once when it is open already. */
 export async function openModel(lab: Lab, file: string): Promise<ModelInfo> {
   const open = lab.session.models.find((model) => model.path === file);
   if (open) return open;
-  return withSteps(`Opening ${path.basename(file)}`, (options) => lab.server.request('models/open', { path: file }, options));
+  return withSteps(`Opening ${nameOf(file)}`, (options) => lab.server.request('models/open', { path: file }, options));
 }
 
 export async function openModelCommand(lab: Lab, argument: unknown): Promise<void> {

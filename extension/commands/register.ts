@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { showError } from '../errors.js';
+import { clearHubTokenCommand, setHubTokenCommand } from '../hubToken.js';
 import type { Lab } from '../lab.js';
 import { INSPECTORS } from '../messages.js';
 import { Doctor } from './doctor.js';
@@ -32,6 +33,8 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     inspectPath: inspectCommand,
     compareCheckpoints: compareCheckpointsCommand,
     runPath: runPathCommand,
+    setHubToken: setHubTokenCommand,
+    clearHubToken: clearHubTokenCommand,
     promptModel: promptCommand,
     promptSelection: promptSelectionCommand,
     promptEmbedded: promptEmbeddedCommand,

@@ -74,6 +74,11 @@ export class Lab {
     return model;
   }
 
+  /** There are other models to be found than before. */
+  found(): void {
+    this.emit('models/changed', { models: this.models.list.map(({ info }) => info) });
+  }
+
   /** What a path says, of this machine or of the Hub; headers only. */
   checkpointAt(path: string, signal: AbortSignal): Promise<Checkpoint> {
     return isHubPath(path) ? this.hub.open(path, signal) : openCheckpoint(path);

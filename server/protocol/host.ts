@@ -12,7 +12,7 @@ export interface Selection {
   readonly head: number;
 }
 
-export type InspectorId = 'attention' | 'cache' | 'state' | 'weights' | 'architecture' | 'compare' | 'tokenizer';
+export type InspectorId = 'attention' | 'cache' | 'state' | 'weights' | 'architecture' | 'compare' | 'tokenizer' | 'hub';
 
 /** The text in the active editor, or the last one that was. Offsets are UTF-16. The server has this version of its text. */
 export interface EditorDocument {
@@ -48,6 +48,10 @@ export interface HostRequests {
     readonly result: { readonly saved: boolean };
   };
   'host/exportRun': { readonly params: { readonly run: RunId }; readonly result: null };
+  /** Opens the header view of a model on this machine. */
+  'host/inspectPath': { readonly params: { readonly path: string }; readonly result: null };
+  /** Asks for the access token of the Hugging Face Hub and keeps it in the editor's secret store. */
+  'host/setHubToken': { readonly params: null; readonly result: null };
   /** Selects [from, to) in the editor that shows this document. */
   'host/selectText': {
     readonly params: { readonly document: string; readonly from: number; readonly to: number };

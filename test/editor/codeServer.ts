@@ -78,6 +78,7 @@ export async function startCodeServer(options: CodeServerOptions = {}): Promise<
     ...options.env,
     XDG_DATA_HOME: path.join(dir, 'data'),
     XDG_CONFIG_HOME: path.join(dir, 'config'),
+    HF_HOME: path.join(dir, 'huggingface'),
   };
   for (const file of options.vsix ?? [])
     execFileSync(node, [...args, '--install-extension', file], { env, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -146,11 +146,25 @@ export interface TextFieldProps {
   /** Said under the field when the value cannot be used. */
   readonly problem?: string | null;
   readonly size?: number;
+  /** Takes the focus when it appears. */
+  readonly focused?: boolean;
   onInput(value: string): void;
+  readonly onEnter?: () => void;
 }
 
-export const TextField = ({ label, value, placeholder = '', problem = null, size = 8, onInput }: TextFieldProps) => (
+export const TextField = ({
+  label,
+  value,
+  placeholder = '',
+  problem = null,
+  size = 8,
+  focused = false,
+  onInput,
+  onEnter,
+}: TextFieldProps) => (
   <vscode-text-field
+    autofocus={focused}
+    onKeyDown={(event: KeyboardEvent) => event.key === 'Enter' && onEnter?.()}
     class={problem ? 'problem' : undefined}
     aria-invalid={problem !== null}
     title={problem ?? undefined}

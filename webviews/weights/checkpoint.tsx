@@ -66,24 +66,37 @@ function Inspected({ summary }: { readonly summary: CheckpointSummary }) {
       provenance={null}
       onKey={onKey}
     >
-      {unsupported && <CannotRun error={unsupported} />}
       {problem.value && <Failed error={problem.value} retry={() => void run()} />}
-      <Header summary={summary} />
-      <Tabs
-        label="Parts of the checkpoint"
-        value={tab.value}
-        tabs={TABS.map((value) => ({ value, text: titleOf(value, summary) }))}
-        onChange={(value) => {
-          tab.value = value;
-        }}
-      />
-      <Part summary={summary} />
+      <CheckpointBody summary={summary} />
     </Frame>
   );
 }
 
-function Part({ summary }: { readonly summary: CheckpointSummary }) {
-  switch (tab.value) {
+/** What the header says, and its parts. */
+export function CheckpointBody({ summary }: { readonly summary: CheckpointSummary }) {
+  const { unsupported, path } = summary;
+  // What is not on this machine is compared once it is.
+  const tabs = TABS.filter((each) => each !== 'compare' || !path.startsWith('hf://'));
+  const shown = tabs.includes(tab.value) ? tab.value : 'tensors';
+  return (
+    <>
+      {unsupported && <CannotRun error={unsupported} />}
+      <Header summary={summary} />
+      <Tabs
+        label="Parts of the checkpoint"
+        value={shown}
+        tabs={tabs.map((value) => ({ value, text: titleOf(value, summary) }))}
+        onChange={(value) => {
+          tab.value = value;
+        }}
+      />
+      <Part summary={summary} shown={shown} />
+    </>
+  );
+}
+
+function Part({ summary, shown }: { readonly summary: CheckpointSummary; readonly shown: Tab }) {
+  switch (shown) {
     case 'tensors':
       return <Tensors summary={summary} />;
     case 'compare':

@@ -1,0 +1,60 @@
+import * as vscode from 'vscode';
+import type { Lab } from './lab.js';
+import type { Server } from './server.js';
+
+const KEY = 'modelLab.huggingFaceToken';
+
+/** Gives the server the access token of the Hugging Face Hub, whenever it starts and whenever the token changes. The token leaves the secret store for nothing else. */
+export class HubToken implements vscode.Disposable {
+  readonly #secrets: vscode.SecretStorage;
+  readonly #server: Server;
+  readonly #subscriptions: vscode.Disposable;
+
+  constructor(secrets: vscode.SecretStorage, server: Server) {
+    this.#secrets = secrets;
+    this.#server = server;
+    this.#subscriptions = vscode.Disposable.from(
+      server.onStatus((status) => status === 'ready' && void this.#tell()),
+      secrets.onDidChange(({ key }) => key === KEY && void this.#tell()),
+    );
+  }
+
+  get(): Thenable<string | undefined> {
+    return this.#secrets.get(KEY);
+  }
+
+  /** Null clears it. Resolves when the server has it. */
+  async set(token: string | null): Promise<void> {
+    await (token === null ? this.#secrets.delete(KEY) : this.#secrets.store(KEY, token));
+    await this.#tell();
+  }
+
+  dispose(): void {
+    this.#subscriptions.dispose();
+  }
+
+  async #tell(): Promise<void> {
+    const token = (await this.get()) ?? null;
+    if (this.#server.status === 'ready') await this.#server.request('hub/token', { token }).catch(() => undefined);
+  }
+}
+
+/** Asks for a token; it is not shown while it is typed. */
+export async function setHubTokenCommand({ hubToken }: Lab): Promise<void> {
+  const token = await vscode.window.showInputBox({
+    title: 'Hugging Face access token',
+    prompt: 'For gated and private models: huggingface.co/settings/tokens. It is kept in the secret store of the editor.',
+    placeHolder: 'hf_…',
+    password: true,
+    ignoreFocusOut: true,
+    validateInput: (value) => (/^\S+$/.test(value.trim()) ? null : 'A token has no spaces.'),
+  });
+  if (token === undefined) return;
+  await hubToken.set(token.trim());
+  vscode.window.setStatusBarMessage('$(check) The Hugging Face token is kept', 4000);
+}
+
+export async function clearHubTokenCommand({ hubToken }: Lab): Promise<void> {
+  await hubToken.set(null);
+  vscode.window.setStatusBarMessage('$(check) The Hugging Face token is forgotten', 4000);
+}
