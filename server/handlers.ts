@@ -44,7 +44,8 @@ export const handlers = (lab: Lab) =>
     ...hubHandlers(lab),
     ...tokenHandlers(lab),
     'runs/start': async (recipe, { signal, progress }) => {
-      await lab.open(recipe.path, { signal, onProgress: (done, total) => progress(done, total, 'Loading weights') });
+      const onProgress = (done: number, total: number) => progress(done, total, 'Loading weights');
+      await lab.open(recipe.path, { signal, onProgress, ...(recipe.dtype && { dtype: recipe.dtype }) });
       return lab.runs.start(recipe);
     },
     'runs/stop': ({ run }) => {
@@ -57,6 +58,7 @@ export const handlers = (lab: Lab) =>
     },
     'runs/list': () => lab.runs.list.map((run) => run.info),
     'runs/get': ({ run }) => lab.runs.get(run).detail,
+    'runs/divergence': ({ run }, context) => lab.runs.divergence(run, context),
     'runs/branch': ({ run, token, id }) => lab.runs.branch(run, token, id),
     'runs/export': async ({ run, file, probes }, context) => ({
       files: await lab.runs.use(run, context, (view) => exportRun(lab.runs.get(run), view, file, probes, context.signal)),

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type RunDtype, runDtypes } from './protocol/models.js';
 import { type ProviderName, providerNames } from './runtime/providers.js';
 
 /** What the extension tells the server on its command line. */
@@ -10,6 +11,8 @@ export interface ServerOptions {
   /** Threads to compute with; null for the machine's own choice. */
   readonly threads: number | null;
   readonly provider: ProviderName;
+  /** What weights are computed as unless a run says otherwise. */
+  readonly dtype: RunDtype;
   /** Threads wait for work actively. */
   readonly spinning: boolean;
   /** Inspection sessions a model keeps open; null for the engine's own choice. */
@@ -32,6 +35,7 @@ export function parseOptions(args: readonly string[]): ServerOptions {
       embedded: { type: 'string' },
       threads: { type: 'string' },
       provider: { type: 'string' },
+      dtype: { type: 'string' },
       spinning: { type: 'boolean', default: false },
       sessions: { type: 'string' },
       memory: { type: 'string' },
@@ -44,6 +48,7 @@ export function parseOptions(args: readonly string[]): ServerOptions {
     embedded: text(values.embedded),
     threads: positive(values.threads),
     provider: providerNames.find((name) => name === values.provider) ?? 'cpu',
+    dtype: runDtypes.find((name) => name === values.dtype) ?? 'own',
     spinning: values.spinning === true,
     sessions: positive(values.sessions),
     memoryLimit: positive(values.memory),

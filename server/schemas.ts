@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { runDtypes } from './protocol/models.js';
 import type { Method, Params } from './protocol/requests.js';
 
 /** A tile travels as one message of at most 1 MB. */
@@ -53,6 +54,7 @@ const recipe = z
     maxTokens: index.max(1 << 22),
     sampling,
     branch: z.strictObject({ run: id, token: index }).nullable(),
+    dtype: z.enum(runDtypes).exactOptional(),
   })
   .refine(
     ({ prompt, ids, image }) => [prompt, ids, image ?? null].filter((given) => given !== null).length === 1,
@@ -91,6 +93,7 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'runs/remove': run,
   'runs/list': empty,
   'runs/get': run,
+  'runs/divergence': run,
   'runs/branch': run.extend({ token: index, id: index }),
   'runs/export': run.extend({ file: path, probes }),
   'runs/picture': run,

@@ -1,9 +1,11 @@
 import { continuation } from '../continuation.js';
 import { writeSafetensors } from '../formats/writeSafetensors.js';
-import { type OpenModel, openAny, requireTokenizer } from '../open.js';
+import { type OpenModel, openAny, openModel, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
 import { LabError } from '../protocol/errors.js';
+import { ReferenceLogits, spokenDivergence } from '../runtime/divergence.js';
 import { convert } from '../runtime/elements.js';
+import type { ModelOptions } from '../runtime/model.js';
 import type { Sequence, SequenceModel } from '../runtime/sequence.js';
 import type { TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -38,13 +40,29 @@ const noIds = (file: string) =>
 export async function run(args: Arguments): Promise<void> {
   required(args, 'out');
   const device = openDevice();
-  const open = await openAny(args.path, { device, ...(await compute(args, device)), onePass: args.inputs !== undefined });
-  if ('forward' in open) await runForward(args, open);
-  else await runSequence(args, open);
+  const options = { device, ...(await compute(args, device)), onePass: args.inputs !== undefined };
+  const reference = args.kl ? await referenceOf(args, options) : null;
+  try {
+    const open = await openAny(args.path, options);
+    if ('forward' in open) await runForward(args, open);
+    else await runSequence(args, open, reference);
+  } finally {
+    await reference?.remove();
+  }
   await device.close();
 }
 
-async function runSequence(args: Arguments, open: OpenModel): Promise<void> {
+/** What the model says of the prompt in fp32, kept in a file: the two need not be in memory at once. */
+async function referenceOf(args: Arguments, options: ModelOptions): Promise<ReferenceLogits> {
+  const open = await openModel(args.path, { ...options, dtype: 'fp32' });
+  const engine = await open.model.start();
+  await engine.prefill(await idsOf(args, open));
+  const reference = await ReferenceLogits.of(engine);
+  await open.model.close();
+  return reference;
+}
+
+async function runSequence(args: Arguments, open: OpenModel, reference: ReferenceLogits | null): Promise<void> {
   const out = required(args, 'out');
   if (args.image !== undefined) throw noImages();
   const generated = count(args, 'generate', 0);
@@ -53,13 +71,16 @@ async function runSequence(args: Arguments, open: OpenModel): Promise<void> {
   const names = expandProbes(args.probe ?? [], everyProbe(open.model));
   const engine = await open.model.start();
   await engine.prefill(ids);
+  const divergence = await reference?.divergence(engine);
   const continued: number[] = [];
   if (generated > 0) for await (const id of continuation(engine, generated, draw, open.stop, args.all)) continued.push(id);
   const range = { from: 0, to: args.all ? engine.ids.length : ids.length };
   const tensors = new Map<string, Tensor | Tensor<Int32Array>>(await collect(engine, names, range));
   tensors.set('input_ids', { shape: [ids.length], data: Int32Array.from(ids) });
+  if (divergence) tensors.set('kl', { shape: [ids.length], data: divergence.perToken });
   if (generated > 0) tensors.set('generated', { shape: [continued.length], data: Int32Array.from(continued) });
   await writeSafetensors(out, tensors, { model: open.checkpoint.name, architecture: open.model.family });
+  if (divergence) process.stdout.write(`${spokenDivergence(divergence)}\n`);
   await open.model.close();
 }
 

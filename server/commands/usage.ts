@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { LabError } from '../protocol/errors.js';
-import type { Sampling } from '../protocol/models.js';
+import { type RunDtype, runDtypes, type Sampling } from '../protocol/models.js';
 import type { Compute, Device } from '../runtime/device.js';
 import { chooseProvider, providerNames } from '../runtime/providers.js';
 import { tokenizerNames } from '../tokenizer/named.js';
@@ -27,6 +27,7 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
   diff     A B [--out FILE.json]                  two checkpoints by tensor, of any formats
 
   Sampling: --temperature X (0 is greedy) --top-k K --top-p P --seed S.   --threads N   --provider ${providerNames.join('|')}
+  Weights: --dtype ${runDtypes.join('|')}   --kl: how far run's prompt is from fp32 (printed; written as kl [T], nats)
   A probe name may hold * : --probe 'blocks.*.attn.pattern'
 `;
 
@@ -56,6 +57,8 @@ export const options = {
   seed: { type: 'string' },
   threads: { type: 'string' },
   provider: { type: 'string' },
+  dtype: { type: 'string' },
+  kl: { type: 'boolean' },
 } as const;
 
 type Parsed = {
@@ -133,11 +136,17 @@ export const sampling = (args: Arguments, defaults: Sampling): Sampling => ({
 export const greedy: Sampling = { temperature: 0, topK: null, topP: null, seed: null };
 
 /** What to compute with. A provider that does not work is told on stderr and replaced by the CPU. */
-export async function compute(args: Arguments, device: Device): Promise<Compute> {
-  const wanted = args.provider ?? 'cpu';
-  const name = providerNames.find((n) => n === wanted);
-  if (!name) throw badValue('provider', wanted, `one of ${providerNames.join(', ')}`);
-  const { provider, refused } = await chooseProvider(device, name);
-  if (refused) process.stderr.write(`warning[${refused.code}]: ${refused.message} (${refused.hint})\n`);
-  return { threads: count(args, 'threads', availableParallelism(), 1), provider };
+export async function compute(args: Arguments, device: Device): Promise<Compute & { readonly dtype: RunDtype }> {
+  const provider = oneOf('provider', args.provider ?? 'cpu', providerNames);
+  const dtype = oneOf('dtype', args.dtype ?? 'own', runDtypes);
+  const choice = await chooseProvider(device, provider);
+  if (choice.refused)
+    process.stderr.write(`warning[${choice.refused.code}]: ${choice.refused.message} (${choice.refused.hint})\n`);
+  return { threads: count(args, 'threads', availableParallelism(), 1), provider: choice.provider, dtype };
+}
+
+function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
+  const found = known.find((one) => one === value);
+  if (!found) throw badValue(name, value, `one of ${known.join(', ')}`);
+  return found;
 }

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { blockProduct, blockRows } from './emitBlocks.js';
-import { type Attribute, captures, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
+import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
   AttributeProto_AttributeType,
   type AttributeProtoSchema,
@@ -12,6 +12,7 @@ import {
   type TensorProtoSchema,
   type ValueInfoProtoSchema,
 } from './onnx_pb.js';
+import { type Use, weightUses } from './uses.js';
 import { type BlockPlace, isBlocks, type PlainPlace, partOf, type Stretch, type WeightPlace } from './weightPlace.js';
 
 type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
@@ -31,7 +32,8 @@ export const plain: Dialect = { fusedMatMul: true, exactAngles: true };
 export interface EmitTarget {
   /** Default: `plain`. */
   readonly dialect?: Dialect;
-  readonly place: (tensor: string) => WeightPlace;
+  /** Where a tensor is: its rows for a Gather, or the matrix for everything else. */
+  readonly place: (tensor: string, use?: 'rows') => WeightPlace;
   /**
    * `prepack`: x Wᵀ as Transpose + MatMul, which ONNX Runtime folds into its own packed copy, the fastest to decode.
    * `map`: FusedMatMul over the file as it is mapped: a third of the memory, slower by half, no second copy. For inspection.
@@ -70,11 +72,6 @@ export function emitOnnx(graph: Graph, target: EmitTarget): Uint8Array {
   );
 }
 
-/** A node reads a value itself or in a body; a Gather takes rows of a table as they are stored. */
-const bodiesRead = ({ attributes }: Node, name: string): boolean =>
-  Object.values(attributes).some((attribute) => isGraph(attribute) && captures(attribute).includes(name));
-const reads = (node: Node, name: string): boolean => node.inputs.some((value) => value?.name === name) || bodiesRead(node, name);
-
 export class Emitter {
   readonly #made = new Set<string>();
   readonly #nodes: NodeInit[] = [];
@@ -93,7 +90,8 @@ export class Emitter {
         dataType: ELEMENT[value.dtype],
         rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
       });
-    for (const weight of this.graph.weights.values()) this.#weight(weight);
+    const uses = weightUses(this.graph);
+    for (const weight of this.graph.weights.values()) this.#weight(weight, uses.get(weight.tensor) ?? new Set());
     for (const node of this.graph.nodes) this.#node(node);
     for (const [name, value] of this.graph.outputs) if (name !== value.name) this.emit('Identity', [value.name], [name]);
     return {
@@ -105,20 +103,19 @@ export class Emitter {
     };
   }
 
-  /** Half-precision weights enter as they are in the file; ONNX Runtime folds the Cast, or it follows a Gather of a few rows. */
-  #weight(weight: Weight): void {
+  /** Half-precision weights enter as they are in the file; ONNX Runtime folds the Cast. Tables and blocks are bound where they are used. */
+  #weight(weight: Weight, uses: ReadonlySet<Use>): void {
     const { value } = weight;
+    if ([...uses].every((use) => use === 'rows')) return;
     const place = this.#placeOf(weight);
-    if (isBlocks(place)) return; // bound where it is used, by its parts
-    const { dtype, shape } = place;
-    const stored = dtype === 'F32' ? value.name : `${value.name}.stored`;
-    this.external(stored, dtype, shape, place);
-    const used = this.graph.nodes.some((node) => (node.op === 'Gather' ? bodiesRead : reads)(node, value.name));
-    if (dtype !== 'F32' && used) this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
+    if (isBlocks(place)) return;
+    const stored = place.dtype === 'F32' ? value.name : `${value.name}.stored`;
+    this.external(stored, place.dtype, place.shape, place);
+    if (place.dtype !== 'F32') this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
   }
 
-  #placeOf({ tensor, part }: Weight): WeightPlace {
-    const whole = this.target.place(tensor);
+  #placeOf({ tensor, part }: Weight, use?: 'rows'): WeightPlace {
+    const whole = this.target.place(tensor, use);
     return part === undefined ? whole : partOf(whole, part);
   }
 
@@ -197,9 +194,9 @@ export class Emitter {
     value !== null && value !== undefined && this.graph.weights.has(value.name);
 
   /** How a weight is stored; null for any other value. */
-  stored(value: Value | null | undefined): PlainPlace | BlockPlace | null {
+  stored(value: Value | null | undefined, use?: 'rows'): PlainPlace | BlockPlace | null {
     const weight = value && this.graph.weights.get(value.name);
-    return weight ? this.#placeOf(weight) : null;
+    return weight ? this.#placeOf(weight, use) : null;
   }
 
   get dialect(): Dialect {
@@ -268,14 +265,13 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     e.emit('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: node.attributes.eps as number });
   },
   Gather(e, node, inputs, outputs) {
-    const stored = e.stored(node.inputs[0]);
-    if (stored && isBlocks(stored)) {
-      const [w, ids, y] = [...inputs, ...outputs] as [string, string, string];
-      return blockRows(e, stored, w, ids, y, (node.inputs[1] as Value).shape.length);
-    }
-    if (!stored || stored.dtype === 'F32') return e.emit('Gather', inputs, outputs, node.attributes);
-    e.emit('Gather', [`${inputs[0]}.stored`, inputs[1] as string], [`${outputs[0]}.half`], node.attributes);
-    e.emit('Cast', [`${outputs[0]}.half`], outputs, { to: ELEMENT.f32 });
+    const table = node.attributes.axis === 0 ? e.stored(node.inputs[0], 'rows') : null;
+    if (!table) return e.emit('Gather', inputs, outputs, node.attributes);
+    const [w, ids, y] = [...inputs, ...outputs] as [string, string, string];
+    if (isBlocks(table)) return blockRows(e, table, w, ids, y, (node.inputs[1] as Value).shape.length);
+    const rows = e.external(`${w}.rows`, table.dtype, table.shape, table);
+    e.emit('Gather', [rows, ids], [table.dtype === 'F32' ? y : `${y}.half`], node.attributes);
+    if (table.dtype !== 'F32') e.emit('Cast', [`${y}.half`], outputs, { to: ELEMENT.f32 });
   },
   Cast(e, node, inputs, outputs) {
     e.emit('Cast', inputs, outputs, { to: ELEMENT[node.attributes.to as DType] });

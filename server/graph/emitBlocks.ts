@@ -19,13 +19,13 @@ export function blockProduct(e: Emitter, place: BlockPlace, w: string, x: string
   const { N, K, n } = sizes(place);
   const { run, planes, floors, accuracy } = place;
   const scales = e.external(`${w}.scales`, 'f32', [N * n], place.scales);
-  const terms = planes.map(({ nibbles, factor, zeros }, i) => {
-    const codes = e.external(`${w}.plane${i}`, 'u8', [N, n, run / 2], nibbles);
+  const terms = planes.map(({ bits, codes, factor, zeros }, i) => {
+    const matrix = e.external(`${w}.plane${i}`, 'u8', [N, n, (run * bits) / 8], codes);
     const zero = zeros ? [e.external(`${w}.zeros${i}`, 'u8', [N * Math.ceil(n / 2)], zeros)] : [];
     const given = factor === 1 ? x : e.once(`${x}.x${factor}`, (name) => e.scale(x, factor, name));
     const term = `${y}.plane${i}`;
-    const attributes = { K, N, bits: 4, block_size: run, accuracy_level: accuracy };
-    return { term, op: 'MatMulNBits', inputs: [given, codes, scales, ...zero], attributes, domain: 'com.microsoft' };
+    const attributes = { K, N, bits, block_size: run, accuracy_level: accuracy };
+    return { term, op: 'MatMulNBits', inputs: [given, matrix, scales, ...zero], attributes, domain: 'com.microsoft' };
   });
   const floorTerms = floors
     ? [
@@ -64,12 +64,12 @@ export function blockRows(e: Emitter, place: BlockPlace, w: string, ids: string,
   const { N, K, n } = sizes(place);
   const { run, planes, floors } = place;
   const scales = e.external(`${w}.row.scales`, 'f32', [N, n], place.scales);
-  const attributes = { gather_axis: 0, quantize_axis: 1, block_size: run, bits: 4 };
-  const terms = planes.map(({ nibbles, factor, zeros }, i) => {
-    const codes = e.external(`${w}.row.plane${i}`, 'u8', [N, K / 2], nibbles);
+  const terms = planes.map(({ bits, codes, factor, zeros }, i) => {
+    const attributes = { gather_axis: 0, quantize_axis: 1, block_size: run, bits };
+    const matrix = e.external(`${w}.row.plane${i}`, 'u8', [N, (K * bits) / 8], codes);
     const zero = zeros ? [e.external(`${w}.row.zeros${i}`, 'u8', [N, Math.ceil(n / 2)], zeros)] : [];
     const term = `${y}.plane${i}`;
-    e.emit('GatherBlockQuantized', [codes, ids, scales, ...zero], [term], attributes, 'com.microsoft');
+    e.emit('GatherBlockQuantized', [matrix, ids, scales, ...zero], [term], attributes, 'com.microsoft');
     if (factor === 1) return term;
     e.scale(term, factor, `${term}.scaled`);
     return `${term}.scaled`;

@@ -13,17 +13,18 @@ export interface PlainPlace extends Stretch {
   readonly shape: readonly number[];
 }
 
-/** Four bits a value, two to a byte, low half first; the value of a nibble is factor · (nibble − zero). */
+/** Codes of all values, row by row; a code stands for factor · (code − zero). Of four bits there are two to a byte, the first in the low half. */
 export interface Plane {
-  readonly nibbles: Stretch;
+  readonly bits: 4 | 8;
+  readonly codes: Stretch;
   readonly factor: 1 | 16;
-  /** Zeros as MatMulNBits takes them; null: 8. */
+  /** Zeros as MatMulNBits takes them; null: half of the range. */
   readonly zeros: Stretch | null;
 }
 
 /**
- * A matrix [N, K] of whole numbers in runs along K that share a scale: value = scale · Σ planes + floor. Eight bits are two planes,
- * since the kernel of com.microsoft.MatMulNBits that computes in fp32 knows four.
+ * A matrix [N, K] of whole numbers in runs along K that share a scale: value = scale · Σ planes + floor. Eight bits that are computed
+ * in fp32 are two planes of four, since that kernel of com.microsoft.MatMulNBits knows only four.
  */
 export interface BlockPlace {
   /** Of the weight: [N, K]; turned: [K, N]; with an axis of parts in front for stacked experts. */
@@ -49,10 +50,6 @@ export function partOf(place: WeightPlace, part: number): WeightPlace {
   const shape = place.shape.slice(1);
   const cut = <S extends Stretch>(s: S): S => ({ ...s, offset: s.offset + part * (s.bytes / parts), bytes: s.bytes / parts });
   if (!isBlocks(place)) return cut({ ...place, shape });
-  const planes = place.planes.map(({ nibbles, factor, zeros }) => ({
-    nibbles: cut(nibbles),
-    factor,
-    zeros: zeros && cut(zeros),
-  }));
+  const planes = place.planes.map((plane) => ({ ...plane, codes: cut(plane.codes), zeros: plane.zeros && cut(plane.zeros) }));
   return { ...place, shape, planes, scales: cut(place.scales), floors: place.floors && cut(place.floors) };
 }

@@ -110,9 +110,10 @@ async function models(lab: Lab): Promise<Promise<DoctorCheck>[]> {
       const checkpoint = await openCheckpoint(path);
       const { architecture, unsupported, parameters, tokenizer } = await summarise(checkpoint);
       if (unsupported) return { ...check, status: 'failed', detail: unsupported.message, action: unsupported.hint };
+      const { dtype } = lab.options;
       const stacks = [...(await bindStacks(checkpoint)).stacks.values()];
-      const memory = stacks.reduce((sum, stack) => sum + memoryNeeded(checkpoint, stack), 0);
-      const detail = `${architecture}, ${(parameters / 1e6).toFixed(1)} M parameters, needs ${gigabytes(memory)}`;
+      const memory = stacks.reduce((sum, stack) => sum + memoryNeeded(checkpoint, stack, lab.options.dtype), 0);
+      const detail = `${architecture}, ${(parameters / 1e6).toFixed(1)} M parameters, needs ${gigabytes(memory)}${dtype === 'own' ? '' : ` as ${dtype}`}`;
       if (!tokenizer)
         return {
           ...check,

@@ -44,7 +44,7 @@ export const inspectCommand = (path: string, options: readonly string[]): string
 
 /** The command line that computes the numbers of a run again; `tower`: the one its probes are of. */
 export function command(
-  { path, prompt, ids, image, chat, maxTokens, sampling }: RunRecipe,
+  { path, prompt, ids, image, chat, maxTokens, sampling, dtype = 'own' }: RunRecipe,
   probes: readonly string[],
   tower?: string,
 ): string {
@@ -68,6 +68,7 @@ export function command(
     ...option('prompt', prompt),
     ...option('ids', ids === null ? null : ids.join(',')),
     ...(chat ? ['--chat'] : []),
+    ...(dtype === 'own' ? [] : option('dtype', dtype)),
     ...(maxTokens > 0 ? ['--generate', String(maxTokens), '--all'] : []),
     ...draws,
     ...probes.flatMap((probe) => option('probe', tower ? `${tower}.${probe}` : probe)),

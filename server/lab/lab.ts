@@ -44,6 +44,7 @@ export class Lab {
       device,
       threads,
       spinning: options.spinning,
+      dtype: options.dtype,
       sessions: options.sessions,
       provider: async () => (await this.provider()).provider,
       memoryLimit: options.memoryLimit,

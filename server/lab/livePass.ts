@@ -67,6 +67,7 @@ export class LivePass implements LabRun {
       prefillMs: this.#ms,
       tokensPerSecond: null,
       loss: null,
+      divergence: null,
       memory: this.memory,
       reused: 0,
       dropped: false,

@@ -2,7 +2,7 @@ import type { Emit } from '../handlers.types.js';
 import { requireTokenizer } from '../open.js';
 import { promptText } from '../prompt.js';
 import { type LabError, toLabError } from '../protocol/errors.js';
-import type { Alternative, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
+import type { Alternative, Divergence, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
 import { sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
@@ -39,6 +39,7 @@ export class LiveRun implements LabRun {
   #reused = 0;
   #users = 0;
   readonly #restoring = new SharedWork();
+  #divergence: Divergence | null = null;
 
   constructor(
     readonly id: RunId,
@@ -69,6 +70,7 @@ export class LiveRun implements LabRun {
       memory: this.memory,
       reused: this.#reused,
       dropped: this.dropped,
+      divergence: this.#divergence,
     };
   }
 
@@ -134,6 +136,14 @@ export class LiveRun implements LabRun {
   get engine(): Sequence {
     if (this.#engine && this.#engine.ids.length > 0 && this.#tokens.length > 0) return this.#engine;
     throw this.#error ?? notReady();
+  }
+
+  /** What `measure` finds for the tokens of the prompt, kept and told. Errors: RUN_NOT_READY, those of measuring. */
+  async diverge(measure: (engine: Sequence, tokens: number) => Promise<Divergence>, watched: Watched): Promise<Divergence> {
+    if (this.#divergence) return this.#divergence;
+    this.#divergence = await this.use((engine) => measure(engine, this.#promptTokens), watched);
+    this.emit('runs/changed', { run: this.info });
+    return this.#divergence;
   }
 
   /** Ends within one block; at once while it waits for another run. */

@@ -3,13 +3,15 @@ import type { Checkpoint } from '../formats/checkpoint.js';
 import type { Emit } from '../handlers.types.js';
 import { type OpenForward, type OpenModel, openAny } from '../open.js';
 import { cancelled, LabError } from '../protocol/errors.js';
-import type { ModelId, ModelInfo, Sampling } from '../protocol/models.js';
+import type { ModelId, ModelInfo, RunDtype, Sampling } from '../protocol/models.js';
 import type { Device } from '../runtime/device.js';
-import { parameterCount } from '../runtime/model.js';
+import { type ModelOptions, parameterCount } from '../runtime/model.js';
 import { wholeModel } from './wholeModel.js';
 
 interface Named {
   readonly id: ModelId;
+  /** The dtype it was opened for; a graph from a file is computed as its own whatever was asked. */
+  readonly asked: RunDtype;
   readonly info: ModelInfo;
 }
 
@@ -21,6 +23,8 @@ export interface ModelsOptions {
   readonly device: Device;
   readonly threads: number;
   readonly spinning: boolean;
+  /** Of models that are opened without one. */
+  readonly dtype: RunDtype;
   readonly sessions: number | null;
   /** Where models run; settled before the first is opened. */
   readonly provider: () => Promise<string>;
@@ -32,6 +36,7 @@ export interface ModelsOptions {
 }
 
 export interface OpenOptions {
+  readonly dtype?: RunDtype;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -51,7 +56,7 @@ const notOpen = (id: ModelId) =>
     hint: 'It may have been unloaded: open it again.',
   });
 
-/** Models in memory, one for each checkpoint, however often it is asked for. */
+/** Models in memory, one for each checkpoint and dtype, however often it is asked for. */
 export class Models {
   readonly #open = new Map<ModelId, LabModel>();
   readonly #opening = new Map<string, Opening>();
@@ -70,19 +75,20 @@ export class Models {
     return model;
   }
 
-  at(path: string): LabModel | null {
-    return this.list.find((m) => m.checkpoint.path === path) ?? null;
+  at(path: string, dtype: RunDtype = this.options.dtype): LabModel | null {
+    return this.list.find((m) => m.checkpoint.path === path && (m.asked === dtype || m.info.computed === dtype)) ?? null;
   }
 
   /**
    * Opens a checkpoint, or returns it when it is open; two callers at once share one opening, which ends when both have cancelled.
    * Errors: those of Model.open, CANCELLED.
    */
-  async open(path: string, { signal, onProgress }: OpenOptions = {}): Promise<LabModel> {
+  async open(path: string, { signal, onProgress, dtype = this.options.dtype }: OpenOptions = {}): Promise<LabModel> {
     const real = await wholeModel(path);
-    const known = this.at(real);
+    const known = this.at(real, dtype);
     if (known) return known;
-    const opening = this.#opening.get(real) ?? this.#begin(real);
+    const key = `${dtype} ${real}`;
+    const opening = this.#opening.get(key) ?? this.#begin(key, real, dtype);
     if (onProgress) opening.listeners.add(onProgress);
     opening.waiting++;
     try {
@@ -90,7 +96,7 @@ export class Models {
     } finally {
       if (--opening.waiting === 0) {
         opening.controller.abort();
-        this.#forget(real, opening);
+        this.#forget(key, opening);
       }
     }
   }
@@ -102,43 +108,51 @@ export class Models {
     this.#changed();
   }
 
-  #begin(path: string): Opening {
+  #begin(key: string, path: string, dtype: RunDtype): Opening {
     const [controller, listeners] = [new AbortController(), new Set<NonNullable<OpenOptions['onProgress']>>()];
     const report = (done: number, total: number) => {
       this.options.emit('models/loading', { path, done, total });
       for (const told of listeners) told(done, total);
     };
     // One after the other: what the first takes must be seen by the second, and two at once are no faster.
-    const model = this.#loading.then(() => this.#load(path, controller.signal, report));
+    const model = this.#loading.then(() => this.#load(path, dtype, controller.signal, report));
     this.#loading = model.catch(() => undefined);
     const opening = { model, controller, listeners, waiting: 0 };
-    this.#opening.set(path, opening);
+    this.#opening.set(key, opening);
     return opening;
   }
 
   /** One who asks again after everybody cancelled gets an opening of his own. */
-  #forget(path: string, opening: Opening): void {
-    if (this.#opening.get(path) === opening) this.#opening.delete(path);
+  #forget(key: string, opening: Opening): void {
+    if (this.#opening.get(key) === opening) this.#opening.delete(key);
   }
 
-  async #load(path: string, signal: AbortSignal, onProgress: NonNullable<OpenOptions['onProgress']>): Promise<LabModel> {
-    const { device, threads, spinning, sessions, memoryLimit } = this.options;
+  async #load(
+    path: string,
+    dtype: RunDtype,
+    signal: AbortSignal,
+    onProgress: NonNullable<OpenOptions['onProgress']>,
+  ): Promise<LabModel> {
+    const opened = await openAny(path, { ...(await this.engineOptions()), dtype, onProgress, signal });
+    const id = `m${this.#next++}`;
+    const model = { ...opened, id, asked: dtype, info: describe(id, opened) };
+    this.#open.set(id, model);
+    this.#changed();
+    return model;
+  }
+
+  /** What models are opened with now, in the memory that is left. */
+  async engineOptions(): Promise<ModelOptions> {
+    const { device, threads, spinning, sessions, memoryLimit, provider } = this.options;
     const used = this.list.reduce((sum, m) => sum + m.info.memory, this.options.runsMemory());
-    const opened = await openAny(path, {
+    return {
       device,
       threads,
       spinning,
       ...(sessions !== null && { inspections: sessions }),
-      provider: await this.options.provider(),
+      provider: await provider(),
       memoryLimit: memoryLimit === null ? freemem() : Math.min(memoryLimit - used, freemem()),
-      onProgress,
-      signal,
-    });
-    const id = `m${this.#next++}`;
-    const model = { ...opened, id, info: describe(id, opened) };
-    this.#open.set(id, model);
-    this.#changed();
-    return model;
+    };
   }
 
   #changed(): void {
@@ -159,6 +173,11 @@ function mainDtype({ checkpoint }: OpenModel | OpenForward): string {
   return [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0] ?? 'F32';
 }
 
+function dtypesOf(opened: OpenModel | OpenForward): Pick<ModelInfo, 'dtype' | 'computed'> {
+  const { dtype: computed } = 'forward' in opened ? opened.forward : opened.model;
+  return { dtype: computed === 'own' ? mainDtype(opened) : `${mainDtype(opened)} as ${computed}`, computed };
+}
+
 const greedy: Sampling = { temperature: 0, topK: null, topP: null, seed: null };
 
 function describe(id: ModelId, opened: OpenModel | OpenForward): ModelInfo {
@@ -168,7 +187,7 @@ function describe(id: ModelId, opened: OpenModel | OpenForward): ModelInfo {
     path: checkpoint.path,
     name: checkpoint.name,
     parameters: parameterCount(checkpoint),
-    dtype: mainDtype(opened),
+    ...dtypesOf(opened),
     hasTokenizer: tokenizer !== null,
   };
   if ('forward' in opened) return { ...shared, ...describeForward(opened) };

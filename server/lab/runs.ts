@@ -1,7 +1,9 @@
 import type { Emit } from '../handlers.types.js';
 import { LabError } from '../protocol/errors.js';
 import type { ModelId } from '../protocol/models.js';
-import type { RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
+import type { Divergence, RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
+import { ReferenceLogits } from '../runtime/divergence.js';
+import { LanguageModel } from '../runtime/languageModel.js';
 import type { RunView } from '../runtime/view.js';
 import { ByteCache } from './byteCache.js';
 import type { Inspected, LabRun } from './labRun.js';
@@ -19,6 +21,13 @@ const unknown = (id: RunId) =>
     code: 'RUN_UNKNOWN',
     message: `There is no run ${id}.`,
     hint: 'It was removed, or its model was unloaded: run the prompt again.',
+  });
+
+const noDistributions = () =>
+  new LabError({
+    code: 'OUTPUTS_NONE',
+    message: 'This model says no next token whose distribution could be compared.',
+    hint: 'Select a run of a model that goes on token by token.',
   });
 
 const noToken = (token: number, count: number) =>
@@ -96,10 +105,10 @@ export class Runs {
 
   /** Opens the model when needed, then runs in the background. A run without a seed gets one, so that it can be repeated. */
   async start(recipe: RunRecipe, as: { readonly id: RunId; readonly created: number } | null = null): Promise<RunInfo> {
-    const model = await this.models.open(recipe.path);
+    const model = await this.models.open(recipe.path, recipe.dtype && { dtype: recipe.dtype });
     const seed = recipe.sampling.seed ?? Math.floor(Math.random() * 2 ** 31);
     const id = as?.id ?? this.#freeId();
-    const repeatable = { ...recipe, sampling: { ...recipe.sampling, seed } };
+    const repeatable = { ...recipe, sampling: { ...recipe.sampling, seed }, dtype: model.info.computed };
     const created = as?.created ?? Date.now();
     const run =
       'forward' in model
@@ -118,6 +127,31 @@ export class Runs {
     if (token < 0 || token >= engine.ids.length) throw noToken(token, engine.ids.length);
     const ids = [...engine.ids.slice(0, token), id];
     return this.start({ ...recipe, prompt: null, chat: false, ids, branch: { run: parent, token } });
+  }
+
+  /** Measured once; the model in fp32 is in memory only meanwhile. Errors: OUTPUTS_NONE, RUN_NOT_READY, MODEL_TOO_LARGE, CANCELLED. */
+  async divergence(id: RunId, watched: Watched): Promise<Divergence> {
+    const run = this.get(id);
+    if (!(run instanceof LiveRun)) throw noDistributions();
+    const { signal, progress } = watched;
+    return run.diverge(async (engine, tokens) => {
+      const onProgress = (done: number, total: number) => progress(done, total, 'Running the prompt in fp32');
+      const options = { ...(await this.models.engineOptions()), signal, dtype: 'fp32' } as const;
+      const model = await LanguageModel.open(run.model.checkpoint, options);
+      try {
+        const exact = await model.start();
+        await exact.prefill(engine.ids.slice(0, tokens), { signal, onProgress });
+        const reference = await ReferenceLogits.of(exact, tokens, signal);
+        try {
+          return await reference.divergence(engine, signal);
+        } finally {
+          await reference.remove();
+          await exact.close();
+        }
+      } finally {
+        await model.close();
+      }
+    }, watched);
   }
 
   stop(id: RunId): void {

@@ -123,7 +123,9 @@ export interface ModelInfo {
   readonly name: string;
   readonly family: string;
   readonly parameters: number;
+  /** As the file spells it, with what it is computed as when that is not its own: `Q4_1`, `F16 as int4`. */
   readonly dtype: string;
+  readonly computed: RunDtype;
   readonly provider: string;
   /** Bytes this model holds in memory now (weights as bound). */
   readonly memory: number;
@@ -141,6 +143,13 @@ export interface ModelInfo {
   readonly hasChatTemplate: boolean;
   readonly sampling: Sampling;
 }
+
+/**
+ * What weights are computed as: `own`, exactly what the file says (quantised GGUF blocks as they are, in fp32 arithmetic); `fp32`, decoded;
+ * `int8` and `int4`, matrices rounded in runs of 32 and activations to 8 bits (what is quantised in the file keeps its own numbers).
+ */
+export const runDtypes = ['own', 'fp32', 'int8', 'int4'] as const;
+export type RunDtype = (typeof runDtypes)[number];
 
 /** temperature 0 is greedy. */
 export interface Sampling {

@@ -18,7 +18,7 @@ import type {
 } from './inspect.js';
 import type { CheckpointSummary, ModelEntry, ModelId, ModelInfo } from './models.js';
 import type { RunOutputs, RunPicture } from './passes.js';
-import type { RunDetail, RunId, RunInfo, RunRecipe, TokenPiece } from './runs.js';
+import type { Divergence, RunDetail, RunId, RunInfo, RunRecipe, TokenPiece } from './runs.js';
 import type { WireTensor } from './tensors.js';
 import type { TextChange, TokenComparison, TokenDetail, TokenWindow, Vocabulary, VocabularyId } from './tokens.js';
 import type {
@@ -102,6 +102,8 @@ export interface Requests {
   'runs/remove': Of<{ readonly run: RunId }, Empty>;
   'runs/list': Of<Empty, readonly RunInfo[]>;
   'runs/get': Of<{ readonly run: RunId }, RunDetail>;
+  /** Compares the prompt's distributions with those of the same weights in fp32, which are loaded for it and let go. */
+  'runs/divergence': Of<{ readonly run: RunId }, Divergence>;
   /** A new run that keeps tokens 0…token−1 and goes on with `id` at `token`. */
   'runs/branch': Of<{ readonly run: RunId; readonly token: number; readonly id: number }, RunInfo>;
   /** Writes FILE.safetensors with the probes asked for and FILE.json with the recipe. */

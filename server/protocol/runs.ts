@@ -1,5 +1,5 @@
 import type { LabErrorData } from './errors.js';
-import type { ModelId, Sampling } from './models.js';
+import type { ModelId, RunDtype, Sampling } from './models.js';
 
 export type RunId = string;
 
@@ -18,9 +18,23 @@ export interface RunRecipe {
   readonly sampling: Sampling;
   /** Set when this run was branched from another one. */
   readonly branch: { readonly run: RunId; readonly token: number } | null;
+  /** What the weights are computed as; left out, what the server was told. A run that started says it. */
+  readonly dtype?: RunDtype;
 }
 
 export type RunStatus = 'queued' | 'prefill' | 'decode' | 'done' | 'stopped' | 'failed';
+
+/** How far the distributions of a run are from those of the same weights in fp32, on its prompt. */
+export interface Divergence {
+  readonly tokens: number;
+  /** KL(fp32 ‖ run) in nats a token. */
+  readonly mean: number;
+  readonly largest: number;
+  /** After which token it is largest. */
+  readonly at: number;
+  /** Share of tokens after which both find the same token most likely. */
+  readonly agreement: number;
+}
 
 export interface RunInfo {
   readonly id: RunId;
@@ -41,6 +55,8 @@ export interface RunInfo {
   readonly tokensPerSecond: number | null;
   /** Mean surprisal of the prompt's tokens in nats a token (the first has none). */
   readonly loss: number | null;
+  /** Measured when somebody asked. */
+  readonly divergence: Divergence | null;
   /** Bytes kept for this run: residual checkpoints, state, logits. */
   readonly memory: number;
   /** Tokens of the prompt that were taken over from another run with the same beginning. */

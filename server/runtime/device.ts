@@ -53,6 +53,8 @@ export interface Compute {
   readonly provider?: string;
   /** Threads wait for work actively: faster on a machine with nothing else to do, much slower on a busy one. Default: false. */
   readonly spinning?: boolean;
+  /** Each session writes what its operators took to a JSON file of this prefix when it is released; for measurements. */
+  readonly profile?: string;
 }
 
 export interface SessionOptions extends Compute {

@@ -4,13 +4,14 @@ import { prune } from '../graph/ir.js';
 import type { BoundStack } from '../graph/segment.js';
 import { weightUses } from '../graph/uses.js';
 import { assertSound } from '../graph/verify.js';
+import type { RunDtype } from '../protocol/models.js';
 import type { Compute, Device } from './device.js';
 import type { HostTensor } from './elements.js';
 import { stackInputs } from './encoderInputs.js';
 import { EncoderPass, type Shapes } from './encoderPass.js';
 import { type EncoderShape, encoderShape } from './encoderShape.js';
 import { type Forward, fitInputs, type InputSpec, missingInput, type Tensors } from './forward.js';
-import { Model, type ModelOptions, memoryNeeded } from './model.js';
+import { Model, type ModelOptions } from './model.js';
 import { TowerPass } from './towerPass.js';
 import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
@@ -37,8 +38,9 @@ export class EncoderModel implements Forward {
       let held = 0;
       for (const [name, { bound }] of shape.towers) {
         const left = memoryLimit === undefined ? {} : { memoryLimit: memoryLimit - held };
-        towers.set(name, await Model.load(checkpoint, bound, { ...options, ...left }));
-        held += memoryNeeded(checkpoint, bound);
+        const tower = await Model.load(checkpoint, bound, { ...options, ...left });
+        towers.set(name, tower);
+        held += tower.memory;
       }
       const weights = shape.join && (await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(shape.join))));
       const { device, threads, provider = 'cpu', spinning = false } = options;
@@ -53,12 +55,16 @@ export class EncoderModel implements Forward {
     return this.shape.family;
   }
 
+  get dtype(): RunDtype {
+    return [...this.towers.values()][0]?.dtype ?? 'own';
+  }
+
   get provider(): string {
     return this.compute.provider ?? 'cpu';
   }
 
   get memory(): number {
-    return [...this.towers.values()].reduce((sum, { checkpoint, bound }) => sum + memoryNeeded(checkpoint, bound), 0);
+    return [...this.towers.values()].reduce((sum, { memory }) => sum + memory, 0);
   }
 
   get pairs(): EncoderShape['pairs'] {

@@ -1,5 +1,6 @@
 import type { Dim } from '../graph/ir.js';
 import { LabError } from '../protocol/errors.js';
+import type { RunDtype } from '../protocol/models.js';
 import { convert, type HostTensor } from './elements.js';
 import type { LayerView, RunView } from './view.js';
 
@@ -34,6 +35,8 @@ export interface ForwardShape {
 /** A model that is given named tensors and returns named tensors in one pass: encoders, vision models, ONNX graphs. */
 export interface Forward extends ForwardShape {
   readonly provider: string;
+  /** What its weights are computed as. */
+  readonly dtype: RunDtype;
   /** Bytes it holds. */
   readonly memory: number;
   /** How what is said of two passes becomes probabilities; absent or null when passes have nothing to do with each other. */

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
-import { Model, type ModelOptions, memoryNeeded } from './model.js';
+import { Model, type ModelOptions } from './model.js';
 import { Run } from './run.js';
 import type { Prefix, SequenceModel } from './sequence.js';
 
@@ -21,6 +21,9 @@ export class LanguageModel implements SequenceModel {
   get provider() {
     return this.blocks.provider;
   }
+  get dtype() {
+    return this.blocks.dtype;
+  }
   get vocab() {
     return this.blocks.bound.config.vocab;
   }
@@ -37,7 +40,7 @@ export class LanguageModel implements SequenceModel {
     return this.blocks.probes;
   }
   get memory() {
-    return memoryNeeded(this.checkpoint, this.blocks.bound);
+    return this.blocks.memory;
   }
 
   start = (prefix?: Prefix) => Run.create(this.blocks, prefix);

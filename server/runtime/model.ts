@@ -16,6 +16,7 @@ import type { TensorTable } from '../graph/segmentBuilder.js';
 import { weightUses } from '../graph/uses.js';
 import { assertSound } from '../graph/verify.js';
 import { cancelled, LabError } from '../protocol/errors.js';
+import type { RunDtype } from '../protocol/models.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { Compute, Device } from './device.js';
@@ -35,6 +36,8 @@ export interface Piece {
 
 export interface ModelOptions extends Compute {
   readonly device: Device;
+  /** Default: own. */
+  readonly dtype?: RunDtype;
   /** Refuse models that need more; default: the memory that is free now. */
   readonly memoryLimit?: number;
   /** Blocks to a session of the generating chain; by PIECE_PARAMETERS unless a measurement wants another number. */
@@ -100,10 +103,8 @@ const wholeOf = (bound: BoundStack): Segment =>
   buildSegment(bound, { from: 0, to: bound.config.layers, embed: true, head: true });
 
 /** Bytes the sessions of a model will hold: its weights in the form they are computed in, packed once. */
-export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack): number => {
-  const uses = allUses(bound, wholeOf(bound));
-  return memoryOf(checkpoint, planWeights(checkpoint, uses), uses);
-};
+export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype): number =>
+  memoryOf(checkpoint, planWeights(checkpoint, allUses(bound, wholeOf(bound)), dtype));
 
 /** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
 export class Model<B extends BoundStack = BoundArchitecture> {
@@ -124,6 +125,9 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     readonly pieces: readonly Piece[],
     readonly capture: boolean,
     private readonly inspections: number,
+    readonly dtype: RunDtype,
+    /** Bytes its sessions hold, about. */
+    readonly memory: number,
   ) {
     this.layers = describeLayers(bound);
   }
@@ -137,9 +141,8 @@ export class Model<B extends BoundStack = BoundArchitecture> {
   static async load<B extends BoundStack>(checkpoint: Checkpoint, bound: B, options: ModelOptions): Promise<Model<B>> {
     const { layers } = bound.config;
     const whole = wholeOf(bound);
-    const uses = allUses(bound, whole);
-    const plan = planWeights(checkpoint, uses);
-    const needed = memoryOf(checkpoint, plan, uses);
+    const plan = planWeights(checkpoint, allUses(bound, whole), options.dtype);
+    const needed = memoryOf(checkpoint, plan);
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
     const size = options.blocksPerPiece ?? Math.max(1, Math.floor(PIECE_PARAMETERS / blockParameters(checkpoint, bound)));
@@ -154,7 +157,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     const weights = await WeightStore.open(checkpoint, plan, goOn);
     options.onProgress?.(1, total);
     const { threads, provider = 'cpu', spinning = false } = options;
-    const compute = { threads, provider, spinning };
+    const compute = { threads, provider, spinning, ...(options.profile !== undefined && { profile: options.profile }) };
     const pieces: Piece[] = [];
     const add = async (spec: SegmentSpec, prepack: boolean) => {
       goOn();
@@ -185,6 +188,8 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       pieces,
       options.capture ?? true,
       options.inspections ?? INSPECTIONS,
+      options.dtype ?? 'own',
+      needed,
     );
   }
 

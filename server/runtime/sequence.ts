@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
+import type { RunDtype } from '../protocol/models.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { LayerView, TokenRange } from './view.js';
 
@@ -7,6 +8,8 @@ export interface SequenceModel {
   readonly checkpoint: Checkpoint;
   readonly family: string;
   readonly provider: string;
+  /** What its weights are computed as. */
+  readonly dtype: RunDtype;
   readonly vocab: number;
   readonly dModel: number;
   /** Tokens it was made for; null when nothing says so. */

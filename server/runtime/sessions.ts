@@ -51,6 +51,7 @@ export class LocalDevice implements Device {
   readonly #copiers = new Map<string, Promise<number>>();
   /** Provider of each session that leaves outputs in its memory. */
   readonly #residents = new Map<number, string>();
+  readonly #profiled = new Set<number>();
   #next = 1;
 
   async load(model: Uint8Array, options: SessionOptions): Promise<number> {
@@ -64,6 +65,7 @@ export class LocalDevice implements Device {
         // Failures are thrown; what the library would print besides is for itself.
         logSeverityLevel: 4,
         enableCpuMemArena: options.prepack,
+        ...(options.profile !== undefined && { enableProfiling: true, profileFilePrefix: `${options.profile}${this.#next}` }),
         ...(resident.length > 0 && { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, 'gpu-buffer'])) }),
         extra: {
           session: {
@@ -77,6 +79,7 @@ export class LocalDevice implements Device {
       const id = this.#next++;
       this.#sessions.set(id, session);
       if (resident.length > 0) this.#residents.set(id, provider);
+      if (options.profile !== undefined) this.#profiled.add(id);
       return id;
     } catch (error) {
       throw failed('load a segment', error);
@@ -92,8 +95,11 @@ export class LocalDevice implements Device {
 
   async release(sessions: readonly number[]): Promise<void> {
     for (const id of sessions) {
-      await this.#sessions.get(id)?.release();
+      const session = this.#sessions.get(id);
+      if (this.#profiled.has(id)) session?.endProfiling();
+      await session?.release();
       this.#sessions.delete(id);
+      this.#profiled.delete(id);
       this.#residents.delete(id);
     }
   }

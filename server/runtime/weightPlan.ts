@@ -2,7 +2,21 @@ import type { Checkpoint, TensorEntry } from '../formats/checkpoint.js';
 import { ggmlIntegers, type Integers } from '../formats/ggmlIntegers.js';
 import { bindable } from '../formats/read.js';
 import type { Use } from '../graph/uses.js';
+import type { RunDtype } from '../protocol/models.js';
 import { sizeOf } from '../tensor/tensor.js';
+
+/** Whole numbers with a scale a run, as weightPlace.ts tells them. */
+export interface Blocks {
+  readonly kind: 'blocks';
+  /** The integers of the file, or null: rounded from its values. */
+  readonly integers: Integers | null;
+  readonly bits: 4 | 8;
+  readonly run: number;
+  readonly floors: boolean;
+  readonly turned: boolean;
+  /** True: activations are rounded to 8 bits too, in the same runs; false: computed in fp32. */
+  readonly rounded: boolean;
+}
 
 /** In which form a tensor is given to the sessions. */
 export type Storage =
@@ -10,25 +24,63 @@ export type Storage =
   | { readonly kind: 'bound' }
   /** In fp32 in a file of our own. */
   | { readonly kind: 'decoded' }
-  /** As the whole numbers and scales of its own type, put apart. */
-  | { readonly kind: 'blocks'; readonly integers: Integers; readonly turned: boolean };
+  | Blocks;
 
-export type Uses = ReadonlyMap<string, ReadonlySet<Use>>;
-export type WeightPlan = ReadonlyMap<string, Storage>;
-
-/** How each tensor that is used is stored. */
-export function planWeights(checkpoint: Checkpoint, uses: Uses): WeightPlan {
-  const used = [...checkpoint.tensors.values()].filter(({ name }) => uses.has(name));
-  return new Map(used.map((entry) => [entry.name, storageOf(entry, uses.get(entry.name) as ReadonlySet<Use>)]));
+/** What its rows are gathered from and what it is multiplied as; null where the graphs never do. */
+export interface Planned {
+  readonly rows: Storage | null;
+  readonly matrix: Storage | null;
 }
 
-function storageOf(entry: TensorEntry, uses: ReadonlySet<Use>): Storage {
+export type Uses = ReadonlyMap<string, ReadonlySet<Use>>;
+export type WeightPlan = ReadonlyMap<string, Planned>;
+
+/** Values to a scale where we choose: those of GGML's simple types. */
+const RUN = 32;
+/** Smaller matrices are left alone: they are a negligible part of the work, and low-rank factors suffer most. */
+const SMALLEST = 64;
+
+/** How each tensor that is used is stored. */
+export function planWeights(checkpoint: Checkpoint, uses: Uses, dtype: RunDtype = 'own'): WeightPlan {
+  const plan = new Map<string, Planned>();
+  for (const entry of checkpoint.tensors.values()) {
+    const of = uses.get(entry.name);
+    if (of) plan.set(entry.name, planned(entry, of, dtype));
+  }
+  return plan;
+}
+
+function planned(entry: TensorEntry, uses: ReadonlySet<Use>, dtype: RunDtype): Planned {
+  const own = stored(entry, uses, dtype !== 'fp32');
+  const matrix = dtype === 'int8' || dtype === 'int4' ? rounded(entry, uses, dtype, own) : own;
+  const gathered = uses.has('rows');
+  return { rows: gathered ? own : null, matrix: gathered && uses.size === 1 ? null : matrix };
+}
+
+/** As the file has it. */
+function stored(entry: TensorEntry, uses: ReadonlySet<Use>, blocks: boolean): Storage {
   if (bindable(entry)) return { kind: 'bound' };
   const integers = ggmlIntegers.get(entry.dtype);
-  const turned = entry.transpose;
-  const only = (...allowed: Use[]) => [...uses].every((use) => allowed.includes(use));
-  const fits = turned ? entry.shape.length === 2 && only('turned') : entry.shape.length >= 2 && only('rows', 'product');
-  return integers && fits && entry.restore === null ? { kind: 'blocks', integers, turned } : { kind: 'decoded' };
+  if (!blocks || !integers || entry.restore !== null || !multiplied(entry, uses, entry.transpose)) return { kind: 'decoded' };
+  const { bits, run, floors } = integers;
+  return { kind: 'blocks', integers, bits, run, floors, turned: entry.transpose, rounded: false };
+}
+
+/** Rounded where nothing but products (and rows) is asked of it; what is in whole numbers already keeps them, and so does what says the logits in 8 bits. */
+function rounded(entry: TensorEntry, uses: ReadonlySet<Use>, dtype: 'int8' | 'int4', own: Storage): Storage {
+  if (own.kind === 'blocks') return { ...own, rounded: true };
+  const turned = uses.has('turned');
+  if (!multiplied(entry, uses, turned)) return own;
+  const [N, K] = (turned ? entry.shape.toReversed() : entry.shape.slice(-2)) as [number, number];
+  if (Math.min(N, K) < SMALLEST || K % RUN !== 0) return own;
+  const bits = dtype === 'int8' || uses.has('logits') ? 8 : 4;
+  return { kind: 'blocks', integers: null, bits, run: RUN, floors: false, turned, rounded: true };
+}
+
+/** x Wᵀ with W [..., N, K], or x W with W [K, N], and at most rows besides. */
+function multiplied({ shape }: TensorEntry, uses: ReadonlySet<Use>, turned: boolean): boolean {
+  const allowed: readonly Use[] = turned ? ['turned', 'logits'] : ['product', 'rows', 'logits'];
+  return (turned ? shape.length === 2 : shape.length >= 2) && [...uses].every((use) => allowed.includes(use));
 }
 
 const FLOAT = 4;
@@ -38,24 +90,25 @@ export function stretchesOf({ shape }: TensorEntry, storage: Storage): Readonly<
   const values = sizeOf(shape);
   if (storage.kind === 'bound') return {};
   if (storage.kind === 'decoded') return { values: values * FLOAT };
-  const { bits, run, floors } = storage.integers;
+  const { bits, run, floors, rounded } = storage;
   const runs = (values / run) * FLOAT;
-  return {
-    plane0: values / 2,
-    ...(bits === 8 && { plane1: values / 2 }),
-    scales: runs,
-    ...(floors && { floors: runs }),
-  };
+  const half = values / 2;
+  const planes = bits === 4 ? { plane0: half } : rounded ? { plane0: values } : { plane0: half, plane1: half };
+  return { ...planes, scales: runs, ...(floors && { floors: runs }) };
 }
 
+/** Each form in which a tensor is stored, once. */
+export const storagesOf = ({ rows, matrix }: Planned): ReadonlySet<Storage> =>
+  new Set([rows, matrix].filter((storage) => storage !== null));
+
 /** Bytes the sessions hold: packed copies of what is multiplied; tables of which only rows are read stay in their file. */
-export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan, uses: Uses): number {
+export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan): number {
   let bytes = 0;
-  for (const [name, storage] of plan) {
+  for (const [name, { matrix }] of plan) {
+    if (!matrix) continue;
     const entry = checkpoint.tensors.get(name) as TensorEntry;
-    if ([...(uses.get(name) ?? [])].every((use) => use === 'rows')) continue;
-    const stretches = Object.values(stretchesOf(entry, storage));
-    bytes += storage.kind === 'bound' ? sizeOf(entry.shape) * FLOAT : stretches.reduce((sum, n) => sum + n, 0);
+    const stretches = Object.values(stretchesOf(entry, matrix));
+    bytes += matrix.kind === 'bound' ? sizeOf(entry.shape) * FLOAT : stretches.reduce((sum, n) => sum + n, 0);
   }
   return Math.ceil(bytes * SLACK);
 }

@@ -1,12 +1,12 @@
 import path from 'node:path';
 import type { Checkpoint, CheckpointFile, TensorEntry } from '../formats/checkpoint.js';
-import type { BlockPlace, PlainPlace, Stretch, WeightPlace } from '../graph/weightPlace.js';
+import type { BlockPlace, PlainPlace, Plane, Stretch, WeightPlace } from '../graph/weightPlace.js';
 import { type WeightFile, writeWeights, zeroBytes } from './weightFile.js';
-import { type Storage, stretchesOf, type WeightPlan } from './weightPlan.js';
+import { type Blocks, type Storage, stretchesOf, type WeightPlan } from './weightPlan.js';
 
 /**
  * Where ONNX Runtime finds each tensor. Plain tensors stay in the checkpoint; what cannot be used as it lies there (blocks of whole numbers,
- * re-ordered rows, types that are decoded) is put once into a temporary file, which is mapped like the checkpoint and removed with the model.
+ * values that are rounded, re-ordered rows, types that are decoded) is put once into a temporary file, which is mapped like the checkpoint and removed with the model.
  */
 export class WeightStore {
   /** Common ancestor of all files; places are relative to it. Real paths: links that leave it are refused. */
@@ -29,9 +29,11 @@ export class WeightStore {
     return new WeightStore(checkpoint, plan, await writeWeights(checkpoint, plan, onProgress));
   }
 
-  place = (tensor: string): WeightPlace => {
+  /** Where the rows of a tensor are gathered from, or what it is multiplied as. */
+  place = (tensor: string, use?: 'rows'): WeightPlace => {
     const entry = this.checkpoint.tensors.get(tensor) as TensorEntry;
-    const storage = this.plan.get(tensor);
+    const planned = this.plan.get(tensor);
+    const storage = use === 'rows' ? planned?.rows : planned?.matrix;
     if (!storage) throw new RangeError(`no place was planned for ${tensor}`);
     if (storage.kind === 'blocks') return this.#blocks(entry, storage);
     if (storage.kind === 'decoded') return { dtype: 'F32', shape: entry.shape, ...this.#own(entry, storage, 'values') };
@@ -44,32 +46,33 @@ export class WeightStore {
     };
   };
 
-  #blocks(entry: TensorEntry, storage: Storage & { kind: 'blocks' }): BlockPlace {
-    const { integers, turned } = storage;
-    const { run, bits } = integers;
+  #blocks(entry: TensorEntry, storage: Blocks): BlockPlace {
+    const { run, bits, turned, rounded, floors } = storage;
     const file = this.file as WeightFile;
-    // eight bits are 16 · (high − 8) + low
-    const zeros = { location: this.#location(file.path), offset: file.zeros, bytes: zeroBytes(entry, run, turned) };
-    const plane = (name: string, factor: 1 | 16, zeros: Stretch | null) => ({
-      nibbles: this.#own(entry, storage, name),
+    const plane = (name: string, bits: 4 | 8, factor: 1 | 16, zeros: Stretch | null): Plane => ({
+      bits,
+      codes: this.#own(entry, storage, name),
       factor,
       zeros,
     });
+    // 16 · (high − 8) + low
+    const zeros = { location: this.#location(file.path), offset: file.zeros, bytes: zeroBytes(entry, storage) };
+    const halves = () => [plane('plane0', 4, 1, zeros), plane('plane1', 4, 16, null)];
     return {
       shape: entry.shape,
       turned,
       run,
-      planes: bits === 4 ? [plane('plane0', 1, null)] : [plane('plane0', 1, zeros), plane('plane1', 16, null)],
+      planes: bits === 8 && !rounded ? halves() : [plane('plane0', bits, 1, null)],
       scales: this.#own(entry, storage, 'scales'),
-      floors: integers.floors ? this.#own(entry, storage, 'floors') : null,
-      accuracy: 1,
+      floors: floors ? this.#own(entry, storage, 'floors') : null,
+      accuracy: rounded ? 4 : 1,
     };
   }
 
   #own(entry: TensorEntry, storage: Storage, stretch: string): Stretch {
     const file = this.file as WeightFile;
     const bytes = stretchesOf(entry, storage)[stretch] as number;
-    return { location: this.#location(file.path), offset: file.offset(entry.name, stretch), bytes };
+    return { location: this.#location(file.path), offset: file.offset(storage, entry.name, stretch), bytes };
   }
 
   #location(file: string): string {

@@ -30,6 +30,7 @@ export function constructedRun(
       family: 'none',
       parameters: 0,
       dtype: 'F32',
+      computed: 'own' as const,
       provider: 'cpu',
       memory: 0,
       vocabSize: 10,

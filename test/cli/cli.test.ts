@@ -217,3 +217,27 @@ for (const [args, code] of refused)
     assert.ok(!existsSync(out));
     assert.ok(!readdirSync(folder).some((name) => name.endsWith('.partial')));
   });
+
+test('run --dtype int4 --kl says and writes how far it is from fp32', async () => {
+  const [rounded, exact] = [path.join(folder, 'int4.safetensors'), path.join(folder, 'fp32.safetensors')];
+  const common = ['run', path.join(models, 'tiny-llama'), '--prompt', 'Once upon a time there was'];
+  const said = ok(...common, '--dtype', 'int4', '--kl', '--out', rounded);
+  ok(...common, '--dtype', 'fp32', '--out', exact);
+  const [mine, theirs] = [await readTensors(rounded), await readTensors(exact)];
+  const [p, q] = [theirs.get('logits') as Tensor, mine.get('logits') as Tensor];
+  const [T, V] = p.shape as [number, number];
+  const kl = Float32Array.from({ length: T }, (_, t) => {
+    const log = (x: Tensor) => {
+      const row = [...x.data.subarray(t * V, (t + 1) * V)];
+      const sum = Math.log(row.reduce((a, b) => a + Math.exp(b), 0));
+      return row.map((v) => v - sum);
+    };
+    const [a, b] = [log(p), log(q)];
+    return a.reduce((sum, v, i) => sum + Math.exp(v) * (v - (b[i] as number)), 0);
+  });
+  assertClose('kl', mine.get('kl') as Tensor, { shape: [T], data: kl }, 1e-5);
+  const mean = kl.reduce((a, b) => a + b, 0) / T;
+  assert.ok(mean > 1e-4);
+  assert.match(said, new RegExp(`^KL to fp32: ${mean.toPrecision(3)} nats a token over ${T} tokens`));
+  assert.match(cli(...common, '--dtype', 'int3', '--out', exact).stderr, /error\[USAGE\].*own, fp32, int8, int4/);
+});

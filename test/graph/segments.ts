@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { architectures } from '../../server/architectures/registry.js';
 import type { Checkpoint, TensorEntry } from '../../server/formats/checkpoint.js';
-import { bindable, readTensor } from '../../server/formats/read.js';
+import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { emitOnnx } from '../../server/graph/emit.js';
 import { type Exact, exact, sizeOf } from '../../server/graph/exact/tensor.js';
@@ -14,6 +14,7 @@ import type { HostTensor } from '../../server/runtime/elements.js';
 import { bindCheckpointEncoders } from '../../server/runtime/encoderShape.js';
 import { bindCheckpoint } from '../../server/runtime/model.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
+import { planWeights } from '../../server/runtime/weightPlan.js';
 import { WeightStore } from '../../server/runtime/weights.js';
 import { fixtures } from '../parity/oracle.js';
 
@@ -70,7 +71,7 @@ async function weightsOf(checkpoint: Checkpoint): Promise<Pick<StackSubject, 'we
     weight: (tensor) => weights.get(tensor) as Exact,
     store: await WeightStore.open(
       checkpoint,
-      new Map([...checkpoint.tensors].map(([name, e]) => [name, { kind: bindable(e) ? 'bound' : 'decoded' }])),
+      planWeights(checkpoint, new Map([...checkpoint.tensors.keys()].map((name) => [name, new Set(['rows', 'other'] as const)]))),
     ),
   };
 }

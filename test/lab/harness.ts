@@ -43,6 +43,7 @@ export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
     embedded: models,
     threads: 1,
     provider: 'cpu' as const,
+    dtype: 'own' as const,
     spinning: false,
     sessions: null,
     memoryLimit: null,

@@ -195,3 +195,19 @@ test('runs of several models go on side by side', async () => {
   const firstDone = Math.min(...starts.map((s) => order.lastIndexOf(s.id)));
   for (const { id } of starts) assert.ok(order.indexOf(id) < firstDone, 'each had tokens before any was done');
 });
+
+test('a run in int4 is a model of its own, measures its divergence once and copies its dtype', async () => {
+  const it = openLab();
+  const plain = await it.run({ path: llama });
+  const run = await it.run({ path: llama, dtype: 'int4' });
+  assert.notEqual(run.model, plain.model);
+  assert.equal(plain.recipe.dtype, 'own');
+  const model = it.lab.models.get(run.model).info;
+  assert.equal(model.dtype, 'F16 as int4');
+  assert.ok(model.memory < it.lab.models.get(plain.model).info.memory / 2);
+  const measured = await it.ask('runs/divergence', { run: run.id });
+  assert.ok(measured.mean > 0 && measured.agreement > 0.5 && measured.tokens === run.promptTokens);
+  assert.deepEqual((await it.ask('runs/get', { run: run.id })).divergence, measured);
+  assert.match((await it.ask('runs/command', { run: run.id, probes: [] })).command, /--dtype int4/);
+  await it.lab.dispose();
+});

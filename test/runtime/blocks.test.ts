@@ -70,7 +70,7 @@ test('products and rows of every type that is multiplied as it is', async () => 
     g.output('y', g.matmul(g.input('x', 'f32', ['B', 'T', K]), w, { transB: true }));
     g.output('rows', g.gather(w, g.input('ids', 'i64', ['B', 'T'])));
     const plan = planWeights(checkpoint, weightUses(g.graph));
-    assert.equal(plan.get(name)?.kind, 'blocks', type);
+    assert.equal(plan.get(name)?.matrix?.kind, 'blocks', type);
     const store = await WeightStore.open(checkpoint, plan);
     const x = noise(3, [1, 4, K]);
     const inputs = { x, ids: exact([1, 4], [2, 0, 1, 2]) };

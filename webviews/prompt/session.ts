@@ -40,7 +40,7 @@ export async function refreshFound(): Promise<void> {
   found.value = await request('models/find', { folders: boot.folders }).catch(() => found.value);
 }
 
-async function attempt(action: () => Promise<void>): Promise<void> {
+export async function attempt(action: () => Promise<void>): Promise<void> {
   problem.value = null;
   try {
     await action();

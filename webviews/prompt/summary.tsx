@@ -6,6 +6,7 @@ import { compact } from '../charts/numbers.js';
 import { memoryNotes } from '../frame/runMemory.js';
 import { activeModel } from '../frame/selection.js';
 import { request } from '../host.js';
+import { ToExact } from './toExact.js';
 
 /** Counters of a run: tokens, speed, loss of the prompt, mean entropy. */
 export function Counters({ run }: { readonly run: RunDetail }) {
@@ -26,6 +27,7 @@ export function Counters({ run }: { readonly run: RunDetail }) {
           {text}
         </span>
       ))}
+      {activeModel.value?.computed.startsWith('int') && <ToExact run={run} />}
     </p>
   );
 }

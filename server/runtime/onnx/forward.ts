@@ -25,6 +25,8 @@ const notATensor = (name: string, kind: string) =>
 /** An ONNX graph as it is in its file, run by ONNX Runtime; every value of it is a probe. */
 export class OnnxForward implements Forward {
   readonly family = 'onnx';
+  /** A graph from a file is computed as it says. */
+  readonly dtype = 'own';
   readonly layers = [];
   readonly inputs: readonly InputSpec[];
 

@@ -40,6 +40,8 @@ export interface Measured {
 
 /** A language model that is an ONNX graph: tokens in, logits out, what one call leaves to the next wired to it. */
 export class OnnxSequenceModel implements SequenceModel {
+  /** A graph from a file is computed as it says. */
+  readonly dtype = 'own';
   readonly family = 'onnx';
   #measured: Measured | null = null;
 

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test } from 'node:test';
+import type { TensorEntry } from '../../server/formats/checkpoint.js';
+import { readTensor } from '../../server/formats/read.js';
+import { openCheckpoint } from '../../server/formats/registry.js';
+import type { Value } from '../../server/graph/ir.js';
+import { SegmentBuilder } from '../../server/graph/segmentBuilder.js';
+import { weightUses } from '../../server/graph/uses.js';
+import type { RunDtype } from '../../server/protocol/models.js';
+import { ReferenceLogits } from '../../server/runtime/divergence.js';
+import { Run } from '../../server/runtime/run.js';
+import { planWeights } from '../../server/runtime/weightPlan.js';
+import { roundedRuns } from '../../server/runtime/weightRuns.js';
+import type { Tensor } from '../../server/tensor/tensor.js';
+import { assertClose, fixtures } from '../parity/oracle.js';
+import { open, probe } from '../parity/reference.js';
+
+const embedded = (name: string) => path.resolve(import.meta.dirname, '../../media/models', name);
+const ids = Array.from({ length: 40 }, (_, i) => 3 + ((i * i * 31 + i * 17) % 900));
+
+async function prefilled(file: string, dtype: RunDtype) {
+  const opened = await open(file, { dtype });
+  await opened.run.prefill(ids);
+  return opened;
+}
+
+const logitsOf = async (run: Run): Promise<Tensor> => ({
+  shape: [ids.length, run.model.bound.config.vocab],
+  data: await run.logits({ from: 0, to: ids.length }),
+});
+
+for (const bits of [4, 8] as const)
+  test(`rounding to ${bits} bits is off by half a step at most`, async () => {
+    const checkpoint = await openCheckpoint(embedded('tiny-llama'));
+    for (const name of ['model.layers.0.mlp.up_proj.weight', 'model.layers.1.self_attn.q_proj.weight']) {
+      const entry = checkpoint.tensors.get(name) as TensorEntry;
+      const K = entry.shape.at(-1) as number;
+      const values = await readTensor(checkpoint, entry);
+      const storage = { kind: 'blocks', integers: null, bits, run: 32, floors: false, turned: false, rounded: true } as const;
+      let seen = 0;
+      for await (const { from, runs } of roundedRuns(checkpoint, entry, storage, K))
+        for (const [i, code] of runs.codes.entries()) {
+          const value = values[from * K + i] as number;
+          const scale = runs.scales[Math.floor(i / 32)] as number;
+          const error = Math.abs(value - scale * (code - 2 ** (bits - 1)));
+          // the end of the range opposite to the largest value has no code of its own
+          assert.ok(error <= Math.abs(scale) * (bits === 4 && code === 15 ? 1 : 0.5) + 1e-7, `${name} ${i}: off by ${error}`);
+          seen++;
+        }
+      assert.equal(seen, values.length);
+    }
+  });
+
+test('what chooses experts is not rounded, what says the logits is told', () => {
+  const g = new SegmentBuilder('uses', { shape: () => [64, 64] }, { probes: new Set(), interventions: new Set() });
+  const x = g.input('x', 'f32', ['B', 'T', 64]);
+  const times = (name: string, y: Value) => g.matmul(y, g.weight(name, [64, 64]), { transB: true });
+  const k = { shape: ['B', 'T', 2] };
+  g.ops('TopK', [g.softmax(times('router', x)), g.ints(2)], [k, { ...k, dtype: 'i64' }], { axis: -1 });
+  const y = times('mlp', x);
+  g.output('y', y);
+  g.output(
+    'logits',
+    g.mul(g.tanh(g.div(times('head', g.op('RMSNorm', [y, g.weight('norm', [64, 64])], y.shape, { eps: 1 })), 30)), 30),
+  );
+  assert.deepEqual(
+    [...weightUses(g.graph)].map(([name, uses]) => [name, [...uses]]),
+    [
+      ['router', ['other']],
+      ['mlp', ['product']],
+      ['norm', ['other']],
+      ['head', ['product', 'logits']],
+    ],
+  );
+});
+
+for (const name of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
+  test(`${name} in int8 and int4: as near to fp32 as measured, decoded as prefilled, seen as run`, async () => {
+    const exact = await prefilled(embedded(name), 'fp32');
+    const expected = await logitsOf(exact.run);
+    const reference = await ReferenceLogits.of(exact.run);
+    for (const [dtype, bound] of [
+      ['int8', 0.02],
+      ['int4', 0.6],
+    ] as const) {
+      const { model, run, device } = await prefilled(embedded(name), dtype);
+      const logits = await logitsOf(run);
+      const measured = await reference.divergence(run);
+      const direct = divergences(expected, logits);
+      assertClose(`${dtype} KL`, { shape: [ids.length], data: measured.perToken }, { shape: [ids.length], data: direct }, 1e-5);
+      assert.ok(Math.abs(measured.mean - direct.reduce((a, b) => a + b, 0) / ids.length) < 1e-6);
+      assert.equal(measured.largest, measured.perToken[measured.at]);
+      assert.ok(measured.mean > 0 && measured.mean < bound, `${name} ${dtype}: KL ${measured.mean}`);
+      const stepped = await Run.create(model);
+      await stepped.prefill(ids.slice(0, 30));
+      for (const id of ids.slice(30)) await stepped.decode(id);
+      const between = divergences(logits, await logitsOf(stepped));
+      assert.ok(Math.max(...between) < 0.02, `${name} ${dtype}: decoding diverges by ${Math.max(...between)}`);
+      const last = model.layers.length - 1;
+      assertClose(
+        `${dtype} recomputed`,
+        await probe(run, `blocks.${last - 1}.resid_post`),
+        await probe(run, `blocks.${last}.resid_pre`),
+        2e-2,
+      );
+      await device.close();
+    }
+    await reference.remove();
+    await exact.device.close();
+  });
+
+/** KL(p‖q) of each row in double precision, from its definition. */
+function divergences(p: Tensor, q: Tensor): Float32Array {
+  const [T, V] = p.shape as [number, number];
+  const softmax = (x: Tensor, t: number) => {
+    const row = Array.from(x.data.subarray(t * V, (t + 1) * V), (v) => Math.exp(v));
+    const sum = row.reduce((a, b) => a + b, 0);
+    return row.map((v) => v / sum);
+  };
+  return Float32Array.from({ length: T }, (_, t) => {
+    const [a, b] = [softmax(p, t), softmax(q, t)];
+    return a.reduce((sum, v, i) => sum + v * Math.log(v / (b[i] as number)), 0);
+  });
+}
+
+test('a quantised file keeps its own numbers in int4', async () => {
+  const file = path.join(fixtures, 'gguf_llama_q4_0/model.gguf');
+  const checkpoint = await openCheckpoint(file);
+  const uses = new Map([...checkpoint.tensors.keys()].map((name) => [name, new Set(['product'] as const)]));
+  const kinds = [...planWeights(checkpoint, uses, 'int4')].map(([name, { matrix }]) => [
+    name,
+    matrix?.kind === 'blocks' && matrix.integers !== null,
+  ]);
+  for (const [name, own] of kinds) assert.equal(own, checkpoint.tensors.get(name as string)?.dtype === 'Q4_0', name as string);
+});
