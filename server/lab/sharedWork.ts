@@ -22,7 +22,7 @@ export class SharedWork {
     if (watched.signal.aborted) throw cancelled();
     const work = this.#running.get(key) ?? this.#begin(key, compute);
     work.watching.add(watched);
-    let leave = () => undefined as void;
+    let leave: () => void = () => undefined;
     const left = new Promise<never>((_, reject) => {
       leave = () => reject(cancelled());
       watched.signal.addEventListener('abort', leave, { once: true });
