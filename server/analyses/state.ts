@@ -8,7 +8,7 @@ import type { Analysis } from './analysis.js';
 import { breathe } from './breathe.js';
 import { type Change, type Mixer, type Place, type Stretch, take } from './mixers/mixer.js';
 import { type StateLayout, stateLayouts, stateSubject } from './stateLayout.js';
-import { readStretch, stretchOf } from './stretch.js';
+import { nearOf, readStretch, stretchOf } from './stretch.js';
 import { checkIndex, provenance } from './subject.js';
 
 /** Every recurrent state of every layer, and how it is cut into pictures. */
@@ -67,7 +67,7 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
   for (const index of [token, against ?? token]) checkIndex('token', index, view.ids.length);
   const { layout, rows, mixer } = subject;
   const { cols } = layout;
-  const range = stretchOf(view, token);
+  const range = nearOf(view, token);
   const name = `state.${params.state}`;
   const names = [name, ...(mixer ? [...mixer.updateProbes, ...mixer.stepProbes] : [])];
   const stretch = await readStretch(view, layer, names, range, signal);
@@ -75,7 +75,7 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
   const stateAfter = async (at: number): Promise<Float32Array> => {
     if (at < 0 && subject.learned) return beginning(view, layer, params.state, place, signal);
     if (at < 0 || at >= view.ids.length) return new Float32Array(rows * cols);
-    const other = stretchOf(view, at);
+    const other = nearOf(view, at);
     const where = other.from === range.from ? stretch : await readStretch(view, layer, [name], other, signal);
     return take(where(name), { ...place, token: at - other.from }, cols);
   };

@@ -2,13 +2,19 @@ import type { RunView, TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Stretch } from './mixers/mixer.js';
 
-/** Tokens read at a time, as far apart as the engine's snapshots: a stretch begins where the state is known. */
-const STRETCH = 256;
+/** Tokens read at a time. A whole run goes in stretches as long as the engine's chunks; to see one token, those between two known states are read. */
+const WHOLE = 256;
+const NEAR = 32;
 
-/** The stretch a token belongs to. All analyses read the same ones, so that scrubbing finds them in the cache. */
-export function stretchOf(view: RunView, token: number): TokenRange {
-  const from = Math.floor(token / STRETCH) * STRETCH;
-  return { from, to: Math.min(from + STRETCH, view.ids.length) };
+/** The stretch a token belongs to, as one of those that cover the run. */
+export const stretchOf = (view: RunView, token: number): TokenRange => aligned(view, token, WHOLE);
+
+/** The tokens that are read to see this one, and found again while somebody scrubs. */
+export const nearOf = (view: RunView, token: number): TokenRange => aligned(view, token, NEAR);
+
+function aligned({ ids }: RunView, token: number, length: number): TokenRange {
+  const from = Math.floor(token / length) * length;
+  return { from, to: Math.min(from + length, ids.length) };
 }
 
 /** Probes of one layer by their short names. */

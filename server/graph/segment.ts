@@ -12,6 +12,8 @@ export interface SegmentSpec extends Partial<SegmentRequest> {
   readonly head: boolean;
   /** Values to make outputs, by their names as in expose.ts; a segment with any asks for no probes, which may change what it computes. */
   readonly values?: ReadonlySet<string>;
+  /** Nothing but the states that are replaced, after the last token. */
+  readonly leaves?: boolean;
 }
 
 export interface Segment {

@@ -223,8 +223,9 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       [...(spec.probes ?? [])].sort(),
       [...(spec.interventions ?? [])].sort(),
       [...(spec.values ?? [])].sort(),
+      spec.leaves === true,
     ]);
-    const only = spec.values ?? spec.probes;
+    const only = spec.values ?? (spec.leaves ? undefined : spec.probes);
     const piece = this.#inspections.get(key) ?? compile(this.bound, spec, this.weights, this.device, this.compute, false, only);
     this.#inspections.delete(key);
     this.#inspections.set(key, piece);
@@ -257,11 +258,11 @@ async function compile(
   only?: ReadonlySet<string>,
 ): Promise<Piece> {
   const built = buildSegment(bound, spec).graph;
-  const graph = only ? prune(built, [...only]) : built;
+  const graph = spec.leaves ? prune(built, replacedStates(built)) : only ? prune(built, [...only]) : built;
   assertSound(graph);
   const dialect = dialectOf(compute.provider ?? 'cpu');
   const model = emitOnnx(graph, { place: weights.place, weights: prepack ? 'prepack' : 'map', dialect });
-  const resident = keepsState(compute.provider ?? 'cpu') ? replacedStates(graph) : [];
+  const resident = !spec.leaves && keepsState(compute.provider ?? 'cpu') ? replacedStates(graph) : [];
   return { session: await device.load(model, { ...compute, folder: weights.folder, prepack, resident }), spec, graph };
 }
 

@@ -9,6 +9,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { type Feed, f32, i64 } from './device.js';
 import type { HostTensor } from './elements.js';
 import { feedsOf } from './feeds.js';
+import { lastKnown, STRIDE, statesBefore } from './fineStates.js';
 import type { Piece } from './model.js';
 import type { Rows } from './rows.js';
 import type { Run } from './run.js';
@@ -70,7 +71,17 @@ export async function recompute(
   if (!run.model.capture) throw noCapture();
   const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, ...asked });
   const rows = rowStates(layer).filter((state) => names.includes(`blocks.${block}.state.${state.name}`));
-  if (rows.length === 0) return execute(run, piece, startOf(run, layer as LayerView, range), range, block, signal);
+  if (rows.length === 0) {
+    const computed = startOf(layer as LayerView, range);
+    return execute(
+      run,
+      piece,
+      { ...computed, from: await nearer(run, layer as LayerView, computed.from, signal) },
+      range,
+      block,
+      signal,
+    );
+  }
   const result = await keptRows(run, layer as LayerView, rows, range.to, signal);
   const others = names.filter((name) => !result.has(name));
   if (others.length > 0) for (const [name, tensor] of await recompute(run, others, range, signal)) result.set(name, tensor);
@@ -96,7 +107,8 @@ async function keptRows(
     const from = forgetsNothing(keeps) ? 0 : to - rowsKept(keeps, to);
     const probes = new Set(alike.map(({ name }) => `blocks.${block}.state.${name}`));
     const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes });
-    const computed = { from: lastKnown(run, layer, Math.min(from, to - 1)), to }; // no segment runs without a token
+    const first = Math.min(from, to - 1); // no segment runs without a token
+    const computed = { from: recurs(layer) ? lastKnown(run, block, first) : first, to };
     for (const [name, tensor] of await execute(run, piece, computed, { from, to }, block, signal)) result.set(name, tensor);
   }
   return result;
@@ -121,17 +133,30 @@ function residuals(run: Run, names: readonly string[], { from, to }: TokenRange)
 }
 
 /** First token the segment must see so that every token of the range comes out exact. */
-function startOf(run: Run, layer: LayerView, range: TokenRange): TokenRange {
+function startOf(layer: LayerView, range: TokenRange): TokenRange {
   const reaching = rowStates(layer).map(({ keeps }) =>
     forgetsNothing(keeps) ? range.from : range.from - rowsKept(keeps, range.from),
   );
-  return { from: lastKnown(run, layer, Math.min(range.from, ...reaching)), to: range.to };
+  return { from: Math.min(range.from, ...reaching), to: range.to };
 }
 
-/** The last token at or before `at` where a segment can begin: with a recurrence, that of a snapshot. */
-function lastKnown(run: Run, layer: LayerView, at: number): number {
-  if (!layer.state.some((s) => s.kind !== 'kv')) return at;
-  return run.snapshots.filter((s) => s.at <= at).at(-1)?.at ?? 0;
+const recurs = ({ state }: LayerView): boolean => state.some(({ kind }) => kind !== 'kv');
+
+/**
+ * Where a segment begins that must see token `at`: with a recurrence, where its state is known. From far away only the state is brought nearer, which
+ * costs less than all that a segment shows, and stays known.
+ */
+async function nearer(run: Run, layer: LayerView, at: number, signal?: AbortSignal): Promise<number> {
+  if (!recurs(layer)) return at;
+  const { index } = layer;
+  const [from, to] = [lastKnown(run, index, at), Math.floor(at / STRIDE) * STRIDE];
+  if (to <= from) return from;
+  const piece = await run.model.inspection({ from: index, to: index + 1, embed: false, head: false, leaves: true });
+  const range = { from, to };
+  const left = await execute(run, piece, range, range, index, signal);
+  const states = [...left].map(([name, { shape, data }]) => [run.key + name.slice(0, -'.new'.length), f32(shape, data)] as const);
+  run.fine.set(index, to, new Map(states));
+  return to;
 }
 
 /** Cached rows that stand before a computed range: rows of a window or chunk are computed again instead. */
@@ -148,7 +173,7 @@ async function execute(
   const T = computed.to - computed.from;
   const D = run.model.bound.config.dModel;
   guard(piece, T, computed.to);
-  const snapshot = run.snapshots.find((s) => s.at === computed.from)?.states;
+  const snapshot = statesBefore(run, block, computed.from);
   const tensor = (value: HostTensor): Feed => ({ kind: 'tensor', tensor: value });
   const feeds = feedsOf(piece.graph, (input) => {
     switch (input.role) {

@@ -3,6 +3,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { f32, i64, type Program, type StateSnapshot } from './device.js';
 import type { HostTensor } from './elements.js';
 import { feedsOf, sinksOf } from './feeds.js';
+import { FineStates } from './fineStates.js';
 import type { Model, Piece } from './model.js';
 import { reusable, takeOver } from './prefix.js';
 import { recompute } from './recompute.js';
@@ -45,6 +46,8 @@ export class Run implements Sequence {
   readonly resid: readonly Rows[];
   readonly carries = new Map<string, Rows>();
   readonly snapshots: { readonly at: number; readonly states: StateSnapshot }[] = [];
+  /** States of single layers between the snapshots, where somebody looked. */
+  readonly fine = new FineStates();
   readonly #recurrent: readonly string[];
   /** Tokens that the state holds: all of `ids`, but for a run that was dropped. */
   #done = 0;
@@ -97,7 +100,7 @@ export class Run implements Sequence {
   /** Bytes held on this side: checkpoints and snapshots. */
   get bytes(): number {
     const snapshots = this.snapshots.flatMap((s) => [...s.states.values()]).reduce((n, t) => n + t.data.byteLength, 0);
-    return [...this.resid, ...this.carries.values()].reduce((n, rows) => n + rows.bytes, snapshots);
+    return [...this.resid, ...this.carries.values()].reduce((n, rows) => n + rows.bytes, snapshots + this.fine.bytes);
   }
 
   /** Runs tokens through all blocks, in chunks. A cancelled prefill leaves whole chunks behind and nothing else. Errors: CANCELLED, TOKEN_INVALID. */
@@ -133,6 +136,7 @@ export class Run implements Sequence {
     this.#done = 0;
     for (const rows of [...this.resid, ...this.carries.values()]) rows.clear();
     this.snapshots.length = 0;
+    this.fine.clear();
     await this.model.device.free(this.key);
   }
 
