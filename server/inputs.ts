@@ -3,6 +3,7 @@ import { readImage } from './image/image.js';
 import { type Prepared, prepare } from './image/preprocess.js';
 import { type OpenForward, requireTokenizer } from './open.js';
 import { LabError } from './protocol/errors.js';
+import { readInputs } from './readInputs.js';
 import type { HostTensor } from './runtime/elements.js';
 import type { Forward, InputSpec, Tensors } from './runtime/forward.js';
 import { sizeOf } from './tensor/tensor.js';
@@ -12,6 +13,13 @@ const notTaken = (what: string, { inputs }: Forward) =>
   new LabError({
     code: 'INPUT_UNKNOWN',
     message: `This model takes no ${what}.`,
+    hint: `Its inputs are ${inputs.map(({ name }) => name).join(', ')}.`,
+  });
+
+const noneNamed = (file: string, { inputs }: Forward) =>
+  new LabError({
+    code: 'INPUT_MISSING',
+    message: `${file} holds none of the inputs of this model.`,
     hint: `Its inputs are ${inputs.map(({ name }) => name).join(', ')}.`,
   });
 
@@ -30,6 +38,13 @@ const tooLong = (tokens: number, most: number) =>
   });
 
 const inputOf = (forward: Forward, name: string): InputSpec | null => forward.inputs.find((spec) => spec.name === name) ?? null;
+
+/** What a file holds of the model's inputs; it may hold more: outputs of a reference, inputs of another model. Errors: those of the format, INPUT_*. */
+export async function namedInputs({ forward }: OpenForward, file: string): Promise<Tensors> {
+  const named = [...(await readInputs(file))].filter(([name]) => inputOf(forward, name) !== null);
+  if (named.length === 0) throw noneNamed(file, forward);
+  return new Map(named);
+}
 
 /** Images as the model wants them: [N,3,H,W]. Errors: INPUT_UNKNOWN, INPUT_SHAPE, IMAGE_*, PREPROCESSOR_*, FILE_*. */
 export async function imageInput({ checkpoint, forward }: OpenForward, files: readonly string[]) {

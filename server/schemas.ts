@@ -50,6 +50,7 @@ const recipe = z
       .max(1 << 22)
       .nullable(),
     image: path.optional(),
+    inputs: path.optional(),
     chat: z.boolean(),
     maxTokens: index.max(1 << 22),
     sampling,
@@ -57,8 +58,9 @@ const recipe = z
     dtype: z.enum(runDtypes).exactOptional(),
   })
   .refine(
-    ({ prompt, ids, image }) => [prompt, ids, image ?? null].filter((given) => given !== null).length === 1,
-    'expected a prompt, or ids, or an image',
+    ({ prompt, ids, image, inputs }) =>
+      [prompt, ids, image ?? null, inputs ?? null].filter((given) => given !== null).length === 1,
+    'expected a prompt, or ids, or an image, or a file of inputs',
   );
 
 /** What the server accepts, by method. A method without its schema does not compile. */

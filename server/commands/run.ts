@@ -3,14 +3,13 @@ import { writeSafetensors } from '../formats/writeSafetensors.js';
 import { type OpenModel, openAny, openModel, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
 import { LabError } from '../protocol/errors.js';
+import { idsOfFile } from '../readInputs.js';
 import { ReferenceLogits, spokenDivergence } from '../runtime/divergence.js';
-import { convert } from '../runtime/elements.js';
 import type { ModelOptions } from '../runtime/model.js';
 import type { Sequence, SequenceModel } from '../runtime/sequence.js';
 import type { TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { openDevice } from './device.js';
-import { readInputs } from './inputs.js';
 import { expandProbes } from './probes.js';
 import { runForward } from './runForward.js';
 import { type Arguments, compute, count, greedy, onePrompt, required, sampling, tokenIds } from './usage.js';
@@ -29,18 +28,11 @@ const noImages = () =>
     hint: 'It reads tokens: give --prompt or --ids.',
   });
 
-const noIds = (file: string) =>
-  new LabError({
-    code: 'INPUT_MISSING',
-    message: `${file} holds no input_ids.`,
-    hint: 'A language model reads whole numbers under that name, [T].',
-  });
-
 /** Outputs and probes of a prompt or of other inputs as a .safetensors file; written whole or not at all. */
 export async function run(args: Arguments): Promise<void> {
   required(args, 'out');
   const device = openDevice();
-  const options = { device, ...(await compute(args, device)), onePass: args.inputs !== undefined };
+  const options = { device, ...(await compute(args, device)), onePass: isOnePass(args) };
   const reference = args.kl ? await referenceOf(args, options) : null;
   try {
     const open = await openAny(args.path, options);
@@ -51,6 +43,10 @@ export async function run(args: Arguments): Promise<void> {
   }
   await device.close();
 }
+
+/** Tensors by name are given once; who wants to go on from them gives the tokens to a language model. */
+const isOnePass = ({ inputs, generate, all }: Arguments): boolean =>
+  inputs !== undefined && generate === undefined && all === undefined;
 
 /** What the model says of the prompt in fp32, kept in a file: the two need not be in memory at once. */
 async function referenceOf(args: Arguments, options: ModelOptions): Promise<ReferenceLogits> {
@@ -90,10 +86,7 @@ async function idsOf(args: Arguments, open: OpenModel): Promise<number[]> {
   if (ways.length !== 1) throw promptOrIds();
   if (args.ids !== undefined) return tokenIds(args.ids);
   if (args.inputs === undefined) return promptIds(requireTokenizer(open), prompt as string, args.chat ?? false);
-  const found = (await readInputs(args.inputs)).get('input_ids');
-  const ids = found && convert(found, 'int64');
-  if (!ids || ids.dims.slice(0, -1).some((size) => size !== 1)) throw noIds(args.inputs);
-  return Array.from(ids.data as BigInt64Array, Number);
+  return idsOfFile(args.inputs);
 }
 
 const everyProbe = (model: SequenceModel) => () =>

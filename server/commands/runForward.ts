@@ -1,10 +1,9 @@
 import { writeSafetensors } from '../formats/writeSafetensors.js';
-import { idInputs, imageInput, textInputs } from '../inputs.js';
+import { idInputs, imageInput, namedInputs, textInputs } from '../inputs.js';
 import type { OpenForward } from '../open.js';
 import { LabError } from '../protocol/errors.js';
 import { elements, type HostTensor } from '../runtime/elements.js';
 import type { Tensors } from '../runtime/forward.js';
-import { readInputs } from './inputs.js';
 import { expandProbes } from './probes.js';
 import { type Arguments, required, tokenIds } from './usage.js';
 
@@ -45,9 +44,7 @@ async function givenInputs(args: Arguments, open: OpenForward): Promise<Tensors>
       inputs.set(name, tensor);
     }
   };
-  const takes = new Set(open.forward.inputs.map(({ name }) => name));
-  // a file may hold more than this model reads: outputs of a reference, inputs of another model
-  if (args.inputs !== undefined) add(new Map([...(await readInputs(args.inputs))].filter(([name]) => takes.has(name))));
+  if (args.inputs !== undefined) add(await namedInputs(open, args.inputs));
   if (args.image !== undefined) add(new Map([['pixel_values', withoutBatch((await imageInput(open, args.image)).pixels)]]));
   if (args.prompt !== undefined) add(withoutBatches(textInputs(open, args.prompt)));
   if (args.ids !== undefined) add(withoutBatches(idInputs(open, [tokenIds(args.ids)])));

@@ -44,7 +44,7 @@ export const inspectCommand = (path: string, options: readonly string[]): string
 
 /** The command line that computes the numbers of a run again; `tower`: the one its probes are of. */
 export function command(
-  { path, prompt, ids, image, chat, maxTokens, sampling, dtype = 'own' }: RunRecipe,
+  { path, prompt, ids, image, inputs, chat, maxTokens, sampling, dtype = 'own' }: RunRecipe,
   probes: readonly string[],
   tower?: string,
 ): string {
@@ -65,6 +65,7 @@ export function command(
     'run',
     quote(path),
     ...option('image', image ?? null),
+    ...option('inputs', inputs ?? null),
     ...option('prompt', prompt),
     ...option('ids', ids === null ? null : ids.join(',')),
     ...(chat ? ['--chat'] : []),

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Emit } from '../handlers.types.js';
 import type { Rgb } from '../image/image.js';
-import { idInputs, imageInput, textInputs } from '../inputs.js';
+import { idInputs, imageInput, namedInputs, textInputs } from '../inputs.js';
 import { requireTokenizer } from '../open.js';
 import { type LabError, toLabError } from '../protocol/errors.js';
 import type { RunOutputs, RunPicture } from '../protocol/passes.js';
@@ -88,8 +88,9 @@ export class LivePass implements LabRun {
   }
 
   get #title(): string {
-    const { image, prompt, ids } = this.recipe;
-    const text = image === undefined ? (prompt ?? `${ids?.length ?? 0} token ids`) : path.basename(image);
+    const { image, inputs, prompt, ids } = this.recipe;
+    const file = image ?? inputs;
+    const text = file === undefined ? (prompt ?? `${ids?.length ?? 0} token ids`) : path.basename(file);
     return text.replaceAll(/\s+/g, ' ').trim().slice(0, TITLE);
   }
 
@@ -98,9 +99,13 @@ export class LivePass implements LabRun {
   }
 
   get engine(): Inspected {
-    const { inside, ids } = this.#done();
-    if (!inside) throw notReady();
-    return { layers: inside.layers, ids, probes: inside.probes, stateBytes: async () => 0 };
+    const { inside, ids, pass } = this.#done();
+    // Of a graph whose inside nobody knows every value can be read all the same.
+    const probes: Inspected['probes'] = async (names, { signal } = {}) =>
+      new Map(
+        [...(await pass.read(names, signal))].map(([name, tensor]) => [name, { shape: tensor.dims, data: floatsOf(tensor) }]),
+      );
+    return { layers: inside?.layers ?? [], ids, probes: inside?.probes ?? probes, stateBytes: async () => 0 };
   }
 
   execute(): Promise<void> {
@@ -125,7 +130,8 @@ export class LivePass implements LabRun {
   }
 
   async #given(): Promise<Given> {
-    const { image, prompt, ids } = this.recipe;
+    const { image, inputs: file, prompt, ids } = this.recipe;
+    if (file !== undefined) return { inputs: await namedInputs(this.model, file), picture: null, pieces: null };
     if (image !== undefined) {
       const { images, pixels } = await imageInput(this.model, [image]);
       return { inputs: new Map([['pixel_values', pixels]]), picture: images[0]?.picture ?? null, pieces: null };

@@ -3,6 +3,7 @@ import { requireTokenizer } from '../open.js';
 import { promptText } from '../prompt.js';
 import { type LabError, toLabError } from '../protocol/errors.js';
 import type { Alternative, Divergence, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
+import { idsOfFile } from '../readInputs.js';
 import { sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
@@ -161,7 +162,7 @@ export class LiveRun implements LabRun {
   async #execute(): Promise<void> {
     if (this.#stop.signal.aborted) return;
     try {
-      const { ids, pieces } = this.#prompt();
+      const { ids, pieces } = await this.#prompt();
       this.#promptTokens = ids.length;
       const { engine, known } = await this.#begin(ids);
       await this.#prefill(engine, ids, pieces, known);
@@ -200,8 +201,9 @@ export class LiveRun implements LabRun {
     throw noOutputs();
   }
 
-  #prompt(): { readonly ids: readonly number[]; readonly pieces: readonly Piece[] | null } {
-    const { ids, prompt, chat } = this.recipe;
+  async #prompt(): Promise<{ readonly ids: readonly number[]; readonly pieces: readonly Piece[] | null }> {
+    const { ids, inputs, prompt, chat } = this.recipe;
+    if (inputs !== undefined) return { ids: await idsOfFile(inputs), pieces: null };
     if (ids !== null) return { ids, pieces: null };
     const tokenizer = requireTokenizer(this.model);
     const pieces = tokenizer.encode(promptText(tokenizer, prompt ?? '', chat), { special: !chat });

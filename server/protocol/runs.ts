@@ -7,11 +7,13 @@ export type RunId = string;
 export interface RunRecipe {
   /** Path of the checkpoint (folder or file). */
   readonly path: string;
-  /** Text prompt; null when `ids` or `image` is given. */
+  /** Text prompt; null when `ids`, `image` or `inputs` is given. */
   readonly prompt: string | null;
   readonly ids: readonly number[] | null;
   /** Path of an image, for a model that reads one; then there is neither prompt nor ids. */
   readonly image?: string | undefined;
+  /** Path of a file with tensors by the names of the model's inputs, for a model of one pass; then there is nothing else. */
+  readonly inputs?: string | undefined;
   /** Wrap `prompt` as a user turn in the model's chat template. */
   readonly chat: boolean;
   readonly maxTokens: number;

@@ -3,8 +3,8 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { readInputs } from '../../server/commands/inputs.js';
 import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
+import { readInputs } from '../../server/readInputs.js';
 import type { HostTensor } from '../../server/runtime/elements.js';
 import { fitInputs, type InputSpec } from '../../server/runtime/forward.js';
 
