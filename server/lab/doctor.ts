@@ -7,12 +7,11 @@ import type { DoctorCheck, DoctorReport } from '../protocol/doctor.js';
 import { toLabError } from '../protocol/errors.js';
 import { f32 } from '../runtime/device.js';
 import type { HostTensor } from '../runtime/elements.js';
-import { memoryNeeded } from '../runtime/model.js';
-import { bindStacks } from '../runtime/stacks.js';
 import { summarise } from '../summary.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { findModels } from './finder.js';
 import type { Lab } from './lab.js';
+import { neededMemory } from './neededMemory.js';
 
 const OLDEST_NODE = 20;
 const LITTLE_MEMORY = 2e9;
@@ -111,8 +110,7 @@ async function models(lab: Lab): Promise<Promise<DoctorCheck>[]> {
       const { architecture, unsupported, parameters, tokenizer } = await summarise(checkpoint);
       if (unsupported) return { ...check, status: 'failed', detail: unsupported.message, action: unsupported.hint };
       const { dtype } = lab.options;
-      const stacks = [...(await bindStacks(checkpoint)).stacks.values()];
-      const memory = stacks.reduce((sum, stack) => sum + memoryNeeded(checkpoint, stack, lab.options.dtype), 0);
+      const memory = await neededMemory(checkpoint, dtype);
       const detail = `${architecture}, ${(parameters / 1e6).toFixed(1)} M parameters, needs ${gigabytes(memory)}${dtype === 'own' ? '' : ` as ${dtype}`}`;
       if (!tokenizer)
         return {

@@ -1,4 +1,4 @@
-import { tmpdir } from 'node:os';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { mount } from '../formats/mounts.js';
@@ -13,8 +13,9 @@ import { RemoteFile } from '../hub/remoteFile.js';
 import { variantsOf } from '../hub/variants.js';
 import { cancelled, LabError, type LabErrorData, toLabError } from '../protocol/errors.js';
 import type { HubPreview, HubVariant } from '../protocol/hub.js';
-import type { CheckpointSummary } from '../protocol/models.js';
+import type { CheckpointSummary, RunDtype } from '../protocol/models.js';
 import { summarise } from '../summary.js';
+import { neededMemory } from './neededMemory.js';
 
 /** Repositories whose headers are kept for the next question. */
 const KEPT = 4;
@@ -35,6 +36,9 @@ export class HubModels {
   token: string | null = null;
   readonly #looked = new Map<string, Promise<Looked>>();
 
+  /** @param dtype what models are computed in, for the memory they would take */
+  constructor(private readonly dtype: RunDtype = 'own') {}
+
   /** Headers only. Errors: HUB_REFERENCE and those of HubClient. */
   async preview(name: string, revision: string | null, chosen: string | null, signal: AbortSignal): Promise<HubPreview> {
     const reference = withRevision(parseReference(name), revision);
@@ -43,7 +47,7 @@ export class HubModels {
     const variant = variantFor(looked, chosen ?? reference.file, true);
     const environment = hubEnvironment();
     const folder = new CacheRepo(environment.cache, model.repo);
-    const { summary, unreadable } = await summaryOf(looked, variant);
+    const { summary, unreadable, memory } = await summaryOf(looked, variant, this.dtype);
     return {
       repo: model.repo,
       revision: model.revision,
@@ -54,6 +58,7 @@ export class HubModels {
       variant: variant.id,
       summary,
       unreadable,
+      memory,
       fetched: [...looked.files.values()].reduce((sum, file) => sum + file.fetched, 0),
       cache: { folder: environment.cache, free: await freeBytes(environment.cache) },
       endpoint: environment.endpoint,
@@ -120,7 +125,7 @@ export class HubModels {
   async inspect(path: string, signal: AbortSignal): Promise<CheckpointSummary> {
     const reference = parseReference(path);
     const looked = await this.#look(reference, signal);
-    const { summary, unreadable } = await summaryOf(looked, variantFor(looked, reference.file, false));
+    const { summary, unreadable } = await summaryOf(looked, variantFor(looked, reference.file, false), this.dtype);
     if (unreadable !== null) throw new LabError(unreadable);
     return summary as CheckpointSummary;
   }
@@ -191,7 +196,8 @@ const openVariant = ({ root }: Looked, { file }: HubVariant): Promise<Checkpoint
 async function summaryOf(
   looked: Looked,
   variant: HubVariant,
-): Promise<{ summary: CheckpointSummary | null; unreadable: LabErrorData | null }> {
+  dtype: RunDtype,
+): Promise<Pick<HubPreview, 'summary' | 'unreadable' | 'memory'>> {
   const { model, root } = looked;
   const base = hubPath({ repo: model.repo, revision: model.commit, file: null });
   const named = (path: string) => path.replace(root, base).replaceAll('\\', '/');
@@ -202,15 +208,21 @@ async function summaryOf(
       ...(error.file !== undefined && { file: named(error.file) }),
     };
   try {
-    const summary = await summarise(await openVariant(looked, variant));
+    const checkpoint = await openVariant(looked, variant);
+    const summary = await summarise(checkpoint);
+    const needed = summary.unsupported === null ? await neededMemory(checkpoint, dtype).catch(() => null) : null;
     const files = summary.files.map(({ path, bytes }) => ({ path: named(path), bytes }));
     const path = hubPath({ repo: model.repo, revision: model.commit, file: variant.file });
     const name = variant.file === null ? model.repo : `${model.repo}: ${variant.id}`;
-    return { summary: { ...summary, path, name, files, unsupported: renamed(summary.unsupported) }, unreadable: null };
+    return {
+      summary: { ...summary, path, name, files, unsupported: renamed(summary.unsupported) },
+      unreadable: null,
+      memory: needed === null ? null : { needed, free: freemem() },
+    };
   } catch (error) {
     const failure = toLabError(error);
     if (failure.code === 'CANCELLED' || failure.code === 'INTERNAL') throw error;
-    return { summary: null, unreadable: renamed(failure.toData()) };
+    return { summary: null, unreadable: renamed(failure.toData()), memory: null };
   }
 }
 

@@ -23,7 +23,7 @@ const RUNS_SHARE = 0.25;
 export class Lab {
   readonly models: Models;
   readonly runs: Runs;
-  readonly hub = new HubModels();
+  readonly hub: HubModels;
   /** What is on screen, and hovers speak of. */
   active: Params<'language/active'> = { model: null, run: null, layer: 0 };
   /** Folders of the workspace on this machine. */
@@ -37,6 +37,7 @@ export class Lab {
     readonly options: ServerOptions,
     private readonly emit: Emit,
   ) {
+    this.hub = new HubModels(options.dtype);
     const threads = options.threads ?? availableParallelism();
     this.#file = options.storage === null ? null : new SessionFile(options.storage);
     const runsMemory = () => this.runs.list.reduce((sum, run) => sum + run.info.memory, 0);

@@ -32,6 +32,8 @@ export interface HubPreview {
   /** From its headers alone; null with the reason in `unreadable`. */
   readonly summary: CheckpointSummary | null;
   readonly unreadable: LabErrorData | null;
+  /** Bytes that it takes once it is open, and that are free now; null for what cannot run. */
+  readonly memory: { readonly needed: number; readonly free: number } | null;
   /** Bytes that were fetched to tell this. */
   readonly fetched: number;
   readonly cache: { readonly folder: string; readonly free: number };

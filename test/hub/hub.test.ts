@@ -22,6 +22,7 @@ import { withLock } from '../../server/hub/lock.js';
 import { parseReference } from '../../server/hub/reference.js';
 import { HubModels } from '../../server/lab/hubModels.js';
 import { summarise } from '../../server/summary.js';
+import { openLab } from '../lab/harness.js';
 import { COMMIT, TestHub, TOKEN } from './server.js';
 
 const models = path.resolve(import.meta.dirname, '../../media/models');
@@ -178,6 +179,16 @@ test('a download has the layout of the cache: blobs by checksum, refs, links in 
     (await cachedModels(cache())).map(({ repo: name, path: where }) => [name, where]),
     [['lab/tiny-llama', folder]],
   );
+  process.env.HF_HUB_CACHE = cache();
+  const it = openLab();
+  const offered = (await it.ask('models/find', { folders: [] })).filter(({ source }) => source === 'cache');
+  assert.deepEqual(
+    offered.map(({ name, path: where, format }) => [name, where, format]),
+    [['lab/tiny-llama', folder, 'safetensors']],
+  );
+  const { memory } = await it.ask('models/open', { path: folder });
+  assert.deepEqual((await new HubModels().preview('lab/tiny-llama', null, null, never)).memory?.needed, memory);
+  await it.lab.dispose();
   hub.asked.length = 0;
   assert.equal(await download('lab/tiny-llama'), folder);
   assert.deepEqual(

@@ -36,6 +36,8 @@ export const recipe = (given: Partial<RunRecipe> & Pick<RunRecipe, 'path'>): Run
 
 /** The lab and its handlers as the server joins them, on a device of this thread. */
 export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
+  // What somebody has downloaded is no part of a test.
+  process.env.HF_HUB_CACHE ??= path.join(models, 'no-cache');
   const events: Fired[] = [];
   const waiting = new Set<(fired: Fired) => void>();
   const given = {

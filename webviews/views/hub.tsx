@@ -101,12 +101,26 @@ function Repository({ preview: value }: { readonly preview: HubPreview }) {
         {!value.endpoint.endsWith('//huggingface.co') && <span>{value.endpoint}</span>}
         <span class="quiet">{`${bytes(value.fetched)} read for this`}</span>
       </p>
+      {value.memory && <WillItRun memory={value.memory} />}
       <Variants preview={value} />
       <Fetch preview={value} />
       <Files preview={value} />
       {unreadable && <Failed error={unreadable} />}
       {summary && <CheckpointBody key={summary.path} summary={summary} />}
     </>
+  );
+}
+
+/** Whether there is room for it once it is here. */
+function WillItRun({ memory: { needed, free } }: { readonly memory: NonNullable<HubPreview['memory']> }) {
+  const fits = needed <= free;
+  return (
+    <p class={fits ? 'hub-facts' : 'hub-facts too-big'}>
+      <span>
+        <i class={`codicon codicon-${fits ? 'check' : 'warning'}`} aria-hidden="true" />{' '}
+        {`${fits ? 'Runs here' : 'Does not fit'}: it takes ${bytes(needed)} of memory, ${bytes(free)} are free`}
+      </span>
+    </p>
   );
 }
 

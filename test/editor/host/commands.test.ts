@@ -127,6 +127,12 @@ suite('Commands', () => {
     assert.equal(await command('tokensOfSelection'), undefined, 'nothing to clear, and nothing selected: an error');
   });
 
+  test('Toggle Token Boundaries follows the editor in the vocabulary that is named, until it comes again', async () => {
+    await selected('Anna has the red kite.');
+    assert.equal(await command('toggleTokenBoundaries', 'gpt2'), 'gpt2');
+    assert.equal(await command('toggleTokenBoundaries'), null);
+  });
+
   test('Stop Run ends a run early', async () => {
     const { server } = await lab();
     const sampling = { temperature: 0, topK: null, topP: null, seed: null };

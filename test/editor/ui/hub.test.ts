@@ -50,6 +50,7 @@ uiTest(
       facts.replaceAll('\n', ' '),
       new RegExp(`architecture\\s+llama[\\s\\S]*parameters\\s+${parameterCount(checkpoint).toLocaleString('en')}`),
     );
+    await view.locator('.hub-facts', { hasText: /Runs here: it takes [\d.]+ MB/ }).waitFor();
     await view.locator('.hub-facts', { hasText: `main is ${COMMIT.slice(0, 7)}` }).waitFor();
     assert.deepEqual(readdirSync(cache), [], 'nothing is downloaded to look');
     await lab.screenshot('hub');
@@ -95,7 +96,7 @@ uiTest(
     await view.getByRole('button', { name: 'Set a Hugging Face token…' }).click();
     await lab.answer(TOKEN);
     await view.locator('.hub-facts', { hasText: 'with your token' }).waitFor();
-    assert.match(await view.locator('.hub-facts').innerText(), /gated/);
+    assert.match(await view.locator('.hub-facts').first().innerText(), /gated/);
     await lab.command('Model Lab: Clear Hugging Face Token');
     await look(lab, 'lab/tiny-gated');
     await view.locator('.failed', { hasText: 'HUB_GATED' }).waitFor();
