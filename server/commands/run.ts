@@ -1,10 +1,11 @@
 import { continuation } from '../continuation.js';
-import { writeSafetensors } from '../formats/writeSafetensors.js';
+import { type Saved, writeSafetensors } from '../formats/writeSafetensors.js';
 import { type OpenModel, openAny, openModel, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
 import { LabError } from '../protocol/errors.js';
 import { idsOfFile } from '../readInputs.js';
 import { ReferenceLogits, spokenDivergence } from '../runtime/divergence.js';
+import { everyState, isEveryState } from '../runtime/everyState.js';
 import type { ModelOptions } from '../runtime/model.js';
 import type { Sequence, SequenceModel } from '../runtime/sequence.js';
 import type { TokenRange } from '../runtime/view.js';
@@ -71,7 +72,10 @@ async function runSequence(args: Arguments, open: OpenModel, reference: Referenc
   const continued: number[] = [];
   if (generated > 0) for await (const id of continuation(engine, generated, draw, open.stop, args.all)) continued.push(id);
   const range = { from: 0, to: args.all ? engine.ids.length : ids.length };
-  const tensors = new Map<string, Tensor | Tensor<Int32Array>>(await collect(engine, names, range));
+  const [every, others] = [true, false].map((wanted) => names.filter((name) => isEveryState(name, engine.layers) === wanted));
+  const tensors = new Map<string, Saved>(await collect(engine, others as string[], range));
+  const read = async (name: string, part: TokenRange) => (await engine.probes([name], { range: part })).get(name) as Tensor;
+  for (const name of every as string[]) tensors.set(name, await everyState(read, name, range));
   tensors.set('input_ids', { shape: [ids.length], data: Int32Array.from(ids) });
   if (divergence) tensors.set('kl', { shape: [ids.length], data: divergence.perToken });
   if (generated > 0) tensors.set('generated', { shape: [continued.length], data: Int32Array.from(continued) });

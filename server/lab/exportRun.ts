@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { writeSafetensors } from '../formats/writeSafetensors.js';
+import { type Saved, writeSafetensors } from '../formats/writeSafetensors.js';
 import type { RunRecipe } from '../protocol/runs.js';
-import type { RunView } from '../runtime/view.js';
+import { everyState, isEveryState } from '../runtime/everyState.js';
+import type { RunView, TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { LabRun } from './labRun.js';
 import { writeWhole } from './writeWhole.js';
@@ -15,8 +16,13 @@ export async function exportRun(
   signal: AbortSignal,
 ): Promise<string[]> {
   const base = file.replace(/\.safetensors$/, '');
-  const tensors = new Map(await run.exported(signal));
-  for (const probe of probes) tensors.set(probe, (await view.probes([probe], { signal })).get(probe) as Tensor);
+  const tensors = new Map<string, Saved>(await run.exported(signal));
+  const read = async (name: string, range: TokenRange) => (await view.probes([name], { range, signal })).get(name) as Tensor;
+  const whole = { from: 0, to: view.ids.length };
+  for (const probe of probes) {
+    const streamed = isEveryState(probe, view.layers);
+    tensors.set(probe, streamed ? await everyState(read, probe, whole) : await read(probe, whole));
+  }
   const files = [`${base}.safetensors`, `${base}.json`];
   await writeSafetensors(files[0] as string, tensors, { model: run.model.info.name, run: run.id });
   const { recipe, promptTokens, tower } = run.info;

@@ -1,0 +1,34 @@
+import type { Streamed } from '../formats/writeSafetensors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { LayerView, TokenRange } from './view.js';
+
+/** Tokens computed at a time: those between two snapshots. */
+const PART = 256;
+
+const STATE = /^blocks\.(\d+)\.state\.(\w+)$/;
+
+/** Whether a probe is a state after every token, which for a long run does not fit into memory. */
+export function isEveryState(name: string, layers: readonly LayerView[]): boolean {
+  const [, block, state] = STATE.exec(name) ?? [];
+  return layers[Number(block)]?.state.some(({ name, kind }) => name === state && kind !== 'kv') ?? false;
+}
+
+/** Such a state [to−from, …], computed while it is written. Errors: those of `read`. */
+export async function everyState(
+  read: (name: string, range: TokenRange) => Promise<Tensor>,
+  name: string,
+  { from, to }: TokenRange,
+): Promise<Streamed> {
+  const { shape } = await read(name, { from, to: from + 1 });
+  return {
+    dtype: 'F32',
+    shape: [to - from, ...shape.slice(1)],
+    async *parts() {
+      for (let at = from; at < to; ) {
+        const end = Math.min(to, (Math.floor(at / PART) + 1) * PART);
+        yield (await read(name, { from: at, to: end })).data;
+        at = end;
+      }
+    },
+  };
+}
