@@ -1,4 +1,6 @@
 import type { AnalysisMethod } from './analyses/analysis.js';
+import { predictFit } from './analyses/fit.js';
+import { measureParts } from './analyses/measureParts.js';
 import { graphOutline, segmentGraph } from './analyses/modelGraph.js';
 import { analyses } from './analyses/registry.js';
 import { openCheckpoint } from './formats/registry.js';
@@ -77,8 +79,22 @@ export const handlers = (lab: Lab) =>
     },
     ...analysisHandlers(lab),
     ...weightHandlers(lab),
-    'model/outline': async ({ path }) => graphOutline(await openCheckpoint(path)),
-    'model/segment': async ({ path, ...wanted }) => segmentGraph(await openCheckpoint(path), wanted, aboutProbe),
+    'model/outline': async ({ path }, { signal }) => graphOutline(await lab.checkpointAt(path, signal)),
+    'model/segment': async ({ path, ...wanted }, { signal }) =>
+      segmentGraph(await lab.checkpointAt(path, signal), wanted, aboutProbe),
+    'fit/machines': () => lab.machines.list,
+    'fit/predict': async ({ path, machine, ...wanted }, { signal, progress }) => {
+      const onProgress = (done: number, total: number) => progress(done, total, 'Measuring this machine');
+      const on = await lab.machines.get(machine, { signal, onProgress });
+      return predictFit(await lab.checkpointAt(path, signal), { ...wanted, machine: on, free: lab.freeMemory });
+    },
+    'fit/measure': async ({ path, ...wanted }, { signal, progress }) => {
+      // what else runs on the machine changes: both sides are measured now
+      await lab.machines.measure({ signal });
+      const onProgress = (done: number, total: number) => progress(done, total, 'Timing each part');
+      const compute = await lab.machines.compute();
+      return measureParts(await openCheckpoint(path), wanted, { device: lab.device, ...compute, signal, onProgress });
+    },
     'language/active': (active) => {
       lab.active = active;
       return {};

@@ -23,6 +23,8 @@ const probes = z.array(z.string().min(1).max(200)).max(4096);
 const part = z.union([z.enum(['embed', 'head']), index]);
 const tensor = z.string().min(1).max(1000);
 const stored = z.strictObject({ path, tensor });
+const tokenCount = count.max(1 << 22);
+const batchSize = count.max(4096);
 const empty = z.strictObject({});
 const run = z.strictObject({ run: id });
 const layer = run.extend({ layer: index });
@@ -129,5 +131,8 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'graph/value': run.extend({ probe: z.string().min(1).max(200), token: index, side: count.max(256) }),
   'graph/norms': run.extend({ probes, token: index }),
   'graph/flow': run.extend({ token: index }),
+  'fit/machines': empty,
+  'fit/predict': z.strictObject({ path, tokens: tokenCount, batch: batchSize, machine: id }),
+  'fit/measure': z.strictObject({ path, tokens: tokenCount, batch: batchSize }),
   'language/active': z.strictObject({ model: id.nullable(), run: id.nullable(), layer: index }),
 };

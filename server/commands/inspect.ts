@@ -1,17 +1,26 @@
+import { freemem } from 'node:os';
+import { predictFit } from '../analyses/fit.js';
+import { measureParts } from '../analyses/measureParts.js';
 import { graphOutline, segmentGraph } from '../analyses/modelGraph.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
+import { Machines } from '../lab/machines.js';
 import { aboutProbe } from '../language/knowledge.js';
 import { describeState } from '../runtime/layers.js';
 import { summarise } from '../summary.js';
+import { openDevice } from './device.js';
 import { checkpointAt } from './hub.js';
-import { type Arguments, badValue, count } from './usage.js';
+import { type Arguments, badValue, compute, count } from './usage.js';
 
 const TOKENS = 1024;
 
-/** Headers as JSON, or the graph that they describe. Reads no weights. */
+/** Headers as JSON, the graph that they describe, or what it costs. Reads no weights unless it measures. */
 export async function inspect(args: Arguments): Promise<void> {
   const checkpoint = await checkpointAt(args.path);
-  const said = args.graph === undefined ? await headers(checkpoint, args) : await graph(checkpoint, args.graph);
+  const said = args.roofline
+    ? await roofline(checkpoint, args)
+    : args.graph === undefined
+      ? await headers(checkpoint, args)
+      : await graph(checkpoint, args.graph);
   process.stdout.write(`${JSON.stringify(said, null, 2)}\n`);
 }
 
@@ -29,4 +38,19 @@ function graph(checkpoint: Checkpoint, what: string): Promise<object> {
   if (part === undefined) throw badValue('graph', what, 'outline, embed, head or the number of a block');
   const wanted = { tower, part: part === 'embed' || part === 'head' ? part : Number(part), shown: 0 } as const;
   return segmentGraph(checkpoint, wanted, aboutProbe);
+}
+
+async function roofline(checkpoint: Checkpoint, args: Arguments): Promise<object> {
+  const wanted = { tokens: count(args, 'tokens', TOKENS, 1), batch: count(args, 'batch', 1, 1) };
+  const device = openDevice();
+  try {
+    const on = await compute(args, device);
+    const machines = new Machines(device, async () => on);
+    const machine = await machines.get(args.machine ?? 'here');
+    const predicted = await predictFit(checkpoint, { ...wanted, machine, free: freemem() });
+    if (!args.measure) return predicted;
+    return { ...predicted, measured: await measureParts(checkpoint, wanted, { device, ...on }) };
+  } finally {
+    await device.close();
+  }
 }

@@ -10,6 +10,9 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
   inspect  PATH [--tokens T]                      headers, architecture, tensors, declared state and its bytes at T, probes
   inspect  PATH --graph (outline | PART)          the graph that runs: which segments are built alike, or every operator of one:
                                                   embed, head or a block's number (vision.3 in a model of towers)
+  inspect  PATH --roofline [--tokens T] [--batch B] [--machine ID] [--measure]
+                                                  will it run here: memory, operations and bytes of prefill and decoding, predicted from
+                                                  the graph for this machine or another; --measure: each part timed as well
   tokenize (PATH | --tokenizer NAME) (--text TEXT | --file FILE | --stdin) [--json]
                                                   ids and pieces with UTF-16 offsets; --json: bytes, roles, merges too
                                                   NAME: ${tokenizerNames.join(' ')}
@@ -51,6 +54,10 @@ export const options = {
   out: { type: 'string' },
   tokens: { type: 'string' },
   graph: { type: 'string' },
+  roofline: { type: 'boolean' },
+  batch: { type: 'string' },
+  machine: { type: 'string' },
+  measure: { type: 'boolean' },
   temperature: { type: 'string' },
   'top-k': { type: 'string' },
   'top-p': { type: 'string' },
@@ -98,7 +105,7 @@ export function required(args: Arguments, name: 'max' | 'out'): string {
 /** A whole number ≥ least, or the fallback when the option is absent. */
 export function count<F>(
   args: Arguments,
-  name: 'generate' | 'max' | 'tokens' | 'top-k' | 'seed' | 'threads',
+  name: 'generate' | 'max' | 'tokens' | 'batch' | 'top-k' | 'seed' | 'threads',
   fallback: F,
   least = 0,
 ): number | F {

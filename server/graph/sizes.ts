@@ -56,7 +56,7 @@ class Scope {
 }
 
 /** How many rows of a kv array are valid, which its own size says. */
-function keptIn(graph: Graph, name: string, past: number): number {
+export function keptIn(graph: Graph, name: string, past: number): number {
   const rows = graph.inputs.find((value) => value.name === name.replace(/kept$/, 'past'))?.shape.at(-2);
   return typeof rows === 'string' ? rowsKept(keepsOfDim(rows), past) : past;
 }

@@ -11,6 +11,7 @@ import type { RunId } from '../protocol/runs.js';
 import type { Device } from '../runtime/device.js';
 import { chooseProvider, type ProviderChoice } from '../runtime/providers.js';
 import { HubModels } from './hubModels.js';
+import { Machines } from './machines.js';
 import { type LabModel, Models, type OpenOptions } from './models.js';
 import { Runs } from './runs.js';
 import { emptySession, type Session, SessionFile } from './session.js';
@@ -24,6 +25,7 @@ export class Lab {
   readonly models: Models;
   readonly runs: Runs;
   readonly hub: HubModels;
+  readonly machines: Machines;
   /** What is on screen, and hovers speak of. */
   active: Params<'language/active'> = { model: null, run: null, layer: 0 };
   /** Folders of the workspace on this machine. */
@@ -52,6 +54,11 @@ export class Lab {
       runsMemory,
       emit,
     });
+    this.machines = new Machines(device, async () => ({
+      threads,
+      spinning: options.spinning,
+      provider: (await this.provider()).provider,
+    }));
     this.runs = new Runs(this.models, emit, () => void this.#save(), options.runsMemory ?? totalmem() * RUNS_SHARE);
   }
 
@@ -84,6 +91,11 @@ export class Lab {
   /** What a path says, of this machine or of the Hub; headers only. */
   checkpointAt(path: string, signal: AbortSignal): Promise<Checkpoint> {
     return isHubPath(path) ? this.hub.open(path, signal) : openCheckpoint(path);
+  }
+
+  /** Bytes that another model may use. */
+  get freeMemory(): number {
+    return this.models.free;
   }
 
   async close(model: ModelId): Promise<void> {

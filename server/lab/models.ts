@@ -69,6 +69,13 @@ export class Models {
     return [...this.#open.values()];
   }
 
+  /** Bytes that one more model may use. */
+  get free(): number {
+    const { memoryLimit, runsMemory } = this.options;
+    const used = this.list.reduce((sum, m) => sum + m.info.memory, runsMemory());
+    return memoryLimit === null ? freemem() : Math.min(memoryLimit - used, freemem());
+  }
+
   get(id: ModelId): LabModel {
     const model = this.#open.get(id);
     if (!model) throw notOpen(id);
@@ -143,15 +150,14 @@ export class Models {
 
   /** What models are opened with now, in the memory that is left. */
   async engineOptions(): Promise<ModelOptions> {
-    const { device, threads, spinning, sessions, memoryLimit, provider } = this.options;
-    const used = this.list.reduce((sum, m) => sum + m.info.memory, this.options.runsMemory());
+    const { device, threads, spinning, sessions, provider } = this.options;
     return {
       device,
       threads,
       spinning,
       ...(sessions !== null && { inspections: sessions }),
       provider: await provider(),
-      memoryLimit: memoryLimit === null ? freemem() : Math.min(memoryLimit - used, freemem()),
+      memoryLimit: this.free,
     };
   }
 

@@ -1,4 +1,5 @@
 import type { DoctorReport } from './doctor.js';
+import type { Fit, Machine, MeasuredParts } from './fit.js';
 import type { GraphNorms, GraphOutline, GraphPart, GraphValueAt, SegmentGraph } from './graph.js';
 import type { HubPreview } from './hub.js';
 import type {
@@ -187,6 +188,12 @@ export interface Requests {
   'graph/norms': Of<{ readonly run: RunId; readonly probes: readonly string[]; readonly token: number }, GraphNorms>;
   /** L2 norm of the residual stream entering each block, and leaving the last: [L + 1]. */
   'graph/flow': Of<{ readonly run: RunId; readonly token: number }, GraphNorms>;
+  /** Machines that a model can be fitted to: this one first, then others by what their makers publish. */
+  'fit/machines': Of<Empty, readonly Machine[]>;
+  /** Memory and speed of a model on a machine, predicted from its graph. Reads no weights. This machine is measured the first time. */
+  'fit/predict': Of<{ readonly path: string; readonly tokens: number; readonly batch: number; readonly machine: string }, Fit>;
+  /** Seconds of each segment alone on this machine; loads the weights of one after the other. */
+  'fit/measure': Of<{ readonly path: string; readonly tokens: number; readonly batch: number }, MeasuredParts>;
   /** Tells the hovers which model, run and layer are on screen. */
   'language/active': Of<{ readonly model: ModelId | null; readonly run: RunId | null; readonly layer: number }, Empty>;
 }

@@ -24,7 +24,7 @@ import { outputRole } from './feeds.js';
 import { describeLayers } from './layers.js';
 import { dialectOf, keepsState } from './providers.js';
 import type { LayerView } from './view.js';
-import { memoryOf, planWeights, type Uses } from './weightPlan.js';
+import { memoryOf, planWeights, type Uses, type WeightPlan } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
 /** A compiled segment: its session and what goes in and out. */
@@ -101,6 +101,10 @@ const allUses = (bound: BoundStack, { spec, declared }: Segment): Uses =>
 /** All of a stack as one segment, which finds what is wrong before anything is read. */
 const wholeOf = (bound: BoundStack): Segment =>
   buildSegment(bound, { from: 0, to: bound.config.layers, embed: true, head: true });
+
+/** How each weight of a stack is given to its sessions. */
+export const weightPlan = (checkpoint: Checkpoint, bound: BoundStack): WeightPlan =>
+  planWeights(checkpoint, allUses(bound, wholeOf(bound)));
 
 /** Bytes the sessions of a model will hold: its weights in the form they are computed in, packed once. */
 export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype): number =>

@@ -113,5 +113,14 @@ export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan): number {
   return Math.ceil(bytes * SLACK);
 }
 
+/** Bytes of an element as it is run: what a product reads of memory for it. */
+export function bytesPerElement(checkpoint: Checkpoint, plan: WeightPlan): (tensor: string) => number {
+  return (name) => {
+    const [entry, storage] = [checkpoint.tensors.get(name), plan.get(name)?.matrix];
+    if (!entry || storage?.kind !== 'blocks') return FLOAT;
+    return Object.values(stretchesOf(entry, storage)).reduce((sum, n) => sum + n, 0) / sizeOf(entry.shape);
+  };
+}
+
 /** What else a session holds. */
 const SLACK = 1.15;

@@ -58,6 +58,18 @@ test('inspect tells the graph: which segments are built alike, and the operators
   assert.match(cli('inspect', model, '--graph', '5').stderr, /^error\[PART_UNKNOWN\]/);
 });
 
+test('inspect predicts whether a model runs, here and on another machine', () => {
+  const model = path.join(models, 'tiny-rwkv7');
+  const there = JSON.parse(ok('inspect', model, '--roofline', '--machine', 'h100', '--tokens', '100'));
+  assert.equal(there.machine.name, 'NVIDIA H100 SXM');
+  assert.equal(there.memory.state, (5 * (3 * 64 * 64 + 2 * 192) * 4) / 2);
+  const here = JSON.parse(ok('inspect', model, '--roofline', '--measure', '--tokens', '20', '--threads', '1'));
+  assert.equal(here.machine.measured.threads, 1);
+  assert.equal(here.measured.parts.length, here.decode.parts.length);
+  assert.ok(here.measured.parts.every(({ decode }: { decode: number }) => decode > 0));
+  assert.match(cli('inspect', model, '--roofline', '--machine', 'abacus').stderr, /^error\[MACHINE_UNKNOWN\]/);
+});
+
 test('a value of the graph is a probe by its own name', () => {
   const out = path.join(folder, 'value.safetensors');
   const block = JSON.parse(ok('inspect', path.join(models, 'tiny-llama'), '--graph', '1'));

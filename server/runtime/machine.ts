@@ -1,0 +1,109 @@
+import { Builder } from '../graph/builder.js';
+import { emitOnnx } from '../graph/emit.js';
+import type { Value } from '../graph/ir.js';
+import type { Machine } from '../protocol/fit.js';
+import type { Compute, Device, HostTensor, Program } from './device.js';
+import { f32 } from './device.js';
+
+/** Times a graph is run without a look at the clock, and how often that is repeated; the best counts: nothing else is what the machine can do. */
+interface Probe {
+  readonly graph: Builder;
+  readonly inputs: Readonly<Record<string, HostTensor>>;
+  readonly runs: number;
+}
+
+const ROUNDS = 7;
+/** One weight of 64 MB is read as decoding reads weights: larger than the caches of one core, small enough for any machine. */
+const WIDE = 4096;
+/** Rows of a prompt's chunk against a weight that fits the caches. */
+const [ROWS, SQUARE] = [256, 1024];
+const CHAIN = 100;
+/** A vector of a hidden layer's chunk, 1 MB, handed from operator to operator. */
+const INNER = 256 * 1024;
+
+export interface MeasureOptions extends Compute {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * What this machine does at best, by small graphs of ONNX Runtime with the threads that models use: matrix products, weights read from memory,
+ * numbers passed between operators, and starting an operator. About a second. Errors: RUNTIME_FAILED, CANCELLED.
+ */
+export async function measureMachine(device: Device, options: MeasureOptions): Promise<Machine> {
+  const probes = [vectorProduct(), matrixProduct(), chain(INNER, 2), chain(8, 20)];
+  const best: number[] = [];
+  for (const [i, probe] of probes.entries()) {
+    best.push(await fastest(device, probe, options));
+    options.onProgress?.(i + 1, probes.length);
+  }
+  const [vector, matrix, inner, tiny] = best as [number, number, number, number];
+  // an addition reads two vectors and writes one, a root reads one and writes one
+  const passed = CHAIN * 2.5 * INNER * 4;
+  return {
+    id: 'here',
+    name: 'this machine',
+    memory: null,
+    bandwidth: (WIDE * WIDE * 4) / vector,
+    flops: { fp32: (2 * ROWS * SQUARE * SQUARE) / matrix },
+    source: `measured with ${options.threads} ${options.threads === 1 ? 'thread' : 'threads'} on ${options.provider ?? 'cpu'}`,
+    measured: { innerBandwidth: passed / inner, operatorSeconds: tiny / CHAIN, threads: options.threads },
+  };
+}
+
+/** A weight that no file holds: ONNX Runtime folds it into its own packed copy when the session begins. */
+const filled = (g: Builder, rows: number, cols: number): Value =>
+  g.op('Expand', [g.constant(0.01), g.ints(rows, cols)], [rows, cols]);
+
+const ones = (...dims: number[]): HostTensor => f32(dims, new Float32Array(dims.reduce((n, d) => n * d, 1)).fill(1));
+
+function product(name: string, rows: number, inner: number, cols: number, runs: number): Probe {
+  const graph = new Builder(name);
+  const x = graph.input('x', 'f32', [rows, inner]);
+  graph.output('y', graph.matmul(x, filled(graph, inner, cols)));
+  return { graph, inputs: { x: ones(rows, inner) }, runs };
+}
+
+const vectorProduct = (): Probe => product('bandwidth', 1, WIDE, WIDE, 4);
+const matrixProduct = (): Probe => product('peak', ROWS, SQUARE, SQUARE, 4);
+
+function chain(size: number, runs: number): Probe {
+  const graph = new Builder('chain');
+  const [x, y] = [graph.input('x', 'f32', [size]), graph.input('y', 'f32', [size])];
+  let value = x;
+  for (let i = 0; i < CHAIN; i++) value = i % 2 === 0 ? graph.add(value, y) : graph.op('Sqrt', [value], [size]);
+  graph.output('z', value);
+  return { graph, inputs: { x: ones(size), y: ones(size) }, runs };
+}
+
+const noWeights = () => {
+  throw new RangeError('this graph has no weights');
+};
+
+/** Seconds of one run at best. */
+async function fastest(
+  device: Device,
+  { graph, inputs, runs }: Probe,
+  { signal, threads, provider, spinning }: MeasureOptions,
+): Promise<number> {
+  const compute = { threads, ...(provider && { provider }), ...(spinning !== undefined && { spinning }) };
+  const model = emitOnnx(graph.graph, { place: noWeights, weights: 'prepack' });
+  const session = await device.load(model, { ...compute, folder: '/', prepack: true });
+  try {
+    const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, { kind: 'tensor', tensor } as const]));
+    const sinks = Object.fromEntries(
+      [...graph.graph.outputs.keys()].map((name) => [name, [{ kind: 'register', name } as const]]),
+    );
+    const program: Program = new Array(runs).fill({ session, feeds, sinks });
+    let best = Number.POSITIVE_INFINITY;
+    for (let round = 0; round <= ROUNDS; round++) {
+      const started = performance.now();
+      await device.run(program, signal ? { signal } : {});
+      // the first warms up
+      if (round > 0) best = Math.min(best, (performance.now() - started) / 1000 / runs);
+    }
+    return best;
+  } finally {
+    await device.release([session]);
+  }
+}

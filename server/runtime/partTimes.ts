@@ -1,0 +1,109 @@
+import type { Checkpoint } from '../formats/checkpoint.js';
+import { emitOnnx } from '../graph/emit.js';
+import type { Graph, Value } from '../graph/ir.js';
+import type { BoundStack, Segment } from '../graph/segment.js';
+import { type Call, keptIn } from '../graph/sizes.js';
+import { keepsOfDim } from '../graph/state.js';
+import { weightUses } from '../graph/uses.js';
+import { assertSound } from '../graph/verify.js';
+import { cancelled } from '../protocol/errors.js';
+import { rowsKept } from '../protocol/keeps.js';
+import { type Compute, type Device, type Feed, f32, i64, type Program } from './device.js';
+import { inputRole } from './feeds.js';
+import { dialectOf } from './providers.js';
+import { planWeights } from './weightPlan.js';
+import { WeightStore } from './weights.js';
+
+export interface TimeOptions extends Compute {
+  readonly signal?: AbortSignal;
+}
+
+const ROUNDS = 5;
+/** A round lasts about this long, so that the clock and the way to the device do not count. */
+const ROUND_SECONDS = 0.04;
+
+/**
+ * Seconds that a segment of a checkpoint takes for each call: medians of rounds, one after the other, with numbers of no meaning in the right
+ * shapes. Its weights alone are loaded, packed as a generating session packs them, and released. Errors: DISK_FULL, RUNTIME_FAILED, CANCELLED.
+ */
+export async function timePart(
+  checkpoint: Checkpoint,
+  bound: BoundStack,
+  segment: Segment,
+  calls: readonly Call[],
+  device: Device,
+  { signal, ...compute }: TimeOptions,
+): Promise<number[]> {
+  const goOn = () => {
+    if (signal?.aborted) throw cancelled();
+  };
+  goOn();
+  const { graph } = segment;
+  assertSound(graph);
+  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(graph)), goOn);
+  try {
+    const model = emitOnnx(graph, { place: weights.place, weights: 'prepack', dialect: dialectOf(compute.provider ?? 'cpu') });
+    const session = await device.load(model, { ...compute, folder: weights.folder, prepack: true });
+    try {
+      const times: number[] = [];
+      for (const call of calls) times.push(await timed(device, stepOf(graph, bound, session, call), signal));
+      return times;
+    } finally {
+      await device.release([session]);
+    }
+  } finally {
+    await weights.close();
+  }
+}
+
+type Step = Program[number];
+
+async function timed(device: Device, step: Step, signal?: AbortSignal): Promise<number> {
+  const round = async (runs: number): Promise<number> => {
+    const started = performance.now();
+    await device.run(new Array<Step>(runs).fill(step), signal ? { signal } : {});
+    return (performance.now() - started) / 1000 / runs;
+  };
+  await round(1);
+  const runs = Math.max(1, Math.min(200, Math.round(ROUND_SECONDS / (await round(1)))));
+  const seconds: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) seconds.push(await round(runs));
+  return seconds.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] as number;
+}
+
+function stepOf(graph: Graph, { config }: BoundStack, session: number, call: Call): Step {
+  const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, feedOf(input, graph, config, call)]));
+  const sinks = Object.fromEntries([...graph.outputs.keys()].map((name) => [name, [{ kind: 'register', name } as const]]));
+  return { session, feeds, sinks };
+}
+
+/** Numbers as a run would give them: ids within the vocabulary, small values, as many cached rows as there are earlier tokens. */
+function feedOf({ name, dtype, shape }: Value, graph: Graph, config: BoundStack['config'], call: Call): Feed {
+  const { role } = inputRole(name);
+  if (role === 'kept') return { kind: 'tensor', tensor: i64([1], [keptIn(graph, name, call.past)]) };
+  if (role === 'past') return { kind: 'tensor', tensor: i64([1], [call.past]) };
+  const sizes = shape.map((size) => {
+    if (typeof size === 'number') return size;
+    if (size === 'B') return call.batch;
+    // a kv array has at least one row, empty or not
+    return size.startsWith('C.') ? Math.max(1, rowsKept(keepsOfDim(size), call.past)) : call.tokens;
+  });
+  const count = sizes.reduce((n, d) => n * d, 1);
+  if (dtype === 'i64') {
+    const vocab = 'vocab' in config ? (config.vocab as number) : 1;
+    return {
+      kind: 'tensor',
+      tensor: i64(
+        sizes,
+        Array.from({ length: count }, (_, i) => (i * 7919) % vocab),
+      ),
+    };
+  }
+  return {
+    kind: 'tensor',
+    tensor: f32(
+      sizes,
+      Float32Array.from({ length: count }, (_, i) => Math.sin(i) / 4),
+    ),
+  };
+}
