@@ -13,12 +13,13 @@ import { Compare } from './compare.js';
 import { DeclaredState, Probes } from './declared.js';
 import { Fact } from './fact.js';
 import { FactsTable } from './facts.js';
+import { RunsHere } from './fit.js';
 import { byDtype } from './tensorList.js';
 import { Tensors, toggleTable } from './tensors.js';
 import './weights.css';
 
-type Tab = 'tensors' | 'compare' | 'config' | 'metadata' | 'state' | 'probes';
-const TABS: readonly Tab[] = ['tensors', 'compare', 'config', 'metadata', 'state', 'probes'];
+type Tab = 'tensors' | 'fit' | 'compare' | 'config' | 'metadata' | 'state' | 'probes';
+const TABS: readonly Tab[] = ['tensors', 'fit', 'compare', 'config', 'metadata', 'state', 'probes'];
 const isTab = (value: unknown): value is Tab => TABS.includes(value as Tab);
 const tab = persisted<Tab>('tab', boot.compareWith === null ? 'tensors' : 'compare', isTab);
 
@@ -99,6 +100,12 @@ function Part({ summary, shown }: { readonly summary: CheckpointSummary; readonl
   switch (shown) {
     case 'tensors':
       return <Tensors summary={summary} />;
+    case 'fit':
+      return summary.unsupported ? (
+        <p class="note">Known only for architectures that Model Lab can run: memory and speed are predicted from the graph.</p>
+      ) : (
+        <RunsHere path={summary.path} />
+      );
     case 'compare':
       return <Compare path={summary.path} />;
     case 'config':
@@ -122,6 +129,8 @@ function titleOf(value: Tab, { tensors, probes }: CheckpointSummary): string {
   switch (value) {
     case 'tensors':
       return `Tensors ${tensors.length.toLocaleString('en')}`;
+    case 'fit':
+      return 'Runs here?';
     case 'compare':
       return 'Compare';
     case 'config':

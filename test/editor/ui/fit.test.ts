@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import type { Frame } from 'playwright-core';
+import { predictFit } from '../../../server/analyses/fit.js';
+import { presets } from '../../../server/analyses/machines.js';
+import { openCheckpoint } from '../../../server/formats/registry.js';
+import { root } from '../codeServer.js';
+import { type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { promptModel } from './runs.js';
+
+const parsed = (text: string | undefined): number => Number((text ?? '').replaceAll('−', '-').replaceAll(/[^\d.e-]/g, ''));
+
+async function runsHere(lab: Workbench, model: string): Promise<Frame> {
+  await promptModel(lab, model, 'Once upon a time', 2);
+  await lab.command('Model Lab: Show Weights');
+  const view = await lab.webview('weights');
+  await view.getByRole('tab', { name: 'Runs here?' }).click({ timeout: 60_000 });
+  await view.getByText(/^Runs here: needs/).waitFor({ timeout: 60_000 });
+  return view;
+}
+
+uiTest('whether a model runs here: predicted, measured, and on another machine', { width: 1500, height: 1000 }, async (lab) => {
+  const view = await runsHere(lab, 'tiny-llama');
+  await view.getByRole('button', { name: 'Measure each part' }).click();
+  const answer = view.locator('.fit-answer');
+  await view.getByText(/tokens\/s predicted, .* measured/).waitFor({ timeout: 120_000 });
+  assert.match(
+    await answer.innerText(),
+    /^Runs here: needs [\d.]+ MB of [\d.]+ GB free; about [\d.e]+ tokens\/s predicted, [\d.e]+ measured\.$/,
+  );
+  // a point for each part in each kind of call, every one of them measured
+  await view.locator('.roofline .chart-stage').focus();
+  await view.locator('.roofline .chart-stage').press('Home');
+  await view.locator('.roofline-reading', { hasText: /FLOP\/byte, predicted .* ms, measured .* ms \(prediction/ }).waitFor();
+  await lab.screenshot('runs here');
+  await view.locator('.roofline .chart-stage').press('t');
+  const [, ...rows] = (await tableCells(view.locator('.roofline .grid-table table'))).filter((row) => row.length > 5);
+  assert.ok(rows.length >= 12, `${rows.length} rows`);
+  for (const row of rows) assert.ok(parsed(row[6]) > 0, row.join(' | '));
+  await view.locator('.roofline .grid-table table').press('Escape');
+
+  // On a machine by its data sheet: the numbers of the prediction, by the book.
+  const machine = presets.find(({ id }) => id === 'h100');
+  assert.ok(machine);
+  const box = view.locator('vscode-dropdown[aria-label=Machine]');
+  await box.click();
+  await box.locator('vscode-option', { hasText: machine.name }).click();
+  await view.getByText(`Runs on ${machine.name}`).waitFor({ timeout: 60_000 });
+  const checkpoint = await openCheckpoint(path.join(root, 'media/models/tiny-llama'));
+  const expected = await predictFit(checkpoint, { tokens: 2048, batch: 1, machine, free: 0 });
+  const [, , decode = []] = await tableCells(view.getByRole('table', { name: 'Cost of prefill and decoding' }));
+  const perToken = parsed(decode[3]) * 1e6;
+  assert.ok(Math.abs(perToken - expected.decode.bytes) < 0.01 * expected.decode.bytes, `${decode.join(' | ')}`);
+  const speed = 1 / (expected.decode.bytes / machine.bandwidth);
+  assert.ok(Math.abs(parsed(decode[4]) - speed) < 0.01 * speed, `${decode[4]} instead of ${speed}`);
+});
+
+for (const [model, theme, width] of [
+  ['tiny-mamba', 'light', 1000],
+  ['tiny-rwkv7', 'hc', 760],
+] as [string, Theme, number][])
+  uiTest(
+    `whether ${model} runs here, in the ${theme} theme, ${width} pixels wide`,
+    { theme, width, height: 950 },
+    async (lab) => {
+      const view = await runsHere(lab, model);
+      await view.locator('.roofline canvas').waitFor();
+      await lab.screenshot(`runs here ${theme}`);
+    },
+  );
