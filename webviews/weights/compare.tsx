@@ -1,17 +1,13 @@
 import { useMemo } from 'preact/hooks';
 import type { CheckpointDiff, TensorDiff } from '../../server/protocol/weights.js';
-import { wholeTile } from '../charts/grid.js';
-import { Heatmap } from '../charts/heatmap.js';
-import { Histogram } from '../charts/histogram.js';
-import { Legend } from '../charts/legend.js';
-import { compact, exact, shape } from '../charts/numbers.js';
-import { useColour } from '../charts/useColour.js';
+import { exact, shape } from '../charts/numbers.js';
 import { Button } from '../controls/controls.js';
 import { ProvenanceLine } from '../frame/provenance.js';
 import { Empty, Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
 import { boot, persisted, request } from '../host.js';
 import { DiffTable } from './diffTable.js';
+import { MatrixPicture } from './matrixPicture.js';
 import { Ranks } from './spectrum.js';
 
 const GRID = 192;
@@ -112,13 +108,7 @@ function OneTensor({ a, b, tensor }: { readonly a: string; readonly b: string; r
       <Loaded of={picture} what={`The difference of ${name}`}>
         {(value) => (
           <>
-            <DeltaMap data={value.heatmap} rows={value.rows} cols={value.cols} name={name} />
-            <Histogram
-              edges={value.histogram.edges.data}
-              counts={value.histogram.counts.data}
-              label={`Histogram of the difference of ${name}`}
-              unit="Δ"
-            />
+            <MatrixPicture picture={value} name={`the difference of ${name}`} unit="Δ" height={260} />
             {value.spectrum ? (
               <Ranks spectrum={value.spectrum} name={`the difference of ${name}`} letter="Δ" />
             ) : (
@@ -129,44 +119,5 @@ function OneTensor({ a, b, tensor }: { readonly a: string; readonly b: string; r
         )}
       </Loaded>
     </section>
-  );
-}
-
-interface DeltaMapProps {
-  readonly data: { readonly shape: readonly number[]; readonly data: Float32Array };
-  readonly rows: number;
-  readonly cols: number;
-  readonly name: string;
-}
-
-function DeltaMap({ data, rows, cols, name }: DeltaMapProps) {
-  const [r = 1, c = 1] = data.shape;
-  const colour = useColour([data.data], { kind: 'diverging', settings: { clip: 0.999 } });
-  const tiles = useMemo(() => [wholeTile(r, c, data.data)], [data]);
-  return (
-    <>
-      <div class="picture-head">
-        <h3>
-          Δ, {rows} × {cols}
-        </h3>
-        <Legend colour={colour} unit="Δ" />
-      </div>
-      <Heatmap
-        rows={r}
-        cols={c}
-        tiles={tiles}
-        scale={colour.scale}
-        label={`Difference of ${name}`}
-        rowName="row"
-        colName="column"
-        rowLabel={(row) => String(Math.floor((row * rows) / r))}
-        colLabel={(col) => String(Math.floor((col * cols) / c))}
-        height={260}
-        cell={24}
-        describe={(cell, value) =>
-          `row ${Math.floor((cell.row * rows) / r)}, column ${Math.floor((cell.col * cols) / c)}: ${compact(value)}`
-        }
-      />
-    </>
   );
 }

@@ -1,18 +1,13 @@
-import { useMemo } from 'preact/hooks';
 import type { TensorPicture, TensorStats } from '../../server/protocol/inspect.js';
 import type { TensorSummary } from '../../server/protocol/models.js';
-import { type Cell, wholeTile } from '../charts/grid.js';
-import { Heatmap } from '../charts/heatmap.js';
-import { Histogram } from '../charts/histogram.js';
-import { Legend } from '../charts/legend.js';
 import { bytes, exact, shape } from '../charts/numbers.js';
-import { useColour } from '../charts/useColour.js';
 import { Tabs } from '../controls/controls.js';
 import { Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
 import { persisted } from '../host.js';
 import { Blocks } from './blocks.js';
 import { Channels } from './channels.js';
+import { MatrixPicture } from './matrixPicture.js';
 import { Product } from './product.js';
 import { Spectrum } from './spectrum.js';
 
@@ -71,60 +66,14 @@ function Picture({ path, tensor }: { readonly path: string; readonly tensor: str
   const picture = useRequest('weights/tensor', { path, tensor, rows: GRID, cols: GRID, bins: BINS }, 80);
   return (
     <Loaded of={picture} what={`Values of ${tensor}`}>
-      {(value) => <Values picture={value} name={tensor} />}
+      {(value) => (
+        <>
+          <Statistics picture={value} />
+          <MatrixPicture picture={value} name={tensor} unit="weight" height={340} />
+        </>
+      )}
     </Loaded>
   );
-}
-
-function Values({ picture, name }: { readonly picture: TensorPicture; readonly name: string }) {
-  const [r = 1, c = 1] = picture.heatmap.shape;
-  const colour = useColour([picture.heatmap.data], { kind: 'diverging', settings: { clip: 0.999 } });
-  const tiles = useMemo(() => [wholeTile(r, c, picture.heatmap.data)], [picture]);
-  const pooled = r < picture.rows || c < picture.cols;
-  return (
-    <>
-      <Statistics picture={picture} />
-      <div class="picture-head">
-        <h3>
-          {picture.rows} × {picture.cols}
-          {pooled &&
-            `, each cell the value of largest magnitude of ${Math.ceil(picture.rows / r)} × ${Math.ceil(picture.cols / c)}`}
-        </h3>
-        <Legend colour={colour} unit="weight" />
-      </div>
-      <Heatmap
-        rows={r}
-        cols={c}
-        tiles={tiles}
-        scale={colour.scale}
-        label={`Weights of ${name}`}
-        rowName="row"
-        colName="column"
-        rowLabel={(row) => String(Math.floor((row * picture.rows) / r))}
-        colLabel={(col) => String(Math.floor((col * picture.cols) / c))}
-        height={340}
-        cell={24}
-        describe={(cell, value) => `${placeOf(cell, picture)}: ${exact(value)}`}
-      />
-      <Histogram
-        edges={picture.histogram.edges.data}
-        counts={picture.histogram.counts.data}
-        label={`Histogram of ${name}`}
-        unit="weight"
-      />
-    </>
-  );
-}
-
-/** Rows and columns of the tensor that a cell of its picture stands for. */
-function placeOf({ row, col }: Cell, { rows, cols, heatmap }: TensorPicture): string {
-  const [r = 1, c = 1] = heatmap.shape;
-  const span = (name: string, at: number, of: number, size: number) => {
-    const from = Math.floor((at * size) / of);
-    const to = Math.max(from, Math.ceil(((at + 1) * size) / of) - 1);
-    return from === to ? `${name} ${from}` : `${name}s ${from}–${to}`;
-  };
-  return `${span('row', row, r, rows)}, ${span('column', col, c, cols)}`;
 }
 
 function Statistics({ picture: { stats, sampled, bytesRead } }: { readonly picture: TensorPicture }) {
