@@ -1,6 +1,6 @@
 import type { StateLayer, StateStep } from '../protocol/inspect.js';
 import type { WireTensor } from '../protocol/tensors.js';
-import type { RunView } from '../runtime/view.js';
+import type { LayerView, RunView } from '../runtime/view.js';
 import { mean, norm } from '../tensor/reduce.js';
 import { effectiveRank } from '../tensor/spectrum.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -9,7 +9,7 @@ import { breathe } from './breathe.js';
 import { type Change, type Mixer, type Place, type Stretch, take } from './mixers/mixer.js';
 import { type StateLayout, stateLayouts, stateSubject } from './stateLayout.js';
 import { nearOf, readStretch, stretchOf } from './stretch.js';
-import { checkIndex, provenance } from './subject.js';
+import { checkIndex, layerOf, provenance } from './subject.js';
 
 /** Every recurrent state of every layer, and how it is cut into pictures. */
 export const overview: Analysis<'state/overview'> = async (view) => {
@@ -87,7 +87,7 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
     token,
     before: wire(before),
     after: wire(after),
-    ...(mixer ? updateOf(mixer, stretch, place, { before, after }) : plainUpdate(layout)),
+    ...(mixer ? updateOf(mixer, stretch, place, { before, after }) : plainUpdate(layout, layerOf(view, layer).mixer)),
     diff: other && wire(after.map((value, i) => value - (other[i] as number))),
     norm: norm(after),
     rank: effectiveRank(after, rows, cols),
@@ -128,14 +128,23 @@ const plainUpdates: Readonly<Record<string, string>> = {
   m: 'm_t = max(log f_t + m_{t−1}, i_t)',
 };
 
+/** Of recurrences whose parts are not known one by one. */
+const graphUpdates: Readonly<Partial<Record<LayerView['mixer'], string>>> = {
+  lstm: 'h_t = o_t ⊙ tanh(c_t)',
+  gru: 'h_t = z_t ⊙ h_{t−1} + (1 − z_t) ⊙ h̃_t',
+  rnn: 'h_t = f(W x_t + R h_{t−1} + b)',
+  loop: 'state_t = body(state_{t−1}, x_t)',
+  linear_attention: 'S_t = S_{t−1} + k_t v_tᵀ, gated or by the delta rule as the operator says',
+};
+
 /** A window or a shift is replaced, not updated; a running maximum only keeps other states in range. */
-const plainUpdate = ({ name }: StateLayout): Update => ({
+const plainUpdate = ({ name }: StateLayout, mixer: LayerView['mixer']): Update => ({
   decay: null,
   removal: null,
   write: null,
   horizon: null,
   horizonOf: 'row',
-  update: plainUpdates[name] ?? 'state_t = x_t',
+  update: graphUpdates[mixer] ?? plainUpdates[name] ?? 'state_t = x_t',
   identity: null,
 });
 

@@ -33,7 +33,10 @@ export interface StateSummary {
   readonly learned?: boolean;
 }
 
-/** How a recurrent layer updates its state: `rwkv` is version 7, `rwkv5` also 6; `vim` is Mamba's in both directions. */
+/**
+ * How a recurrent layer updates its state: `rwkv` is version 7, `rwkv5` also 6; `vim` is Mamba's in both directions. The last five are those of
+ * ONNX graphs; `loop` is one of the graph's own making.
+ */
 export type Recurrence =
   | 'mamba'
   | 'mamba2'
@@ -46,7 +49,12 @@ export type Recurrence =
   | 'mlstm'
   | 'ttt_linear'
   | 'ttt_mlp'
-  | 'cema';
+  | 'cema'
+  | 'lstm'
+  | 'gru'
+  | 'rnn'
+  | 'loop'
+  | 'linear_attention';
 
 export interface LayerSummary {
   readonly index: number;

@@ -71,6 +71,11 @@ const recurrences: Readonly<Record<Recurrence, string>> = {
   ttt_linear: 'a linear model that learns the text while it reads (TTT)',
   cema: 'a complex moving average',
   ttt_mlp: 'a perceptron that learns the text while it reads (TTT)',
+  lstm: 'an LSTM',
+  gru: 'a GRU',
+  rnn: 'a recurrent layer',
+  loop: 'a loop of the graph',
+  linear_attention: 'linear attention',
 };
 
 function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInfo | null }) {

@@ -1,6 +1,7 @@
 import type { Recurrence } from '../../protocol/models.js';
 import { cema } from './cema.js';
 import { deltanet } from './deltanet.js';
+import { lstm } from './lstm.js';
 import { mamba } from './mamba.js';
 import { mamba2 } from './mamba2.js';
 import type { Mixer } from './mixer.js';
@@ -12,8 +13,8 @@ import { rwkv5 } from './rwkv5.js';
 import { tttLinear, tttMlp } from './ttt.js';
 import { backwards, forwards } from './vim.js';
 
-/** How each kind of recurrence changes its states. */
-export const mixers: Readonly<Record<Recurrence, readonly [Mixer, ...Mixer[]]>> = {
+/** How each kind of recurrence changes its states; nothing is known of those that only a graph describes. */
+export const mixers: Readonly<Record<Recurrence, readonly Mixer[]>> = {
   mamba: [mamba],
   mamba2: [mamba2],
   vim: [forwards, backwards],
@@ -26,4 +27,9 @@ export const mixers: Readonly<Record<Recurrence, readonly [Mixer, ...Mixer[]]>> 
   ttt_linear: tttLinear,
   ttt_mlp: tttMlp,
   cema,
+  lstm: [lstm],
+  gru: [],
+  rnn: [],
+  loop: [],
+  linear_attention: [],
 };

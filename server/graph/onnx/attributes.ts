@@ -3,8 +3,10 @@ import {
   AttributeProto_AttributeType as A,
   type AttributeProto,
   AttributeProtoSchema,
+  GraphProtoSchema,
   type NodeProto,
   NodeProtoSchema,
+  type ValueInfoProto,
 } from '../onnx_pb.js';
 
 /** A node's integer attribute, with its default. */
@@ -33,3 +35,28 @@ export function setInt(node: NodeProto, name: string, value: number): void {
   if (known) known.i = BigInt(value);
   else node.attribute.push(int(name, value));
 }
+
+export const float = (name: string, value: number) => create(AttributeProtoSchema, { name, type: A.FLOAT, f: value });
+
+/** A graph as the attribute `body`. */
+export const body = (
+  name: string,
+  inputs: readonly ValueInfoProto[],
+  nodes: readonly NodeProto[],
+  outputs: readonly ValueInfoProto[],
+): AttributeProto =>
+  create(AttributeProtoSchema, {
+    name: 'body',
+    type: A.GRAPH,
+    g: create(GraphProtoSchema, { name, input: [...inputs], node: [...nodes], output: [...outputs] }),
+  });
+
+const decoder = new TextDecoder();
+
+export const textOf = (node: NodeProto, name: string, fallback: string): string => {
+  const found = node.attribute.find((attribute) => attribute.name === name);
+  return found ? decoder.decode(found.s) : fallback;
+};
+
+export const textsOf = (node: NodeProto, name: string): string[] =>
+  (node.attribute.find((attribute) => attribute.name === name)?.strings ?? []).map((text) => decoder.decode(text));

@@ -2,11 +2,14 @@ import type { NodeProto } from '../onnx_pb.js';
 import { type AttentionSite, attentionSites } from './attention.js';
 import { type Bottleneck, bottlenecks, embeddingOf, streamOf } from './bottlenecks.js';
 import type { OnnxDocument } from './document.js';
+import { type RecurrentSite, recurrentSites } from './recurrence.js';
 import type { PassedState, TokenGraph } from './tokenGraph.js';
 
-/** One block of a language model, as its graph shows it: an attention with the residual stream around it. */
+/** One block of a graph: what mixes its tokens, with the residual stream around it where there is one. */
 export interface GraphBlock {
-  readonly attention: AttentionSite;
+  /** One of the two. */
+  readonly attention: AttentionSite | null;
+  readonly recurrence: RecurrentSite | null;
   /** The bottleneck that everything of this block follows from; null where there is none. */
   readonly enters: Bottleneck | null;
   /** The residual stream before, between and behind attention and MLP, where it is a value of the graph. */
@@ -25,36 +28,48 @@ export interface GraphBlocks {
   readonly typed: ReadonlyMap<string, string>;
 }
 
-/** Finds the blocks of a graph of tokens: where it narrows, and what attends in between. */
-export function graphBlocks(document: OnnxDocument, tokens: TokenGraph): GraphBlocks {
-  const embed = embeddingOf(document, tokens.ids.name);
-  const chain = embed === null ? [] : bottlenecks(document, embed, tokens.logits);
-  const sites = attentionSites(document);
-  const stream = ({ node }: Bottleneck) => streamOf(document.graph.node[node] as NodeProto) || null;
-  const sums = chain.filter(({ merges }) => merges);
-  const blocks = sites.map((attention, i): GraphBlock => {
+/** Finds the blocks of a graph: what attends and recurs, and for a graph of tokens where it narrows in between. */
+export function graphBlocks(document: OnnxDocument, tokens: TokenGraph | null): GraphBlocks {
+  const embed = tokens && embeddingOf(document, tokens.ids.name);
+  const chain = tokens && embed !== null ? bottlenecks(document, embed, tokens.logits) : [];
+  const attentions = attentionSites(document);
+  const recurrences = recurrentSites(document);
+  const sites = [
+    ...attentions.map((attention) => ({ node: attention.node, attention, recurrence: null })),
+    ...recurrences.map((recurrence) => ({ node: recurrence.node, attention: null, recurrence })),
+  ].sort((x, y) => x.node - y.node);
+  const states = tokens?.states ?? [];
+  const blocks = sites.map(({ node, attention, recurrence }, i): GraphBlock => {
     const next = sites[i + 1]?.node ?? Number.POSITIVE_INFINITY;
-    const enters = chain.filter(({ node }) => node < attention.node).at(-1) ?? null;
-    const own = sums.filter(({ node }) => node > attention.node && node < next);
-    // one sum: attention and MLP side by side; two: one after the other
-    const [mid, post] = own.length > 1 ? [own[0], own.at(-1)] : [undefined, own[0]];
-    return {
-      attention,
-      enters,
-      resid: { pre: enters && stream(enters), mid: mid ? stream(mid) : null, post: post ? stream(post) : null },
-      cache: {
-        k: stateBehind(document, tokens.states, attention.k?.value),
-        v: stateBehind(document, tokens.states, attention.v?.value),
-      },
+    const enters = chain.filter((narrow) => narrow.node < node).at(-1) ?? null;
+    const cache = {
+      k: stateBehind(document, states, attention?.k?.value),
+      v: stateBehind(document, states, attention?.v?.value),
     };
+    return { attention, recurrence, enters, resid: streamsOf(document, chain, enters, node, next), cache };
   });
   return {
     embed,
     blocks,
     head: headOf(document, chain),
-    added: sites.flatMap(({ added }) => added),
-    typed: new Map(sites.flatMap(({ typed }) => Object.entries(typed ?? {}))),
+    added: [...attentions, ...recurrences].flatMap(({ added }) => added),
+    typed: new Map(attentions.flatMap(({ typed }) => Object.entries(typed ?? {}))),
   };
+}
+
+/** Between one block and the next: one sum closes attention and MLP side by side, two of them one after the other. */
+function streamsOf(
+  { graph }: OnnxDocument,
+  chain: readonly Bottleneck[],
+  enters: Bottleneck | null,
+  node: number,
+  next: number,
+): GraphBlock['resid'] {
+  const stream = (narrow: Bottleneck | null | undefined) =>
+    narrow ? streamOf(graph.node[narrow.node] as NodeProto) || null : null;
+  const own = chain.filter((narrow) => narrow.merges && narrow.node > node && narrow.node < next);
+  const [mid, post] = own.length > 1 ? [own[0], own.at(-1)] : [null, own[0]];
+  return { pre: stream(enters), mid: stream(mid), post: stream(post) };
 }
 
 const products = /^(MatMul|Gemm|MatMulNBits|MatMulInteger|DynamicQuantizeMatMul|FusedMatMul|QMoE)$/;

@@ -64,6 +64,9 @@ export function emitCut(document: OnnxDocument, cut: Cut, locate?: Locate): Uint
   return write(document, parts, cut.opsets ?? []);
 }
 
+/** The graph's own nodes that a cut keeps, by index. */
+export const nodesOf = (document: OnnxDocument, cut: Cut): ReadonlySet<number> => needed(document, cut).nodes;
+
 /** Inputs of the graph that `outputs` follow from. */
 export const inputsOf = (document: OnnxDocument, cut: Cut): readonly string[] => {
   const { values } = needed(document, cut);

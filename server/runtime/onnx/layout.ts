@@ -5,17 +5,24 @@ import type { NamedValue } from './names.js';
 
 /** A value of a graph as analyses know it: fp32, without batch, heads first where it has any (`attn.z` by token). */
 export function layOut(name: string, { layout, heads }: Pick<NamedValue, 'layout' | 'heads'>, tensor: HostTensor): Tensor {
-  const plain = withoutBatch({ shape: tensor.dims, data: floatsOf(tensor) }, layout === 'flat' || layout === 'tokens' ? 2 : 3);
+  const whole = { shape: tensor.dims, data: floatsOf(tensor) };
+  if (layout === 'steps') return withoutAxis(whole, 1);
+  const plain = withoutBatch(whole, layout === 'heads' || layout === 'turned' || layout === 'pattern' ? 3 : 2);
+  if (layout === 'tokens') return plain;
+  if (layout === 'byToken') return { shape: byToken(plain.shape, heads ?? 1), data: plain.data };
   const byHead =
-    layout === 'flat'
-      ? splitHeads(plain, heads ?? 1)
-      : layout === 'turned'
-        ? swapped(merged(plain), 1, 2)
-        : layout === 'heads' || layout === 'pattern'
-          ? merged(plain)
-          : plain;
-  return /\.z$/.test(name) && layout !== 'tokens' ? swapped(byHead, 0, 1) : byHead;
+    layout === 'flat' ? splitHeads(plain, heads ?? 1) : layout === 'turned' ? swapped(merged(plain), 1, 2) : merged(plain);
+  return /\.z$/.test(name) ? swapped(byHead, 0, 1) : byHead;
 }
+
+/** [T,H·E] as [T,H,E]; [T,H] stays. */
+const byToken = ([T = 1, width = 1]: readonly number[], heads: number): number[] =>
+  width === heads ? [T, heads] : [T, heads, width / heads];
+
+const withoutAxis = ({ shape, data }: Tensor, axis: number): Tensor => ({
+  shape: shape[axis] === 1 && shape.length > 2 ? shape.toSpliced(axis, 1) : shape,
+  data,
+});
 
 /** Drops leading axes of 1 while more than `least` are left. */
 function withoutBatch({ shape, data }: Tensor, least: number): Tensor {

@@ -1,13 +1,15 @@
 import type { AttentionSpec } from '../../graph/blocks/attention.js';
+import type { AttentionSite } from '../../graph/onnx/attention.js';
 import type { GraphBlock } from '../../graph/onnx/blocks.js';
+import type { RecurrentSite } from '../../graph/onnx/recurrence.js';
 import type { StateSummary } from '../../protocol/models.js';
 import { dot } from '../../tensor/reduce.js';
-import type { Tensor } from '../../tensor/tensor.js';
+import { sizeOf, type Tensor } from '../../tensor/tensor.js';
 import { floatsOf, type HostTensor } from '../elements.js';
 import { emptyState, feedsOf, returned } from './call.js';
 import { grouped, layOut } from './layout.js';
 import { blockNames } from './names.js';
-import type { GraphLayer, Measured, OnnxSequenceModel } from './sequenceModel.js';
+import type { Compiled, GraphLayer, Measured } from './sequenceModel.js';
 import type { GraphSession } from './sessions.js';
 
 /** The arithmetic of a pattern must come out this close for q and k to be shown as its factors. */
@@ -15,28 +17,43 @@ const TOLERANCE = 1e-3;
 const FLOAT = 4;
 
 /** Runs two tokens through the graph and reads what it does not declare: sizes, heads, whether it looks ahead, whether q·k explains a pattern. */
-export async function measure(model: OnnxSequenceModel): Promise<Measured> {
-  const { chain, tokens, graph } = model;
-  const logits = async (second: number) => {
+export async function measure(model: Compiled): Promise<Measured> {
+  const { chain, tokens } = model;
+  const twoTokens = async (second: number) => {
     const body = await call(model, chain.body, [0, second], new Map());
     const out = chain.head ? await call(model, chain.head, [0, second], body) : body;
-    return out.get(tokens.logits) as HostTensor;
+    return { body, logits: out.get(tokens.logits) as HostTensor };
   };
-  const first = await logits(1);
-  const [T, V] = first.dims.slice(-2) as [number, number];
-  const causal = tokens.states.length > 0 || sameRow(floatsOf(first), floatsOf(await logits(V > 2 ? 2 : 0)), V);
-  const seen = causal && T === 2 ? await patterns(model) : [];
-  const layers = graph.blocks.map((block, index) => layerOf(block, index, seen[index] ?? null));
-  const body = await call(model, chain.body, [0, 1], new Map());
-  const dModel = body.get(chain.kept[0] ?? '')?.dims.at(-1) ?? 0;
-  return { vocab: V, dModel, layers, causal };
+  const { body, logits } = await twoTokens(1);
+  const [T, V] = logits.dims.slice(-2) as [number, number];
+  const other = tokens.states.length > 0 ? null : (await twoTokens(V > 2 ? 2 : 0)).logits;
+  const causal = T === 2 && (other === null || sameRow(floatsOf(logits), floatsOf(other), V));
+  const kept = new Map(chain.kept.map((name) => [name, sizesOf((body.get(name) as HostTensor).dims)]));
+  const seen = causal ? await insides(model) : [];
+  // a loop that does not go from token to token is none of ours
+  const blocks = model.graph.blocks.flatMap((block, i) =>
+    isBlock(block, seen[i] ?? null) ? [{ block, seen: seen[i] ?? null }] : [],
+  );
+  const layers = blocks.map(({ block, seen: values }, index) => layerOf(block, index, values));
+  const dModel = kept.get(chain.kept[0] ?? '')?.at(-1) ?? 0;
+  return { vocab: V, dModel, layers, graph: { ...model.graph, blocks: blocks.map(({ block }) => block) }, kept, causal };
 }
+
+/** The sizes of a value of two tokens, with 0 for theirs: the first axis of two behind axes of one. */
+function sizesOf(dims: readonly number[]): number[] {
+  const axis = dims.findIndex((size) => size !== 1);
+  return dims.map((size, i) => (i === axis ? 0 : size));
+}
+
+const isBlock = ({ recurrence }: GraphBlock, seen: ReadonlyMap<string, Tensor> | null): boolean =>
+  recurrence === null ||
+  (seen !== null && Object.keys(recurrence.states).every((name) => seen.get(`state.${name}`)?.shape[0] === 2));
 
 const sameRow = (a: Float32Array, b: Float32Array, width: number): boolean =>
   a.subarray(0, width).every((value, i) => Math.abs(value - (b[i] as number)) <= 1e-4 * (1 + Math.abs(value)));
 
 async function call(
-  model: OnnxSequenceModel,
+  model: Compiled,
   session: GraphSession,
   ids: readonly number[],
   values: ReadonlyMap<string, HostTensor>,
@@ -48,19 +65,39 @@ async function call(
   return new Map(Object.entries(await model.device.run([{ session: session.session, feeds, sinks: returned(session) }])));
 }
 
-/** Pattern, scores, q and k of every block for two tokens. */
-async function patterns(model: OnnxSequenceModel): Promise<ReadonlyMap<string, Tensor>[]> {
+/** Pattern, scores, q and k, or the states, of every block for two tokens. */
+async function insides(model: Compiled): Promise<ReadonlyMap<string, Tensor>[]> {
   const wanted = model.graph.blocks.map((block) =>
-    [...blockNames(block, true)].filter(([name]) => /^attn\.(pattern|scores|q|k)$/.test(name)),
+    [...blockNames(block, true)].filter(([name]) => /^(attn\.(pattern|scores|q|k)|state\.\w+)$/.test(name)),
   );
-  const session = await model.inspections.get([...new Set(wanted.flatMap((names) => names.map(([, { value }]) => value)))]);
-  const values = await call(model, session, [0, 1], new Map());
-  return wanted.map(
-    (names) => new Map(names.map(([name, how]) => [name, layOut(name, how, values.get(how.value) as HostTensor)])),
-  );
+  const names = [...new Set(wanted.flatMap((all) => all.map(([, { value }]) => value)))];
+  const values =
+    names.length > 0 ? await call(model, await model.inspections.get(names), [0, 1], new Map()) : new Map<string, HostTensor>();
+  return wanted.map((all) => new Map(all.map(([name, how]) => [name, layOut(name, how, values.get(how.value) as HostTensor)])));
 }
 
-function layerOf({ attention, cache }: GraphBlock, index: number, seen: ReadonlyMap<string, Tensor> | null): GraphLayer {
+function layerOf(block: GraphBlock, index: number, seen: ReadonlyMap<string, Tensor> | null): GraphLayer {
+  return block.attention ? attentionLayer(block.attention, block.cache, index, seen) : recurrentLayer(block, index, seen);
+}
+
+/** What a recurrence keeps, in the sizes it was seen in. */
+function recurrentLayer({ recurrence }: GraphBlock, index: number, seen: ReadonlyMap<string, Tensor> | null): GraphLayer {
+  const { mixer, states } = recurrence as RecurrentSite;
+  const state = Object.keys(states).map((name): StateSummary => {
+    const shape = seen?.get(`state.${name}`)?.shape.slice(1) ?? [];
+    return { name, kind: 'matrix', shape, bytesFixed: sizeOf(shape) * FLOAT, bytesPerToken: 0, keeps: null };
+  });
+  const [first = 1, , headDim = 1] = (state[0]?.shape ?? []) as readonly number[];
+  const heads = state[0]?.shape.length === 3 ? first : 1;
+  return { index, mixer, heads, kvHeads: heads, headDim, window: null, state, attention: null, arithmetic: false };
+}
+
+function attentionLayer(
+  attention: AttentionSite,
+  cache: GraphBlock['cache'],
+  index: number,
+  seen: ReadonlyMap<string, Tensor> | null,
+): GraphLayer {
   const pattern = seen?.get('attn.pattern');
   const [q, k] = [seen?.get('attn.q'), seen?.get('attn.k')];
   const heads = pattern?.shape[0] ?? 1;

@@ -1,8 +1,9 @@
 import type { AttentionSite, HeadValue } from '../../graph/onnx/attention.js';
 import type { GraphBlock, GraphBlocks } from '../../graph/onnx/blocks.js';
+import type { RecurrentSite, StepValue } from '../../graph/onnx/recurrence.js';
 
-/** How the axes of a value lie: those of heads, of a pattern, or [B,T,…]. */
-export type Layout = HeadValue['layout'] | 'pattern' | 'tokens';
+/** How the axes of a value lie: those of heads, of a pattern, [B,T,…], of every step [T,B,…], or heads of every token [B,T,H·E]. */
+export type Layout = HeadValue['layout'] | 'pattern' | 'tokens' | 'steps' | 'byToken';
 
 /** A probe of a block, by the value of the graph that it is. */
 export interface NamedValue {
@@ -20,24 +21,40 @@ const ofHeads = (found: HeadValue | null, whole = false): NamedValue | null => f
 const pattern = (found: HeadValue | null): NamedValue | null => found && { ...found, layout: 'pattern', whole: false };
 
 /** The short names of what a block has; the same ones that our own blocks use. */
-export function blockNames({ attention, resid }: GraphBlock, arithmetic: boolean): ReadonlyMap<string, NamedValue> {
-  const { q, k, v, scores, z } = attention as AttentionSite;
-  const all: Readonly<Record<string, NamedValue | null>> = {
+export function blockNames({ attention, recurrence, resid }: GraphBlock, arithmetic: boolean): ReadonlyMap<string, NamedValue> {
+  const all = {
     resid_pre: named(resid.pre),
-    // what is multiplied is turned already, so that both names mean the same
-    'attn.q': arithmetic ? ofHeads(q) : null,
-    'attn.rot_q': arithmetic ? ofHeads(q) : null,
-    'attn.k': arithmetic ? ofHeads(k, true) : null,
-    'attn.rot_k': arithmetic ? ofHeads(k, true) : null,
-    'attn.v': ofHeads(v, true),
-    'attn.scores': arithmetic ? pattern(scores) : null,
-    'attn.pattern': pattern(attention.pattern),
-    'attn.z': ofHeads(z),
+    ...(attention && attentionNames(attention, arithmetic)),
+    ...(recurrence && recurrenceNames(recurrence)),
     resid_mid: named(resid.mid),
     resid_post: named(resid.post),
   };
   return new Map(Object.entries(all).flatMap(([name, value]) => (value ? [[name, value] as const] : [])));
 }
+
+const attentionNames = ({ q, k, v, scores, pattern: weights, z }: AttentionSite, arithmetic: boolean) => ({
+  'attn.q': arithmetic ? ofHeads(q) : null,
+  // what is multiplied is turned already, so that both names mean the same
+  'attn.rot_q': arithmetic ? ofHeads(q) : null,
+  'attn.k': arithmetic ? ofHeads(k, true) : null,
+  'attn.rot_k': arithmetic ? ofHeads(k, true) : null,
+  'attn.v': ofHeads(v, true),
+  'attn.scores': arithmetic ? pattern(scores) : null,
+  'attn.pattern': pattern(weights),
+  'attn.z': ofHeads(z),
+});
+
+const recurrenceNames = ({ states, probes }: RecurrentSite): Record<string, NamedValue> => ({
+  ...Object.fromEntries(Object.entries(probes).map(([name, value]) => [name, everyStep(value)])),
+  ...Object.fromEntries(Object.entries(states).map(([name, value]) => [`state.${name}`, everyStep(value)])),
+});
+
+const everyStep = ({ value, layout, heads }: StepValue): NamedValue => ({
+  value,
+  layout: layout === 'steps' ? 'steps' : 'byToken',
+  heads,
+  whole: false,
+});
 
 /** Names outside the blocks. */
 export function endNames({ embed, head }: GraphBlocks): ReadonlyMap<string, NamedValue> {
@@ -51,8 +68,10 @@ export function aliases(
   layers: readonly { readonly arithmetic: boolean; readonly state: readonly { readonly name: string }[] }[],
 ): string[] {
   const inBlocks = graph.blocks.flatMap((block, i) => [
-    ...blockNames(block, layers[i]?.arithmetic === true).keys(),
-    ...(layers[i]?.state ?? []).map(({ name }) => `state.${name}`),
+    ...new Set([
+      ...blockNames(block, layers[i]?.arithmetic === true).keys(),
+      ...(layers[i]?.state ?? []).map(({ name }) => `state.${name}`),
+    ]),
   ]);
   return [...endNames(graph).keys(), ...[...new Set(inBlocks)].map((name) => `blocks.i.${name}`), 'logits'];
 }

@@ -1,5 +1,6 @@
 import type { Bottleneck } from '../../graph/onnx/bottlenecks.js';
 import { unknownValue } from '../../graph/onnx/errors.js';
+import { nodesOf } from '../../graph/onnx/surgery.js';
 import { LabError } from '../../protocol/errors.js';
 import { gigabytes } from '../../tensor/bytes.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -103,7 +104,7 @@ async function compute(
   const { device, inspections, tokens } = model;
   const session = await inspections.get([...new Set(wanted.map(({ how }) => how.value))], from?.values ?? []);
   const states = tokens.states.filter(({ input }) => session.inputs.includes(input));
-  const resumes = tokens.states.length > 0 && states.every(({ grows }) => grows !== null);
+  const resumes = tokens.states.length > 0 && states.every(({ grows }) => grows !== null) && !recurs(sequence, wanted, from);
   const computed = { from: resumes ? range.from : 0, to: range.to };
   guard(sequence, wanted, computed);
   const held = resumes ? await device.read(states.map(({ input }) => sequence.stateName(input))) : new Map<string, HostTensor>();
@@ -116,6 +117,16 @@ async function compute(
   const feeds = feedsOf(model, session, sequence.ids, computed, give);
   const out = await device.run([{ session: session.session, feeds, sinks: returned(session) }], signal ? { signal } : {});
   return new Map(wanted.map((each) => [each.name, trim(sequence, each, out[each.how.value] as HostTensor, computed, range)]));
+}
+
+/** Whether a recurrence is on the way: its state is known at the first token only. */
+function recurs({ model }: OnnxSequence, wanted: readonly Wanted[], from: Bottleneck | null): boolean {
+  const { document, graph, inspections } = model;
+  const { cut } = inspections.probes.cut([...new Set(wanted.map(({ how }) => how.value))], from?.values ?? []);
+  const nodes = nodesOf(document, cut);
+  return graph.blocks.some(
+    ({ recurrence }) => recurrence !== null && (nodes.has(recurrence.node) || wanted.some(({ how }) => how.layout === 'steps')),
+  );
 }
 
 function guard({ model }: OnnxSequence, wanted: readonly Wanted[], { from, to }: TokenRange): void {
@@ -150,6 +161,7 @@ function trim(
   if (how.whole) return grouped(lastRows(laid, 1, rows), model.layers[block ?? 0]?.kvHeads ?? 1);
   const count = computed.to - computed.from;
   if (count === rows) return laid;
-  const axis = /\.z$/.test(name) ? 0 : how.layout === 'tokens' ? laid.shape.indexOf(count) : 1;
+  const byToken = /\.z$/.test(name) || how.layout === 'steps' || how.layout === 'byToken';
+  const axis = byToken ? 0 : how.layout === 'tokens' ? laid.shape.indexOf(count) : 1;
   return axis < 0 ? laid : sliceAxis(laid, axis, count - rows, count);
 }

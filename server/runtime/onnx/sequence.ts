@@ -97,8 +97,9 @@ export class OnnxSequence implements Sequence {
   /** Rows of a kept value as the graph takes it. */
   given(name: string, { from, to }: TokenRange): HostTensor {
     const rows = this.kept.get(name) as Rows;
+    const dims = (this.model.measured.kept.get(name) as readonly number[]).map((size) => size || to - from);
     const type = elementOf(this.model.inspections.probes.types.get(name) ?? 'F32') ?? 'float32';
-    return convert(f32([1, to - from, rows.width], rows.slice(from, to)), type) as HostTensor;
+    return convert(f32(dims, rows.slice(from, to)), type) as HostTensor;
   }
 
   stateName = (input: string): string => this.key + input;
@@ -177,7 +178,8 @@ export class OnnxSequence implements Sequence {
   }
 
   #keep(name: string, tensor: HostTensor): void {
-    const width = tensor.dims.at(-1) as number;
+    const sizes = this.model.measured.kept.get(name) ?? tensor.dims.slice(-1);
+    const width = sizes.reduce((n, size) => n * (size || 1), 1);
     const rows = this.#cached ? (this.kept.get(name) ?? new Rows(width)) : new Rows(width);
     rows.append(floatsOf(tensor));
     this.kept.set(name, rows);

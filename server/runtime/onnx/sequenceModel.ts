@@ -34,29 +34,52 @@ export interface Measured {
   readonly vocab: number;
   readonly dModel: number;
   readonly layers: readonly GraphLayer[];
+  /** The blocks that turned out to be such. */
+  readonly graph: GraphBlocks;
+  /** By the name of a kept value: its sizes, 0 for the tokens. */
+  readonly kept: ReadonlyMap<string, readonly number[]>;
   /** Whether a token changes nothing of those before it. */
   readonly causal: boolean;
 }
 
+/** A graph of tokens with the sessions that run it. */
+export interface Compiled {
+  readonly checkpoint: Checkpoint;
+  readonly document: OnnxDocument;
+  readonly tokens: TokenGraph;
+  readonly graph: GraphBlocks;
+  readonly device: Device;
+  readonly provider: string;
+  readonly chain: Chain;
+  readonly generating: GraphSessions;
+  /** Sessions of single blocks, over the mapped file. */
+  readonly inspections: GraphSessions;
+}
+
 /** A language model that is an ONNX graph: tokens in, logits out, what one call leaves to the next wired to it. */
 export class OnnxSequenceModel implements SequenceModel {
-  /** A graph from a file is computed as it says. */
-  readonly dtype = 'own';
   readonly family = 'onnx';
-  #measured: Measured | null = null;
+  readonly dtype = 'own';
+  readonly graph: GraphBlocks;
+  readonly chain: Chain;
+  readonly tokens: TokenGraph;
+  readonly document: OnnxDocument;
+  readonly device: Device;
+  readonly inspections: GraphSessions;
 
   private constructor(
-    readonly checkpoint: Checkpoint,
-    readonly document: OnnxDocument,
-    readonly tokens: TokenGraph,
-    readonly graph: GraphBlocks,
-    readonly device: Device,
-    readonly provider: string,
-    readonly chain: Chain,
-    private readonly generating: GraphSessions,
-    /** Sessions of single blocks, over the mapped file. */
-    readonly inspections: GraphSessions,
-  ) {}
+    private readonly compiled: Compiled,
+    readonly measured: Measured,
+  ) {
+    this.graph = measured.graph;
+    ({
+      chain: this.chain,
+      tokens: this.tokens,
+      document: this.document,
+      device: this.device,
+      inspections: this.inspections,
+    } = compiled);
+  }
 
   /** Null for a graph that is no language model. Errors: ONNX_INVALID, MODEL_TOO_LARGE, RUNTIME_FAILED. */
   static async open(checkpoint: Checkpoint, options: ModelOptions): Promise<OnnxSequenceModel | null> {
@@ -66,38 +89,34 @@ export class OnnxSequenceModel implements SequenceModel {
     const needed = memoryOf(checkpoint);
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
-    const { device, threads, provider = 'cpu', spinning = false } = options;
-    const graph = graphBlocks(document, tokens);
-    const probes = new OnnxProbes(document, graph.added, graph.typed);
-    const on = { device, threads, provider, spinning, places: await placesOf(checkpoint, document) };
-    const [generating, inspections] = [new GraphSessions(probes, on, true), new GraphSessions(probes, on, false)];
-    const kept = [...new Set([...graph.blocks.flatMap(({ enters }) => enters?.values ?? []), ...(graph.head?.values ?? [])])];
-    const states = tokens.states.map(({ output }) => output);
-    const body = await generating.get([...kept, ...states, ...(graph.head ? [] : [tokens.logits])]);
+    const compiled = await compile(checkpoint, document, tokens, options);
     options.onProgress?.(1, 2);
-    const head = graph.head && (await generating.get([tokens.logits], graph.head.values));
-    const chain = { body, head, kept };
-    const model = new OnnxSequenceModel(checkpoint, document, tokens, graph, device, provider, chain, generating, inspections);
     try {
-      model.#measured = await measure(model);
+      const measured = await measure(compiled);
+      options.onProgress?.(2, 2);
+      if (measured.causal) return new OnnxSequenceModel(compiled, measured);
     } catch (error) {
-      await model.close();
+      await closeSessions(compiled);
       throw error;
     }
-    options.onProgress?.(2, 2);
-    if (model.#measured.causal) return model;
-    await model.close();
+    await closeSessions(compiled);
     return null;
   }
 
-  get vocab(): number {
-    return this.#measured?.vocab ?? Number.POSITIVE_INFINITY;
+  get checkpoint() {
+    return this.compiled.checkpoint;
   }
-  get dModel(): number {
-    return this.#measured?.dModel ?? 0;
+  get provider() {
+    return this.compiled.provider;
   }
-  get layers(): readonly GraphLayer[] {
-    return this.#measured?.layers ?? [];
+  get vocab() {
+    return this.measured.vocab;
+  }
+  get dModel() {
+    return this.measured.dModel;
+  }
+  get layers() {
+    return this.measured.layers;
   }
   get context(): number | null {
     const context = this.checkpoint.config?.max_position_embeddings;
@@ -113,10 +132,34 @@ export class OnnxSequenceModel implements SequenceModel {
   }
 
   start = async (): Promise<OnnxSequence> => OnnxSequence.create(this);
+  close = () => closeSessions(this.compiled);
+}
 
-  async close(): Promise<void> {
-    await this.generating.close();
-    await this.inspections.close();
+async function closeSessions({ generating, inspections }: Compiled): Promise<void> {
+  await generating.close();
+  await inspections.close();
+}
+
+async function compile(
+  checkpoint: Checkpoint,
+  document: OnnxDocument,
+  tokens: TokenGraph,
+  options: ModelOptions,
+): Promise<Compiled> {
+  const { device, threads, provider = 'cpu', spinning = false } = options;
+  const graph = graphBlocks(document, tokens);
+  const probes = new OnnxProbes(document, graph.added, graph.typed);
+  const on = { device, threads, provider, spinning, places: await placesOf(checkpoint, document) };
+  const [generating, inspections] = [new GraphSessions(probes, on, true), new GraphSessions(probes, on, false)];
+  const kept = [...new Set([...graph.blocks.flatMap(({ enters }) => enters?.values ?? []), ...(graph.head?.values ?? [])])];
+  const states = tokens.states.map(({ output }) => output);
+  try {
+    const body = await generating.get([...kept, ...states, ...(graph.head ? [] : [tokens.logits])]);
+    const head = graph.head && (await generating.get([tokens.logits], graph.head.values));
+    return { checkpoint, document, tokens, graph, device, provider, chain: { body, head, kept }, generating, inspections };
+  } catch (error) {
+    await generating.close();
+    throw error;
   }
 }
 
