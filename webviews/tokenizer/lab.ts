@@ -50,9 +50,13 @@ export function remove(index: number): void {
   picked.value = chosen.value.filter((_, i) => i !== index);
 }
 
-/** One that is not shown yet, the named ones first. */
+/** Those that differ most from each other. */
+const SUGGESTED = ['o200k_base', 'llama3', 'qwen3', 'rwkv_world', 'cl100k_base'];
+
+/** One that is not shown yet. */
 export function add(): void {
-  const next = known.value.find(({ id }) => !chosen.value.includes(id));
+  const rank = ({ id }: Vocabulary) => (SUGGESTED.includes(id) ? SUGGESTED.indexOf(id) : SUGGESTED.length);
+  const [next] = known.value.filter(({ id }) => !chosen.value.includes(id)).sort((a, b) => rank(a) - rank(b));
   if (next && chosen.value.length < MOST) picked.value = [...chosen.value, next.id];
 }
 

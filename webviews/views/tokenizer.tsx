@@ -20,6 +20,8 @@ const ids = persisted('ids', false, (value): value is boolean => typeof value ==
 /** Longer than a keystroke, shorter than a thought. */
 const SETTLE_MS = 120;
 
+const many = (count: number, noun: string): string => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+
 /** The text in the active editor as tokenizers cut it. */
 function Tokenizer() {
   const document = editorDocument.value;
@@ -30,7 +32,7 @@ function Tokenizer() {
   if (document === null) return <Nothing />;
   const counts = shownValue(comparison);
   const columns = counts?.columns.flatMap((column) => ('tokens' in column ? [column] : [])) ?? [];
-  const title = columns.map(({ tokens, name }) => `${tokens.toLocaleString('en')} tokens in ${name}`).join(', ');
+  const title = columns.map(({ tokens, name }) => `${many(tokens, 'token')} in ${name}`).join(', ');
   return (
     <Frame
       title={`${document.name}: ${title || 'counting tokens'}`}
@@ -66,7 +68,12 @@ function Tokenizer() {
       {counts && <Scripts comparison={counts} />}
       {counts && (
         <p class="note">
-          {`${counts.text.characters.toLocaleString('en')} characters · ${counts.text.words.toLocaleString('en')} words · ${counts.text.bytes.toLocaleString('en')} bytes · ${counts.text.lines.toLocaleString('en')} lines`}
+          {[
+            many(counts.text.characters, 'character'),
+            many(counts.text.words, 'word'),
+            many(counts.text.bytes, 'byte'),
+            many(counts.text.lines, 'line'),
+          ].join(' · ')}
           <span>{`counted in ${counts.ms.toFixed(0)} ms`}</span>
         </p>
       )}
