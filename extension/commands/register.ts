@@ -4,6 +4,7 @@ import { clearHubTokenCommand, setHubTokenCommand } from '../hubToken.js';
 import type { Lab } from '../lab.js';
 import { INSPECTORS } from '../messages.js';
 import { Doctor } from './doctor.js';
+import { openExampleCommand } from './example.js';
 import { compareCheckpointsCommand, inspectCommand, openModelCommand, pathOf, unloadModelCommand } from './models.js';
 import { promptCommand, promptEmbeddedCommand, promptSelectionCommand, runPathCommand } from './prompt.js';
 import {
@@ -51,6 +52,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     doctor: () => doctor.run(lab),
     showLog: () => lab.log.show(),
     openSample: openSampleCommand,
+    openExample: openExampleCommand,
     openWalkthrough: () => vscode.commands.executeCommand('workbench.action.openWalkthrough', WALKTHROUGH, false),
     ...Object.fromEntries(
       INSPECTORS.map((inspector) => [

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
+import type { ModelId } from '../../server/protocol/models.js';
 import { norm } from '../../server/tensor/reduce.js';
 import { code, embedded, openLab } from '../lab/harness.js';
 
@@ -59,5 +62,25 @@ test('values that are not there and tokens that do not exist are coded errors', 
     ask('model/segment', { path: embedded('tiny-llama'), tower: 'vision', part: 0, shown: 0 }),
     code('PART_UNKNOWN'),
   );
+  await lab.dispose();
+});
+
+test('the numbers of the walkthrough are those of the example', async () => {
+  const media = path.resolve(import.meta.dirname, '../../media');
+  const text = readFileSync(path.join(media, 'walkthrough/example.md'), 'utf8');
+  const { ask, run, lab } = openLab();
+  const { id, tokens } = await run({ path: path.join(media, 'examples/tiny-chatglm3'), prompt: '你好' });
+  const model = (await ask('models/list', {}))[0]?.id as ModelId;
+  const { pieces } = await ask('tokens/encode', { model, text: '你好', chat: false });
+  assert.ok(text.includes(`| Ids | ${pieces.map((piece) => piece.id).join(', ')} |`), 'ids');
+  for (const probe of ['embed', ...[0, 1].flatMap((i) => [`blocks.${i}.resid_mid`, `blocks.${i}.resid_post`])]) {
+    const { stats } = await ask('graph/value', { run: id, token: tokens - 1, probe, side: 4 });
+    assert.ok(text.includes(stats.norm.toFixed(2)), `${probe}: ${stats.norm}`);
+  }
+  const logits = lastRow(await ask('probe/read', { run: id, probe: 'logits' }));
+  const largest = Math.max(...logits);
+  const likely = 1 / logits.reduce((sum, x) => sum + Math.exp(x - largest), 0);
+  assert.ok(text.includes(`\`不\` (${logits.indexOf(largest)}) with ${(100 * likely).toFixed(1)} %`), `${likely}`);
+  assert.ok(text.includes(`the largest is ${largest.toFixed(2)}`));
   await lab.dispose();
 });

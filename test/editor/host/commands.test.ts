@@ -198,6 +198,16 @@ suite('Commands', () => {
     assert.equal(path.basename(vscode.window.activeTextEditor?.document.fileName ?? ''), 'inspect_model.py');
   });
 
+  test('Open Example runs 你好 and shows its way through the graph', async () => {
+    await command('openExample');
+    const { selection, server } = await lab();
+    const run = await server.request('runs/get', { run: selection.value.run ?? '' });
+    assert.equal(path.basename(run.recipe.path), 'tiny-chatglm3');
+    assert.equal(run.recipe.prompt, '你好');
+    assert.equal(selection.value.token, 3);
+    await eventually(() => tabs().some(({ label }) => label.includes('Architecture')), 'the architecture view opened');
+  });
+
   test('Open Walkthrough opens a tab', async () => {
     await vscode.window.tabGroups.close(tabs());
     await command('openWalkthrough');
