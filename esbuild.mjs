@@ -1,5 +1,5 @@
 // Builds dist/: `node esbuild.mjs [--production] [--watch] [--tests]`.
-//   extension.cjs                runs in VS Code's extension host
+//   extension.cjs client.cjs     run in VS Code's extension host; the LSP client is loaded when the server first starts
 //   server.js worker.js cli.js   run in Node ≥ 20; onnxruntime-node stays in node_modules
 //   webviews/*.js *.css          one entry a file in webviews/views
 // --tests also bundles the extension-host tests, into .cache/host-tests.
@@ -23,16 +23,28 @@ const shared = {
   define: { 'process.env.NODE_ENV': JSON.stringify(production ? 'production' : 'development') },
 };
 
+/** Leaves a module that is imported when it is needed in a file of its own: CommonJS has no chunks. */
+function apart(module, file) {
+  return {
+    name: 'apart',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\./ }, ({ path: asked, kind }) =>
+        asked === module && kind === 'dynamic-import' ? { path: file, external: true } : undefined,
+      ),
+  };
+}
+
 /** @type {import('esbuild').BuildOptions} */
-const extension = {
+export const extension = {
   ...shared,
-  entryPoints: { extension: 'extension/extension.ts' },
+  entryPoints: { extension: 'extension/extension.ts', client: 'extension/client.ts' },
   outdir: 'dist',
   outExtension: { '.js': '.cjs' },
   platform: 'node',
   format: 'cjs',
   target: 'node20',
   external: ['vscode'],
+  plugins: [apart('./client.js', './client.cjs')],
 };
 
 /** @type {import('esbuild').BuildOptions} */
@@ -54,7 +66,7 @@ const server = {
 };
 
 /** @type {import('esbuild').BuildOptions} */
-const webviews = {
+export const webviews = {
   ...shared,
   entryPoints: Object.fromEntries(
     readdirSync(path.join(root, 'webviews/views'))
@@ -125,16 +137,19 @@ function copyJpegCodec() {
   );
 }
 
-const bundles = [extension, server, webviews];
-if (flag('tests')) bundles.push(hostTests);
-
-rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-copyCodicons();
-copyJpegCodec();
-if (flag('watch')) {
-  for (const options of bundles) await (await context({ ...options, logLevel: 'info' })).watch();
-} else {
-  const results = await Promise.all(bundles.map((options) => build(options)));
-  if (production) writeNotices(results);
-  printSizes();
+async function main() {
+  const bundles = [extension, server, webviews];
+  if (flag('tests')) bundles.push(hostTests);
+  rmSync(path.join(root, 'dist'), { recursive: true, force: true });
+  copyCodicons();
+  copyJpegCodec();
+  if (flag('watch')) {
+    for (const options of bundles) await (await context({ ...options, logLevel: 'info' })).watch();
+  } else {
+    const results = await Promise.all(bundles.map((options) => build(options)));
+    if (production) writeNotices(results);
+    printSizes();
+  }
 }
+
+if (process.argv[1] === import.meta.filename) await main();

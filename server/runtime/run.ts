@@ -13,6 +13,9 @@ import type { TokenRange } from './view.js';
 
 /** Tokens of one prefill call: bounds the memory of attention scores and the distance between state snapshots. */
 const CHUNK = 256;
+/** Scores [H,T,S] of one call, numbers: behind many tokens a call reads fewer new ones, so that its memory does not grow with the run. */
+const SCORES = 16 << 20;
+const LEAST_CHUNK = 32;
 /** Tokens whose logits are computed at a time. */
 const LOGITS_CHUNK = 64;
 
@@ -109,22 +112,31 @@ export class Run implements Sequence {
     await this.#read(ids, options);
   }
 
-  /** Chunks end at multiples of CHUNK, wherever the first begins: snapshots are that far apart, and the same tokens meet in the same products. */
+  /** Tokens of the calls that read `count` more: they end at multiples of CHUNK, wherever the first begins, so that snapshots are that far apart. */
+  #calls(count: number): number[] {
+    const heads = Math.max(1, ...this.layers.map(({ attention }) => attention?.heads ?? 0));
+    const calls: number[] = [];
+    for (let at = this.#done; at < this.#done + count; at += calls.at(-1) as number) {
+      const fitting = Math.floor(SCORES / (heads * (at + CHUNK)) / LEAST_CHUNK) * LEAST_CHUNK;
+      const most = Math.min(CHUNK, Math.max(LEAST_CHUNK, fitting));
+      calls.push(Math.min(most, CHUNK - (at % CHUNK), this.#done + count - at));
+    }
+    return calls;
+  }
+
   async #read(ids: readonly number[], options: PrefillOptions): Promise<void> {
     const steps = this.model.pieces.length - 1;
-    const start = this.#done;
-    const chunkOf = (token: number) => Math.floor(token / CHUNK);
-    const chunks = chunkOf(start + ids.length - 1) - chunkOf(start) + 1;
-    for (let at = 0; at < ids.length; ) {
-      const part = ids.slice(at, at + CHUNK - (this.#done % CHUNK));
-      const before = (chunkOf(this.#done) - chunkOf(start)) * steps;
-      const onStep = (done: number) => options.onProgress?.(before + done, chunks * steps);
+    const calls = this.#calls(ids.length);
+    let at = 0;
+    for (const [call, length] of calls.entries()) {
+      const part = ids.slice(at, at + length);
+      const onStep = (done: number) => options.onProgress?.(call * steps + done, calls.length * steps);
       const returned = await this.model.device.run(this.#program(part, false), {
         ...(options.signal && { signal: options.signal }),
         onStep,
       });
       await this.#record(part, returned);
-      at += part.length;
+      at += length;
     }
   }
 
