@@ -45,6 +45,8 @@ export const extension = {
   target: 'node20',
   external: ['vscode'],
   plugins: [apart('./client.js', './client.cjs')],
+  // The editor gives `vscode` to what is required.
+  supported: { 'dynamic-import': false },
 };
 
 /** @type {import('esbuild').BuildOptions} */
