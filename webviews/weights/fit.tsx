@@ -158,7 +158,7 @@ function Facts({ fit, measured }: Omit<PredictionProps, 'path'>) {
         <Fact name="state at T" value={bytes(memory.state)} />
         {memory.checkpoints > 0 && <Fact name="kept for inspection" value={bytes(memory.checkpoints)} />}
       </dl>
-      <table aria-label="Cost of prefill and decoding">
+      <table class="fit-costs" aria-label="Cost of prefill and decoding">
         <thead>
           <tr>
             <th scope="col">Call</th>
