@@ -25,6 +25,10 @@ const COUNTS = new Set([
     'z_dim',
     'value_dim',
     'cema_ndim',
+    'block_len',
+    'block_stride',
+    'select_block',
+    'num_selected',
   ],
 ]);
 /** Keys that must be above zero, whole or not. */
