@@ -39,7 +39,10 @@ export async function summarise(checkpoint: Checkpoint): Promise<CheckpointSumma
   };
 }
 
-type Runnable = Pick<CheckpointSummary, 'architecture' | 'unsupported' | 'layers' | 'inputs' | 'outputs' | 'probes'> &
+type Runnable = Pick<
+  CheckpointSummary,
+  'architecture' | 'inferred' | 'unsupported' | 'layers' | 'inputs' | 'outputs' | 'probes'
+> &
   Pick<ForwardShape, 'about'>;
 
 async function runnable(checkpoint: Checkpoint): Promise<Runnable> {
@@ -64,6 +67,7 @@ async function sequenceShape(checkpoint: Checkpoint): Promise<ForwardShape> {
   const bound = await bindCheckpoint(checkpoint);
   return {
     family: bound.architecture.id,
+    ...(bound.architecture.inferred && { inferred: bound.architecture.inferred }),
     layers: describeLayers(bound),
     inputs: [{ name: 'input_ids', dtype: 'int64', shape: ['T'], optional: false }],
     outputs: ['logits'],

@@ -6,7 +6,6 @@ import { LabError } from '../protocol/errors.js';
 import { chatglm3 } from './chatglm3.js';
 import { deepseekV2 } from './deepseekV2.js';
 import { deepseekV3 } from './deepseekV3.js';
-import { encoders } from './encoders.js';
 import { falconH1 } from './falconH1.js';
 import { falconMamba } from './falconMamba.js';
 import { gemma2 } from './gemma2.js';
@@ -16,6 +15,7 @@ import { glm4 } from './glm4.js';
 import { gpt2 } from './gpt2.js';
 import { gptNeox } from './gptNeox.js';
 import { gptOss } from './gptOss.js';
+import { inferArchitecture } from './inferred/infer.js';
 import { jamba } from './jamba.js';
 import { llama } from './llama.js';
 import { mamba } from './mamba.js';
@@ -77,13 +77,6 @@ export const architectures: readonly Architecture[] = [
   nsa,
 ];
 
-const unsupported = (name: string) =>
-  new LabError({
-    code: 'ARCHITECTURE_UNKNOWN',
-    message: `Architecture "${name}" is not one Model Lab can run.`,
-    hint: `It runs ${[...architectures, ...encoders].map((a) => a.id).join(', ')}. The file can still be inspected.`,
-  });
-
 const noConfig = () =>
   new LabError({
     code: 'CONFIG_MISSING',
@@ -105,28 +98,35 @@ const nested = (config: Raw): Raw | null => {
   return typeof text === 'object' && text !== null ? (text as Raw) : null;
 };
 
+/** The part that tells of the decoder. */
+const textOf = (config: Raw): Raw => (config.hidden_size === undefined ? (nested(config) ?? config) : config);
+
 const namesOf = (config: Raw): string[] =>
   [config.model_type, config.architectures].flat().filter((name): name is string => typeof name === 'string');
 
-/**
- * Which family a config names: `model_type` first, then `architectures`; of a multimodal model the part in `text_config`.
- * Errors: CONFIG_MISSING, ARCHITECTURE_UNKNOWN.
- */
-export function findArchitecture(config: Raw | null): { readonly architecture: Architecture; readonly config: Raw } {
-  if (config === null) throw noConfig();
+/** Which family a config names: `model_type` first, then `architectures`; of a multimodal model the part in `text_config`. Null: none that is known. */
+function findArchitecture(config: Raw): { readonly architecture: Architecture; readonly config: Raw } | null {
   for (const candidate of [config, nested(config)])
     for (const name of candidate ? namesOf(candidate) : []) {
       const architecture = architectures.find((a) => a.names.includes(name));
       if (candidate && architecture) return { architecture, config: candidate };
     }
-  throw unsupported(namesOf(config).join(', ') || 'none named');
+  return null;
 }
 
-/** Finds the family, reads its config and the prefix of its tensors. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_MISSING. */
+/**
+ * Finds the family, reads its config and the prefix of its tensors; a decoder that no name is known for is inferred from both.
+ * Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_MISSING.
+ */
 export function bindArchitecture(raw: Raw | null, tensors: TensorTable): BoundArchitecture {
-  const { architecture, config } = findArchitecture(raw);
+  if (raw === null) throw noConfig();
+  const found = findArchitecture(raw);
+  if (!found) return inferArchitecture(textOf(raw), namesOf(raw), tensors);
+  const { architecture, config } = found;
   const anchors = [architecture.anchor].flat();
   const prefix = architecture.prefixes.find((p) => anchors.some((anchor) => tensors.shape(p + anchor) !== null));
+  if (prefix === undefined && !architecture.names.includes(String(config.model_type)))
+    return inferArchitecture(textOf(raw), namesOf(raw), tensors); // a class of that name, but tensors of another
   if (prefix === undefined) throw noAnchor(architecture);
   return { architecture, config: architecture.config(new ConfigReader(config), tensors), tensors, prefix };
 }

@@ -1,4 +1,4 @@
-import type { LayerSummary } from '../protocol/models.js';
+import type { Inference, LayerSummary } from '../protocol/models.js';
 import type { AttentionSpec } from './blocks/attention.js';
 import type { ConfigReader } from './config.js';
 import type { Value } from './ir.js';
@@ -55,6 +55,8 @@ export interface Stack<C extends StackConfig = StackConfig> {
 
 /** A family of language models. One file, readable beside its paper. */
 export interface Architecture<C extends CoreConfig = CoreConfig> extends Stack<C> {
+  /** How it was told from the files alone, when nobody knows it by name. */
+  readonly inferred?: readonly Inference[];
   /** [B,T,D] → [B,T,V]; after the final norm, which it probes as `ln_final`. */
   head(g: SegmentBuilder, config: C, x: Value): Value;
 }

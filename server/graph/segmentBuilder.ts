@@ -6,6 +6,8 @@ import { rowsDim, type StateSpec } from './state.js';
 /** What a graph must know of a checkpoint: which tensors it has and their shapes. */
 export interface TensorTable {
   shape(name: string): readonly number[] | null;
+  /** Every name, for those who must find out what they mean. */
+  names?(): Iterable<string>;
   /** Small tensors that change the graph itself, read before it is built: RoPE divisors of GGUF files. */
   readonly values?: ReadonlyMap<string, Float32Array>;
 }

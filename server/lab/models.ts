@@ -201,6 +201,7 @@ function describe(id: ModelId, opened: OpenModel | OpenForward): ModelInfo {
   return {
     ...shared,
     family: model.family,
+    ...(model.inferred?.length && { inferred: model.inferred }),
     provider: model.provider,
     memory: model.memory,
     vocabSize: model.vocab,

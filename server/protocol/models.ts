@@ -92,6 +92,16 @@ export interface InputSummary {
   readonly optional: boolean;
 }
 
+/** Something that was told from a checkpoint's tensors and config, because its family is not known by name. */
+export interface Inference {
+  /** "4 KV heads". */
+  readonly what: string;
+  /** "k_proj has 128 rows of head_dim 32". */
+  readonly because: string;
+  /** Nothing in the files says so; it is what most models do. */
+  readonly assumed: boolean;
+}
+
 /** What a header alone says: nothing here needs the weights. */
 export interface CheckpointSummary {
   readonly path: string;
@@ -100,6 +110,8 @@ export interface CheckpointSummary {
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
   /** Family id (`llama`, `mamba` …), or null with `unsupported` saying why it cannot run. */
   readonly architecture: string | null;
+  /** How the family was told from the files alone; absent when it is known by name. */
+  readonly inferred?: readonly Inference[];
   readonly unsupported: LabErrorData | null;
   readonly parameters: number;
   readonly bytes: number;
@@ -130,6 +142,8 @@ export interface ModelInfo {
   readonly path: string;
   readonly name: string;
   readonly family: string;
+  /** How the family was told from the files alone; absent when it is known by name. */
+  readonly inferred?: readonly Inference[];
   readonly parameters: number;
   /** As the file spells it, with what it is computed as when that is not its own: `Q4_1`, `F16 as int4`. */
   readonly dtype: string;

@@ -1,6 +1,6 @@
 import type { Dim } from '../graph/ir.js';
 import { LabError } from '../protocol/errors.js';
-import type { RunDtype } from '../protocol/models.js';
+import type { Inference, RunDtype } from '../protocol/models.js';
 import { convert, type HostTensor } from './elements.js';
 import type { LayerView, RunView } from './view.js';
 
@@ -21,6 +21,8 @@ export type Tensors = ReadonlyMap<string, HostTensor>;
 /** What the headers of a model of one pass say. */
 export interface ForwardShape {
   readonly family: string;
+  /** How the family was told from the files alone; absent when it is known by name. */
+  readonly inferred?: readonly Inference[];
   /** Of all towers, one after the other; none when its inside is not known. */
   readonly layers: readonly LayerView[];
   readonly inputs: readonly InputSpec[];

@@ -18,6 +18,9 @@ export class LanguageModel implements SequenceModel {
   get family() {
     return this.blocks.bound.architecture.id;
   }
+  get inferred() {
+    return this.blocks.bound.architecture.inferred ?? [];
+  }
   get provider() {
     return this.blocks.provider;
   }

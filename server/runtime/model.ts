@@ -70,6 +70,7 @@ export const tooLarge = (needed: number, available: number) =>
 
 export const tensorTable = (checkpoint: Checkpoint, values?: ReadonlyMap<string, Float32Array>): TensorTable => ({
   shape: (name) => checkpoint.tensors.get(name)?.shape ?? null,
+  names: () => checkpoint.tensors.keys(),
   ...(values && { values }),
 });
 

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
-import type { RunDtype } from '../protocol/models.js';
+import type { Inference, RunDtype } from '../protocol/models.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { LayerView, TokenRange } from './view.js';
 
@@ -7,6 +7,8 @@ import type { LayerView, TokenRange } from './view.js';
 export interface SequenceModel {
   readonly checkpoint: Checkpoint;
   readonly family: string;
+  /** How the family was told from the files alone; absent when it is known by name. */
+  readonly inferred?: readonly Inference[];
   readonly provider: string;
   /** What its weights are computed as. */
   readonly dtype: RunDtype;

@@ -143,7 +143,7 @@ const expected: readonly Expected[] = [
     code: 'family-not-run',
     severity: 'information',
     marked: '"hyena"',
-    message: /does not run "hyena", "HyenaForCausalLM"/,
+    message: /does not know "hyena", "HyenaForCausalLM" by name; with its weights beside it/,
   },
   {
     model: 'tiny-mamba',

@@ -63,6 +63,19 @@ export function InspectorLinks() {
   );
 }
 
+/** A family that is known by no name says so where its tokens are read. */
+export function InferredNote() {
+  const model = activeModel.value;
+  if (!model?.inferred) return null;
+  const assumed = model.inferred.filter((inference) => inference.assumed);
+  return (
+    <p class="note inferred-note">
+      {model.family}: how it computes was told from its tensors and config
+      {assumed.length > 0 && `, and assumed: ${assumed.map(({ what }) => what).join('; ')}`}.
+    </p>
+  );
+}
+
 /** What computed the numbers of a run: those that tokens are coloured by and listed with. */
 export function runProvenance(run: RunDetail, model: ModelInfo | null): Provenance {
   return { model: run.modelName, dtype: model?.dtype ?? '', probe: 'logits', provider: model?.provider ?? '', ms: run.prefillMs };

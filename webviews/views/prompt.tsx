@@ -15,7 +15,7 @@ import { ModelPicker } from '../prompt/modelPicker.js';
 import '../prompt/prompt.css';
 import { RunList } from '../prompt/runList.js';
 import { problem, promptText, refreshFound, run } from '../prompt/session.js';
-import { Counters, InspectorLinks, runProvenance } from '../prompt/summary.js';
+import { Counters, InferredNote, InspectorLinks, runProvenance } from '../prompt/summary.js';
 import { TokenCard, TokenHover } from '../prompt/tokenCard.js';
 import { TokenFlow } from '../prompt/tokenFlow.js';
 
@@ -67,6 +67,7 @@ function Result({ run }: { readonly run: RunDetail }) {
           </div>
           <Counters run={run} />
           <InspectorLinks />
+          <InferredNote />
           <TokenCard
             run={run}
             list={alternatives}

@@ -14,6 +14,7 @@ import { DeclaredState, Probes } from './declared.js';
 import { Fact } from './fact.js';
 import { FactsTable } from './facts.js';
 import { RunsHere } from './fit.js';
+import { Inferred } from './inferred.js';
 import { byDtype } from './tensorList.js';
 import { Tensors, toggleTable } from './tensors.js';
 import './weights.css';
@@ -83,6 +84,7 @@ export function CheckpointBody({ summary }: { readonly summary: CheckpointSummar
     <>
       {unsupported && <CannotRun error={unsupported} />}
       <Header summary={summary} />
+      {summary.inferred && <Inferred inferences={summary.inferred} />}
       <Tabs
         label="Parts of the checkpoint"
         value={shown}

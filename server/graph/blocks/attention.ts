@@ -46,15 +46,25 @@ export interface Rows {
   readonly fresh: Value;
 }
 
-/**
- * Softmax attention of H query heads over K key heads (grouped queries: head h reads kv head ⌊h·K/H⌋).
- * q [B,H,T,E], k and v [B,K,T,E] before RoPE, sinks [H]; returns z [B,T,H·E].
- */
-export function attend(g: SegmentBuilder, spec: AttentionSpec, qkv: { q: Value; k: Value; v: Value; sinks?: Value }): Value {
-  const turn = (x: Value) => (spec.rope ? rotate(g, x, spec.rope) : x);
+/** What a softmax attention is given: q [B,H,T,E], k and v [B,K,T,E] before RoPE, sinks [H]. */
+export interface Heads {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+  readonly sinks?: Value;
+  /** What still happens to queries and keys behind RoPE. */
+  readonly turned?: { readonly q: (x: Value) => Value; readonly k: (x: Value) => Value };
+}
+
+/** Softmax attention of H query heads over K key heads (grouped queries: head h reads kv head ⌊h·K/H⌋); returns z [B,T,H·E]. */
+export function attend(g: SegmentBuilder, spec: AttentionSpec, qkv: Heads): Value {
+  const turn = (x: Value, name: 'q' | 'k') => {
+    const y = spec.rope ? rotate(g, x, spec.rope) : x;
+    return qkv.turned ? qkv.turned[name](y) : y;
+  };
   const v = g.probe('attn.v', qkv.v);
-  const q = g.probe('attn.rot_q', turn(g.probe('attn.q', qkv.q)));
-  const k = g.probe('attn.rot_k', turn(g.probe('attn.k', qkv.k)));
+  const q = g.probe('attn.rot_q', turn(g.probe('attn.q', qkv.q), 'q'));
+  const k = g.probe('attn.rot_k', turn(g.probe('attn.k', qkv.k), 'k'));
   const [keys, values] = attentionState(spec);
   const [kPast, vPast] = [g.kvPast(keys), g.kvPast(values)]; // [B,K,C,E]
   publish(g, 'k', k);

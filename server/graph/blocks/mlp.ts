@@ -11,6 +11,10 @@ const activations: Record<string, Activation> = {
   gelu_new: (g, x) => g.gelu(x, 'tanh'),
   gelu_fast: (g, x) => g.gelu(x, 'tanh'),
   gelu_pytorch_tanh: (g, x) => g.gelu(x, 'tanh'),
+  relu2: (g, x) => {
+    const y = g.relu(x);
+    return g.mul(y, y);
+  },
   quick_gelu: (g, x) => g.mul(x, g.sigmoid(g.mul(x, 1.702))),
   tanh: (g, x) => g.tanh(x),
 };

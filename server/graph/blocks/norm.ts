@@ -14,9 +14,18 @@ export function plainRmsNorm(g: SegmentBuilder, x: Value, eps: number): Value {
   return g.op('RMSNorm', [x, g.constant(new Float32Array(size).fill(1), [size])], x.shape, { eps });
 }
 
-/** (x − mean) / √(var + ε) · w + b over the last axis. Ba et al. 2016. */
-export function layerNorm(g: SegmentBuilder, x: Value, name: string, eps: number): Value {
+/** (x − mean) / √(var + ε) without a weight. */
+export function plainLayerNorm(g: SegmentBuilder, x: Value, eps: number): Value {
+  const size = x.shape.at(-1) as number;
+  const ones = g.constant(new Float32Array(size).fill(1), [size]);
+  return g.op('LayerNormalization', [x, ones, null], x.shape, { axis: -1, epsilon: eps });
+}
+
+/** (x − mean) / √(var + ε) · w + b over the last axis, or · (1 + w) where the checkpoint stores the offset (Nemotron). Ba et al. 2016. */
+export function layerNorm(g: SegmentBuilder, x: Value, name: string, eps: number, offset = 0): Value {
   const size = x.shape.at(-1) as number;
   const bias = g.has(`${name}.bias`) ? g.weight(`${name}.bias`, [size]) : null;
-  return g.op('LayerNormalization', [x, g.weight(`${name}.weight`, [size]), bias], x.shape, { axis: -1, epsilon: eps });
+  const weight = g.weight(`${name}.weight`, [size]);
+  const gain = offset === 0 ? weight : g.add(weight, offset);
+  return g.op('LayerNormalization', [x, gain, bias], x.shape, { axis: -1, epsilon: eps });
 }

@@ -1,4 +1,5 @@
-import { architectures } from '../../architectures/registry.js';
+import { encoders } from '../../architectures/encoders.js';
+import { architectures, bindArchitecture } from '../../architectures/registry.js';
 import { checkAttention } from './attention.js';
 import { ConfigDocument, type Issue } from './document.js';
 import { checkNumbers } from './numbers.js';
@@ -14,11 +15,27 @@ export interface Neighbours {
   readonly weights: WeightHeaders | null;
 }
 
-function family(config: ConfigDocument): readonly Issue[] {
+/** What becomes of a family that is known by no name: it is inferred from its tensors, when they lie beside it. */
+function unnamed(config: ConfigDocument, named: readonly string[], weights: WeightHeaders | null): string {
+  const quoted = named.map((name) => JSON.stringify(name)).join(', ');
+  if (weights === null)
+    return `Model Lab does not know ${quoted} by name; with its weights beside it, it finds out whether they say how to run it.`;
+  const tensors = { shape: (name: string) => weights.get(name)?.shape ?? null, names: () => weights.keys() };
+  try {
+    const { architecture } = bindArchitecture(config.json, tensors);
+    const assumed = architecture.inferred?.filter((inference) => inference.assumed).map(({ what }) => what) ?? [];
+    return `Model Lab does not know ${quoted} by name, and runs it as its tensors and this file say${assumed.length > 0 ? `; assumed: ${assumed.join('; ')}` : ''}.`;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function family(config: ConfigDocument, weights: WeightHeaders | null): readonly Issue[] {
   const type = config.value('model_type');
   const named = [type, config.value('architectures')].flat().filter((name): name is string => typeof name === 'string');
-  if (named.length === 0 || architectures.some(({ names }) => named.some((name) => names.includes(name)))) return [];
-  const message = `Model Lab does not run ${named.map((name) => JSON.stringify(name)).join(', ')} (it runs ${architectures.map(({ id }) => id).join(', ')}); its weights can be inspected.`;
+  if (named.length === 0 || [...architectures, ...encoders].some(({ names }) => named.some((name) => names.includes(name))))
+    return [];
+  const message = unnamed(config, named, weights);
   return config.issue([typeof type === 'string' ? 'model_type' : 'architectures'], 'information', 'family-not-run', message);
 }
 
@@ -33,6 +50,6 @@ export function checkConfig(text: string, { tokenizer, weights }: Neighbours): r
     ...checkRecurrent(config),
     ...checkVocabulary(config, tokenizer),
     ...checkWeights(config, weights),
-    ...family(config),
+    ...family(config, weights),
   ].toSorted((a, b) => a.start - b.start);
 }

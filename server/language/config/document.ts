@@ -31,6 +31,11 @@ export class ConfigDocument {
     return document.node('model_type') || document.node('architectures') ? document : null;
   }
 
+  /** The whole object. */
+  get json(): Readonly<Record<string, unknown>> {
+    return getNodeValue(this.root);
+  }
+
   node(...path: Path): Node | undefined {
     return findNodeAtLocation(this.root, [...path]);
   }

@@ -1,0 +1,88 @@
+import { type BoundArchitecture, buildSegment } from '../../graph/segment.js';
+import type { TensorTable } from '../../graph/segmentBuilder.js';
+import { LabError, toLabError } from '../../protocol/errors.js';
+import { layers, scales, turning } from './attention.js';
+import { inferredDecoder } from './decoder.js';
+import { Evidence } from './evidence.js';
+import { act, experts, feedForward, normKind, norms } from './halves.js';
+import { unreadKeys } from './keys.js';
+import { recognise } from './known.js';
+import { CARRIED } from './names.js';
+import { heads, positions, projections, qkNorm, type Rule, sizes, unembedding } from './shapes.js';
+import type { Draft, InferredConfig } from './spec.js';
+
+/** In order: each may use what those before it found. */
+const rules: readonly Rule[] = [
+  sizes,
+  positions,
+  projections,
+  heads,
+  qkNorm,
+  norms,
+  normKind,
+  feedForward,
+  experts,
+  act,
+  turning,
+  layers,
+  scales,
+  unembedding,
+];
+
+/** So many names of a kind are told. */
+const TOLD = 6;
+
+const undecided = (name: string, problems: readonly string[]) =>
+  new LabError({
+    code: 'ARCHITECTURE_UNKNOWN',
+    message: `"${name}" is no family Model Lab knows, and its files do not tell how to run it:\n${problems.map((p) => `• ${p}`).join('\n')}`,
+    hint: 'The file can still be inspected. A model_type that is known by name needs none of this.',
+  });
+
+/** Tensors of the decoder that the inferred model does not read: it computes something else. */
+function unreadTensors(bound: BoundArchitecture, e: Evidence): void {
+  const { graph } = buildSegment(bound, { from: 0, to: e.layers, embed: true, head: true });
+  const read = new Set([...graph.weights.values()].map(({ tensor }) => tensor));
+  const own = (name: string) => name.startsWith(e.prefix) && !CARRIED.test(name);
+  const left = [...(e.tensors.names?.() ?? [])].filter((name) => own(name) && !read.has(name));
+  const kinds = [...new Set(left.map((name) => name.slice(e.prefix.length).replace(/\.\d+\./g, '.N.')))];
+  const spare = kinds.filter((name) => !/^(?:language_model\.)?lm_head\.|^(?:embed_out|output)\./.test(name)); // a head that is tied
+  if (spare.length > 0) {
+    const more = spare.length > TOLD ? ` and ${spare.length - TOLD} more` : '';
+    e.problem(`tensors that no known part reads: ${spare.slice(0, TOLD).join(', ')}${more}`);
+  }
+}
+
+/**
+ * A decoder that nobody knows by name, from what its tensors and config say. Every conclusion is listed with its reason.
+ * Errors: ARCHITECTURE_UNKNOWN with all that is missing or contradictory.
+ */
+export function inferArchitecture(
+  raw: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+  tensors: TensorTable,
+): BoundArchitecture {
+  const name = names.join(', ') || 'none named';
+  const e = new Evidence(raw, tensors, names);
+  const known = recognise(e);
+  if (known.refused) throw undecided(name, [known.refused]);
+  for (const key of known.requires ?? [])
+    if (raw[key] === undefined) e.problem(`no ${key}, which has a value of its own here: ${known.because}`);
+  const draft: Draft = {};
+  try {
+    for (const rule of rules) rule(e, draft, known);
+  } catch (error) {
+    e.problem(toLabError(error).message); // a key that is there and wrong
+  }
+  unreadKeys(e);
+  if (e.problems.length > 0) throw undecided(name, e.problems);
+  const architecture = inferredDecoder(`${names[0] ?? 'unnamed'} (inferred)`, e.blocks, e.inferences);
+  const bound = { architecture, config: draft as InferredConfig, tensors, prefix: e.prefix };
+  try {
+    unreadTensors(bound, e);
+  } catch (error) {
+    e.problem(toLabError(error).message); // shapes that contradict each other
+  }
+  if (e.problems.length > 0) throw undecided(name, e.problems);
+  return bound;
+}

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { readTensor } from '../../server/formats/read.js';
+import { openCheckpoint } from '../../server/formats/registry.js';
+import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
+import { Run } from '../../server/runtime/run.js';
+import { summarise } from '../../server/summary.js';
+import type { Tensor } from '../../server/tensor/tensor.js';
+import { fixtures, readOracle } from './oracle.js';
+import { assertDecode, assertLong, assertRun, idsOf, open } from './reference.js';
+
+/** Families that the registry does not name: what runs them was told by their tensors and config. */
+const folder = path.resolve(fixtures, '../oracles_inferred');
+const families = readdirSync(folder);
+
+const scratch = mkdtempSync(path.join(tmpdir(), 'inferred-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+type Config = Record<string, unknown>;
+
+/** A copy of a checkpoint with another config. */
+function changed(from: string, name: string, change: (config: Config) => Config): string {
+  const to = path.join(scratch, name);
+  cpSync(from, to, { recursive: true });
+  const config = JSON.parse(readFileSync(path.join(from, 'config.json'), 'utf8'));
+  writeFileSync(path.join(to, 'config.json'), JSON.stringify(change(config)));
+  return to;
+}
+
+const nameless = (config: Config): Config => ({ ...config, model_type: 'nonsense', architectures: ['NonsenseForCausalLM'] });
+
+async function assertAll(at: string, oracleOf: string, name: string): Promise<void> {
+  const { device, model, run } = await open(at);
+  try {
+    assert.equal(model.bound.architecture.id, `${name} (inferred)`);
+    const oracle = await readOracle(oracleOf);
+    await run.prefill(idsOf(oracle));
+    await assertRun(run, oracle);
+    await assertDecode(run, oracle);
+    if (oracle.has('long.logits')) await assertLong(await Run.create(model), oracle);
+  } finally {
+    await device.close();
+  }
+}
+
+for (const family of families)
+  test(`${family} equals the reference`, () => assertAll(path.join(folder, family), path.join(folder, family), family));
+
+/** What only a name can tell: which pairs turn, what norms store, whether layers without a window turn. */
+const needsName = new Set(['helium', 'gemma', 'minimax_m2']);
+
+for (const family of families.filter((name) => !needsName.has(name)))
+  test(`${family} under a name that nobody knows equals the reference`, () =>
+    assertAll(changed(path.join(folder, family), family, nameless), path.join(folder, family), 'nonsense'));
+
+for (const family of [
+  'llama',
+  'mistral',
+  'qwen2',
+  'qwen3',
+  'gemma2',
+  'gemma3_text',
+  'phi3',
+  'glm',
+  'gpt2',
+  'gpt_neox',
+  'mixtral',
+])
+  test(`${family}, which the registry names, is inferred alike when nobody names it`, () =>
+    assertAll(changed(path.join(fixtures, family), `known-${family}`, nameless), path.join(fixtures, family), 'nonsense'));
+
+/** A conclusion and its reason, as inspect lists them. */
+const listed: readonly (readonly [family: string, what: RegExp, because: RegExp])[] = [
+  ['olmo2', /^2 KV heads$/, /^self_attn\.k_proj has 12 rows of head_dim 6$/],
+  ['olmo2', /^a norm behind each half, none before$/, /post_attention_layernorm, post_feedforward_layernorm/],
+  ['olmo2', /^norms of queries and keys, over all heads at once$/, /q_norm\.weight is \[24\]/],
+  ['stablelm', /^norms of queries and keys, one for each head$/, /q_layernorm\.norms\.0\.weight is \[8\]/],
+  ['stablelm', /^biases on q, k and v$/, /q_proj\.bias is \[32\]/],
+  ['stablelm', /^both halves read the same stream$/, /a block has input_layernorm$/],
+  ['stablelm', /^RoPE on 2 of 8 dimensions of a head$/, /rope_parameters/],
+  ['stablelm', /^LayerNorm$/, /input_layernorm\.bias is there/],
+  ['granite', /^the embedding times 3$/, /^embedding_multiplier is 3$/],
+  ['granite', /^what each half adds times 0\.4$/, /^residual_multiplier is 0\.4$/],
+  ['granite', /^logits times 0\.4$/, /^logits_scaling is 2\.5$/],
+  ['granite', /^q·k times 0\.2$/, /^attention_multiplier$/],
+  ['cohere', /^neighbouring dimensions turn together$/, /^it is cohere$/],
+  ['smollm3', /^1 layers do not turn$/, /^no_rope_layers$/],
+  ['starcoder2', /^3 of 3 layers see 9 tokens$/, /^sliding_window$/],
+  ['qwen2_moe', /^5 experts of 10 neurons, 3 a token$/, /gate\.weight has 5 rows/],
+  ['qwen2_moe', /^an expert for every token, gated$/, /shared_expert/],
+  ['minimax_m2', /^experts by sigmoid scores, e_score_correction_bias steers the choice/, /e_score_correction_bias/],
+  ['falcon', /^q, k and v in one matrix, group by group$/, /query_key_value/],
+  ['gpt_bigcode', /^learned positions$/, /wpe\.weight has 400 rows/],
+  ['hunyuan_v1_dense', /one for all heads, behind RoPE$/, /query_layernorm/],
+];
+
+for (const family of new Set(listed.map(([name]) => name)))
+  test(`inspect lists what was inferred of ${family}`, async () => {
+    const { architecture, inferred = [], unsupported } = await summarise(await openCheckpoint(path.join(folder, family)));
+    assert.equal(unsupported, null);
+    assert.equal(architecture, `${family} (inferred)`);
+    for (const [, what, because] of listed.filter(([name]) => name === family))
+      assert.ok(
+        inferred.some((found) => what.test(found.what) && because.test(found.because)),
+        `${what} ${because} in ${JSON.stringify(inferred)}`,
+      );
+  });
+
+test('what nothing in the files says is marked as assumed', async () => {
+  const { inferred = [] } = await summarise(await openCheckpoint(path.join(folder, 'olmo2')));
+  const assumed = inferred.filter((inference) => inference.assumed).map(({ what }) => what);
+  assert.deepEqual(assumed, ['dimensions i and i + half turn together']);
+});
+
+interface Refusal {
+  readonly from: string;
+  readonly change: (config: Config) => Config;
+  readonly says: readonly RegExp[];
+}
+
+/** Names that change the maths and are not built, contradictions, and what is missing. */
+const refused: Readonly<Record<string, Refusal>> = {
+  'an unknown factor': {
+    from: 'olmo2',
+    change: (c) => ({ ...c, mup_output_multiplier: 0.5 }),
+    says: [/mup_output_multiplier is 0\.5/],
+  },
+  'an unknown cap': { from: 'seed_oss', change: (c) => ({ ...c, attn_soft_clip: 30 }), says: [/attn_soft_clip is 30/] },
+  'an unknown table of RoPE': {
+    from: 'olmo2',
+    change: (c) => ({ ...c, rope_parameters: { rope_type: 'default', rope_theta: 1e4, spiral: 2 } }),
+    says: [/rope_parameters\.spiral/],
+  },
+  'a RoPE nobody knows': {
+    from: 'olmo2',
+    change: (c) => ({ ...c, rope_parameters: { rope_type: 'spiral', rope_theta: 1e4 } }),
+    says: [/"spiral"/],
+  },
+  'positions by distance': { from: 'falcon', change: (c) => ({ ...c, alibi: true }), says: [/alibi/] },
+  'other heads than rows': {
+    from: 'olmo2',
+    change: (c) => ({ ...c, num_key_value_heads: 4 }),
+    says: [/num_key_value_heads is 4, but self_attn\.k_proj has 12 rows of head_dim 6/],
+  },
+  'other sizes than tensors, all of them told': {
+    from: 'olmo2',
+    change: (c) => ({ ...c, vocab_size: 60, num_hidden_layers: 4, intermediate_size: 40 }),
+    says: [
+      /vocab_size is 60, but embed_tokens\.weight has 59 rows/,
+      /num_hidden_layers is 4, but there are 3 blocks/,
+      /intermediate_size is 40/,
+    ],
+  },
+  'a bias that is not there': {
+    from: 'olmo2',
+    change: (c) => ({ ...c, attention_bias: true }),
+    says: [/attention_bias is true, but queries have no bias/],
+  },
+  'no ε and no activation': {
+    from: 'olmo2',
+    change: ({ rms_norm_eps, hidden_act, ...c }) => c,
+    says: [/neither rms_norm_eps nor layer_norm_eps/, /no hidden_act/],
+  },
+  'no positions': { from: 'olmo2', change: ({ rope_parameters, ...c }) => c, says: [/no positions/] },
+  'experts without a rule for their weights': {
+    from: 'olmoe',
+    change: ({ norm_topk_prob, ...c }) => c,
+    says: [/norm_topk_prob/],
+  },
+  'an activation that is not built': { from: 'olmo2', change: (c) => ({ ...c, hidden_act: 'xielu' }), says: [/"xielu"/] },
+  'a gate of gelu under no name': { from: 'gemma', change: nameless, says: [/gain minus one/] },
+  'layers of two kinds under no name': {
+    from: 'seed_oss',
+    change: (c) => nameless({ ...c, sliding_window: 6, layer_types: ['full_attention', 'sliding_attention', 'full_attention'] }),
+    says: [/whether these turn by RoPE cannot be told/],
+  },
+  'one matrix of q, k and v under no name': {
+    from: 'falcon',
+    change: ({ new_decoder_architecture, multi_query, ...c }) => nameless(c),
+    says: [/query_key_value\.weight: whether q, k and v lie/],
+  },
+};
+
+for (const [what, { from, change, says }] of Object.entries(refused))
+  test(`${what} is refused by name`, async () => {
+    const at = changed(path.join(folder, from), what.replaceAll(' ', '-'), change);
+    const { unsupported } = await summarise(await openCheckpoint(at));
+    assert.equal(unsupported?.code, 'ARCHITECTURE_UNKNOWN', JSON.stringify(unsupported));
+    for (const each of says) assert.match(unsupported?.message ?? '', each);
+    await assert.rejects(open(at), { code: 'ARCHITECTURE_UNKNOWN' });
+  });
+
+test('tensors that no known part reads are refused by name', async () => {
+  const at = changed(path.join(folder, 'olmo2'), 'more-tensors', (config) => config);
+  const file = path.join(at, 'model.safetensors');
+  const checkpoint = await openCheckpoint(file);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, entry] of checkpoint.tensors)
+    tensors.set(name, { shape: entry.shape, data: await readTensor(checkpoint, entry) });
+  tensors.set('model.layers.1.self_attn.lambda_q', { shape: [6], data: new Float32Array(6) });
+  await writeSafetensors(file, tensors);
+  const { unsupported } = await summarise(await openCheckpoint(at));
+  assert.equal(unsupported?.code, 'ARCHITECTURE_UNKNOWN');
+  assert.match(unsupported?.message ?? '', /tensors that no known part reads: layers\.N\.self_attn\.lambda_q/);
+});
+
+test('a class of a known family with tensors of another is inferred', async () => {
+  const at = changed(path.join(folder, 'olmo2'), 'other-class', (config) => ({ ...config, architectures: ['GPT2LMHeadModel'] }));
+  const { architecture } = await summarise(await openCheckpoint(at));
+  assert.equal(architecture, 'olmo2 (inferred)');
+});
