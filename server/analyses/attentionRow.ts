@@ -54,7 +54,7 @@ export const cell: Analysis<'attention/cell'> = async (view, { layer, head, quer
     content: spec.rope && dot(vectorOf(plainQ, head), vectorOf(plainK, kvHead)),
     scale: spec.scale,
     softcap: spec.softcap,
-    mask: maskOf(spec, query, key),
+    mask: maskOf(spec, query, key) === 'visible' && unselected(scores, query, key) ? 'unselected' : maskOf(spec, query, key),
     score: spec.softcap === null ? scaled : spec.softcap * Math.tanh(scaled / spec.softcap),
     logSumExp: spec.sinks ? withSink(scores, weights) : logSumExp(scores),
     weight: weights[key] ?? 0,
@@ -67,6 +67,10 @@ function withSink(scores: Float32Array, weights: Float32Array): number {
   const top = weights.indexOf(weights.reduce((most, weight) => Math.max(most, weight), 0));
   return (scores[top] as number) - Math.log(weights[top] as number);
 }
+
+/** A key that the window would let through, but a sparse attention did not choose. */
+const unselected = (scores: Float32Array, query: number, key: number): boolean =>
+  key <= query && scores[key] === Number.NEGATIVE_INFINITY;
 
 function maskOf({ window, chunk, causal = true }: AttentionSpec, query: number, key: number): AttentionCell['mask'] {
   if (causal && key > query) return 'causal';

@@ -1,6 +1,6 @@
 import { LabError } from '../protocol/errors.js';
 import type { CacheLayer } from '../protocol/inspect.js';
-import { growth, rowsKept } from '../protocol/keeps.js';
+import { growth, type Keeps, rowsKept } from '../protocol/keeps.js';
 import type { StateSummary } from '../protocol/models.js';
 import type { LayerView, RunView } from '../runtime/view.js';
 import { norm } from '../tensor/reduce.js';
@@ -46,7 +46,7 @@ function cacheLayer(layer: LayerView, tokens: number): CacheLayer {
     first: tokens - kept,
     window: layer.window,
     chunk: layer.chunk ?? null,
-    bytes: kept * bytesPerToken,
+    bytes: states.reduce((sum, state) => sum + rowsKept(state.keeps, tokens) * state.bytesPerToken, 0),
     bytesPerToken,
   };
 }
@@ -85,6 +85,15 @@ async function rowsOf(
   });
 }
 
+const isBlocks = (keeps: Keeps): boolean => typeof keeps === 'object' && keeps !== null && 'block' in keeps;
+const strideOf = (keeps: Keeps): number => (typeof keeps === 'object' && keeps !== null && 'block' in keeps ? keeps.stride : 1);
+
+/** The row that stands for a token among S kept ones; null when it is gone, or its block has not ended. */
+function rowAt(keeps: Keeps, S: number, token: number, tokens: number): number | null {
+  const row = isBlocks(keeps) ? Math.floor(token / strideOf(keeps)) : token - (tokens - S);
+  return row >= 0 && row < S ? row : null;
+}
+
 /** L2 norm per KV head and kept position. */
 export const map: Analysis<'cache/map'> = async (view, { layer, state }, { signal }) => {
   const started = performance.now();
@@ -94,9 +103,18 @@ export const map: Analysis<'cache/map'> = async (view, { layer, state }, { signa
   const T = view.ids.length;
   const [rows] = (await rowsOf(view, layer, [state], T, signal)) as [Tensor];
   const [K, S, E] = rows.shape as [number, number, number];
+  const { keeps } = found.state.find(({ name }) => name === state) as StateSummary;
+  const norms = Float32Array.from({ length: K * S }, (_, i) => norm(rows.data.subarray(i * E, (i + 1) * E)));
+  // a block stands at the tokens up to where the next one begins
+  const stride = strideOf(keeps);
+  const shown = Math.min(T, S * stride);
+  const spread = Float32Array.from(
+    { length: K * shown },
+    (_, i) => norms[Math.floor(i / shown) * S + Math.floor((i % shown) / stride)] as number,
+  );
   return {
-    first: T - S,
-    norms: { shape: [K, S], data: Float32Array.from({ length: K * S }, (_, i) => norm(rows.data.subarray(i * E, (i + 1) * E))) },
+    first: stride === 1 && !isBlocks(keeps) ? T - S : 0,
+    norms: { shape: [K, shown], data: spread },
     provenance: provenance(view, `blocks.${layer}.state.${state}`, started),
   };
 };
@@ -126,26 +144,29 @@ export const received: Analysis<'cache/received'> = async (view, { layer }, cont
 };
 
 /** States whose rows RoPE has turned. */
-const TURNED = new Set(['k', 'k_pe']);
+const TURNED = new Set(['k', 'k_pe', 'k_slc', 'k_win']);
 
 /** What one position keeps for one KV head: its key and value, or its latent and rotary key. */
 export const slice: Analysis<'cache/slice'> = async (view, { layer, kvHead, token }, { signal }) => {
   const started = performance.now();
   const { rope } = attentionOf(view, layer);
   const T = view.ids.length;
-  const { first, kvHeads, rows } = cacheLayer(layerOf(view, layer), T);
+  const states = kvStates(layerOf(view, layer));
+  const { first, kvHeads } = cacheLayer(layerOf(view, layer), T);
   checkIndex('KV head', kvHead, kvHeads);
   checkIndex('token', token, T);
   if (token < first) throw evicted(token, first, T);
-  const names = rows.map(({ name }) => name);
+  const names = states.map(({ name }) => name);
   const turn = rope && { style: rope.style, frequencies: { shape: [rope.frequencies.length], data: rope.frequencies.slice() } };
   const cached = await rowsOf(view, layer, names, T, signal);
   return {
-    rows: cached.map(({ shape, data }, i) => {
+    rows: cached.flatMap(({ shape, data }, i) => {
       const [, S, E] = shape as [number, number, number];
-      const at = (kvHead * S + token - first) * E;
-      const name = names[i] as string;
-      return { name, values: { shape: [E], data: data.slice(at, at + E) }, rope: TURNED.has(name) ? turn : null };
+      const { name, keeps } = states[i] as StateSummary;
+      const row = rowAt(keeps, S, token, T);
+      if (row === null) return [];
+      const at = (kvHead * S + row) * E;
+      return [{ name, values: { shape: [E], data: data.slice(at, at + E) }, rope: TURNED.has(name) ? turn : null }];
     }),
     provenance: provenance(view, `blocks.${layer}.state.${braces(names)}`, started),
   };

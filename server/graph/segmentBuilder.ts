@@ -159,6 +159,11 @@ export class SegmentBuilder extends Builder {
     return value;
   }
 
+  /** The value of a probe that this block has named before. */
+  probed(name: string): Value {
+    return this.named.get(this.#scope + name) as Value;
+  }
+
   /** A quantity shown but not passed through here: built only when somebody asks for it. */
   observe(name: string, make: () => Value): void {
     const full = this.#scope + name;

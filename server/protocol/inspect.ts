@@ -66,7 +66,7 @@ export interface AttentionCell {
   readonly content: number | null;
   readonly scale: number;
   readonly softcap: number | null;
-  readonly mask: 'causal' | 'visible' | 'window' | 'chunk';
+  readonly mask: 'causal' | 'visible' | 'window' | 'chunk' | 'unselected';
   /** scale · dot, soft-capped; what enters the softmax. */
   readonly score: number;
   /** log Σ exp(score) of the row. */
@@ -126,7 +126,7 @@ export interface CachedRow {
 }
 
 export interface CacheSlice {
-  /** In the order of `CacheLayer.rows`. */
+  /** In the order of `CacheLayer.rows`, those that hold this token: a window or a block may not. */
   readonly rows: readonly CachedRow[];
   readonly provenance: Provenance;
 }

@@ -340,3 +340,31 @@ for (const family of ['ttt_linear', 'ttt_mlp', '../oracles_more/ttt_linear_odd',
         }
     }
   });
+
+test('NSA: pictures of attention are those of the selected blocks, and each cache has rows of its own', async () => {
+  const { view, oracle, T } = await opened('../oracles_more/nsa_odd'); // blocks of 5 every 3, window of 5
+  const pattern = oracle.get('layer.1.attn_slc');
+  for (const query of [0, 9, T - 1]) {
+    const { weights } = await row(view, { layer: 1, head: 4, query }, quiet);
+    for (let key = 0; key <= query; key++) near(weights.data[key], at(pattern, 4, query, key), `row ${query} ${key}`);
+  }
+  const closed = await cell(
+    view,
+    { layer: 1, head: 4, query: T - 1, key: [...Array(T).keys()].find((key) => at(pattern, 4, T - 1, key) === 0) ?? 0 },
+    quiet,
+  );
+  assert.deepEqual([closed.mask, closed.weight], ['unselected', 0]);
+  const blocks = Math.floor((T - 5) / 3) + 1;
+  const { layers } = await cache.overview(view, {}, quiet);
+  assert.equal(layers[1]?.bytes, 4 * 3 * 10 * 2 * (T + 4 + blocks));
+  const slice = await cache.slice(view, { layer: 1, kvHead: 2, token: 7 }, quiet);
+  assert.deepEqual(
+    slice.rows.map(({ name }) => name),
+    ['k_slc', 'v_slc', 'k_cmp', 'v_cmp'],
+  );
+  const values = (name: string) => slice.rows.find((found) => found.name === name)?.values.data ?? [];
+  for (const [e, x] of [...values('k_slc')].entries()) near(x, at(oracle.get('layer.1.k_slc'), 2, 7, e), `k_slc ${e}`);
+  for (const [e, x] of [...values('k_cmp')].entries()) near(x, at(oracle.get('layer.1.k_cmp'), 2, 2, e), `k_cmp ${e}`);
+  const { first, norms } = await cache.map(view, { layer: 1, state: 'k_win' }, quiet);
+  assert.deepEqual([first, norms.shape], [T - 4, [3, 4]]);
+});

@@ -109,6 +109,7 @@ const MASKS = {
   visible: 'the key is not later than the query',
   causal: 'the key comes after the query: weight 0',
   window: 'the key has left the sliding window: weight 0',
+  unselected: 'the key is of a block that was not selected: weight 0',
   chunk: 'the key is of an earlier chunk: weight 0',
 } as const;
 

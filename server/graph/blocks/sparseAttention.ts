@@ -170,6 +170,12 @@ function selectedMask(g: SegmentBuilder, spec: SparseSpec, q: Value, chosen: Val
   return reshapeTo(g, shared, [0, H, g.tokenCount(q, 2), -1], ['B', H, 'T', 'S.k_slc']);
 }
 
+/** A probe of this block under a second name. */
+function again(g: SegmentBuilder, name: string): Value {
+  const value = g.probed(name);
+  return g.op('Identity', [value], value.shape);
+}
+
 /**
  * Native sparse attention: Yuan et al. 2025 (arXiv 2502.11089), eq. 5–11. A query reads compressed blocks, the tokens of the few blocks that
  * matter most by them, and a window; a gate for each says how much. x [B,T,D] → [B,T,D], weights below the prefix in use.
@@ -196,6 +202,8 @@ export function sparseAttention(g: SegmentBuilder, spec: SparseSpec, x: Value): 
   const chosen = select(g, spec, importance(g, spec, compressed.pattern, ids, which), which);
   const hidden = selectedMask(g, spec, q, chosen, which);
   const selected = read(g, spec, { name: 'slc', q: turned, k: key('slc'), v: value('slc'), hidden });
+  // pictures of attention show this branch, whose rows are single tokens of the whole text
+  for (const name of ['k', 'rot_k', 'v', 'scores', 'pattern']) g.observe(`attn.${name}`, () => again(g, `attn.slc.${name}`));
   const near = causalMask(g, spec, rowsOf(spec).win[0], q);
   const windowed = read(g, spec, { name: 'win', q: turned, k: key('win'), v: value('win'), hidden: near });
 
