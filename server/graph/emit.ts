@@ -1,6 +1,6 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { blockProduct, blockRows } from './emitBlocks.js';
-import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
+import { type Attribute, captures, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
   AttributeProto_AttributeType,
   type AttributeProtoSchema,
@@ -39,6 +39,8 @@ export interface EmitTarget {
    * `map`: FusedMatMul over the file as it is mapped: a third of the memory, slower by half, no second copy. For inspection.
    */
   readonly weights: 'prepack' | 'map';
+  /** Sizes that every call has, by their letters: what follows from them is folded when the session is made. */
+  readonly sizes?: Readonly<Record<string, number>>;
 }
 
 /** For graphs without weights. */
@@ -74,6 +76,7 @@ export function emitOnnx(graph: Graph, target: EmitTarget): Uint8Array {
 
 export class Emitter {
   readonly #made = new Set<string>();
+  readonly #names = new Map<string, string>();
   readonly #nodes: NodeInit[] = [];
   readonly #initializers: TensorInit[] = [];
 
@@ -92,16 +95,28 @@ export class Emitter {
       });
     const uses = weightUses(this.graph);
     for (const weight of this.graph.weights.values()) this.#weight(weight, uses.get(weight.tensor) ?? new Set());
+    this.#nameOutputs();
     for (const node of this.graph.nodes) this.#node(node);
-    for (const [name, value] of this.graph.outputs) if (name !== value.name) this.emit('Identity', [value.name], [name]);
+    for (const [name, value] of this.graph.outputs)
+      if (name !== this.#name(value)) this.emit('Identity', [this.#name(value)], [name]);
     return {
       name: this.graph.name,
       node: this.#nodes,
       initializer: this.#initializers,
-      input: this.graph.inputs.map((v) => valueInfo(v.name, v)),
-      output: [...this.graph.outputs].map(([name, v]) => valueInfo(name, v)),
+      input: this.graph.inputs.map((v) => valueInfo(v.name, v, this.target.sizes)),
+      output: [...this.graph.outputs].map(([name, v]) => valueInfo(name, v, this.target.sizes)),
     };
   }
+
+  /** What a node computes goes by the name of the output that it becomes: no copy. What a body reads keeps its name there. */
+  #nameOutputs(): void {
+    const free = new Set(this.graph.nodes.flatMap((node) => node.outputs.map(({ name }) => name)));
+    for (const { attributes } of this.graph.nodes)
+      for (const body of Object.values(attributes)) if (isGraph(body)) for (const name of captures(body)) free.delete(name);
+    for (const [name, value] of this.graph.outputs) if (free.delete(value.name)) this.#names.set(value.name, name);
+  }
+
+  #name = ({ name }: Value): string => this.#names.get(name) ?? name;
 
   /** Half-precision weights enter as they are in the file; ONNX Runtime folds the Cast. Tables and blocks are bound where they are used. */
   #weight(weight: Weight, uses: ReadonlySet<Use>): void {
@@ -122,8 +137,8 @@ export class Emitter {
   #node(node: Node): void {
     // a trailing empty input crashes graph fusions of ONNX Runtime 1.30
     const given = node.inputs.slice(0, node.inputs.findLastIndex((value) => value !== null) + 1);
-    const inputs = given.map((value) => value?.name ?? '');
-    const outputs = node.outputs.map((value) => value.name);
+    const inputs = given.map((value) => (value ? this.#name(value) : ''));
+    const outputs = node.outputs.map(this.#name);
     const lower = LOWER[node.op];
     if (lower) lower(this, node, inputs, outputs);
     else this.emit(node.op, inputs, outputs, node.attributes);
@@ -264,6 +279,14 @@ const LOWER: Readonly<Record<string, Lowering>> = {
   RMSNorm(e, node, inputs, outputs) {
     e.emit('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: node.attributes.eps as number });
   },
+  Rotate(e, node, inputs, outputs) {
+    const [x, cos, sin] = inputs as [string, string, string];
+    const heads = (node.inputs[0] as Value).shape[1] as number;
+    const { dims, interleaved } = node.attributes as { dims: number; interleaved: boolean };
+    const first = e.ints('first.position', [0]); // the tables begin at the first new token
+    const attributes = { interleaved, num_heads: heads, rotary_embedding_dim: dims };
+    e.emit('RotaryEmbedding', [x, first, cos, sin], outputs, attributes, 'com.microsoft');
+  },
   Gather(e, node, inputs, outputs) {
     const table = node.attributes.axis === 0 ? e.stored(node.inputs[0], 'rows') : null;
     if (!table) return e.emit('Gather', inputs, outputs, node.attributes);
@@ -278,11 +301,17 @@ const LOWER: Readonly<Record<string, Lowering>> = {
   },
 };
 
-function valueInfo(name: string, value: Value): MessageInitShape<typeof ValueInfoProtoSchema> {
-  const dim = (d: Dim) =>
-    typeof d === 'number'
-      ? { value: { case: 'dimValue' as const, value: BigInt(d) } }
-      : { value: { case: 'dimParam' as const, value: d } };
+function valueInfo(
+  name: string,
+  value: Value,
+  sizes: Readonly<Record<string, number>> = {},
+): MessageInitShape<typeof ValueInfoProtoSchema> {
+  const dim = (d: Dim) => {
+    const size = typeof d === 'number' ? d : sizes[d];
+    return size === undefined
+      ? { value: { case: 'dimParam' as const, value: d as string } }
+      : { value: { case: 'dimValue' as const, value: BigInt(size) } };
+  };
   return {
     name,
     type: { value: { case: 'tensorType', value: { elemType: ELEMENT[value.dtype], shape: { dim: value.shape.map(dim) } } } },

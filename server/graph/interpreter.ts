@@ -1,12 +1,20 @@
 import { elementwise } from './exact/elementwise.js';
 import { reductions } from './exact/reduce.js';
 import { resize } from './exact/resize.js';
+import { rotating } from './exact/rotate.js';
 import { selecting } from './exact/select.js';
 import { concat, shaping } from './exact/shape.js';
 import { type Exact, exact, type Kernel, sizeOf } from './exact/tensor.js';
 import type { Graph, Node, Value } from './ir.js';
 
-const kernels: Readonly<Record<string, Kernel>> = { ...elementwise, ...shaping, ...selecting, ...reductions, Resize: resize };
+const kernels: Readonly<Record<string, Kernel>> = {
+  ...elementwise,
+  ...shaping,
+  ...selecting,
+  ...reductions,
+  ...rotating,
+  Resize: resize,
+};
 
 /** Everything known while a graph runs; a body sees what surrounds it. */
 class Scope {

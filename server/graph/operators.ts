@@ -44,6 +44,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   ReduceSum: reduces('y = Σ x'),
   ReduceMean: reduces('y = mean x'),
   ReduceMax: reduces('y = max x'),
+  Rotate: each('(y₁, y₂) = (x₁ cos θ − x₂ sin θ, x₂ cos θ + x₁ sin θ) for each pair', 3),
   MatMul: each('y = a · b', 0),
   Reshape: moves('the same numbers in another shape'),
   Transpose: moves('y = x with its axes in another order'),

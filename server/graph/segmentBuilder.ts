@@ -252,9 +252,9 @@ export class SegmentBuilder extends Builder {
     return this.input(`${this.#scope}state.${spec.name}.past`, 'f32', ['B', ...shape]);
   }
 
-  /** How many rows of a kv state are valid, i64 [1]; states that are kept alike may share one. */
+  /** How many rows of a kv state are valid, i64 [1]: one for all states of a segment that are kept alike, so that their masks are one too. */
   kept(spec: StateSpec): Value {
-    return this.input(`${this.#scope}state.${spec.name}.kept`, 'i64', [1]);
+    return this.memo(`kept.${rowsDim(spec.keeps)}`, () => this.input(`${this.#scope}state.${spec.name}.kept`, 'i64', [1]));
   }
 
   statePast(spec: StateSpec): Value {

@@ -84,7 +84,7 @@ const sign = (ops: string, signature: Signature) => {
 sign('Add Sub Mul Div Mod Max Min Concat Identity', { inputs: [], rest: 'same', output: 'same' });
 sign('Less LessOrEqual Greater Equal', { inputs: [], rest: 'same', output: 'bool' });
 sign('And', { inputs: [], rest: 'bool', output: 'bool' });
-sign('Exp Log Sin Cos Tanh Sqrt Relu Sigmoid Softplus Gelu Softmax MatMul RMSNorm LayerNormalization', {
+sign('Exp Log Sin Cos Tanh Sqrt Relu Sigmoid Softplus Gelu Softmax MatMul RMSNorm Rotate LayerNormalization', {
   inputs: [],
   rest: 'f32',
   output: 'f32',

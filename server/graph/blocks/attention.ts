@@ -121,8 +121,8 @@ export function readRows(
     : g.probe(`${name}.scores`, { ...g.add(capped, hidden), shape: scores.shape }); // [B,H,T,S]
   const pattern = g.probe(`${name}.pattern`, sinks ? softmaxWithSinks(g, masked, sinks, T) : g.softmax(masked)); // [B,H,T,S]
 
-  const C = g.unsqueeze(g.size(rows.past, 2), 0);
-  const queries = g.mul(T, H / K);
+  const C = g.memo(`size.${rows.past.shape[2]}`, () => g.unsqueeze(g.size(rows.past, 2), 0));
+  const queries = H === K ? T : g.memo(`queries.${H / K}`, () => g.mul(T, H / K));
   const part = (from: Value, to: Value, like: Value) => {
     const columns = g.op('Slice', [pattern, from, to, g.ints(3)], ['B', H, 'T', like.shape[2] as Dim]);
     return reshapeTo(g, columns, [0, K, queries, 0], ['B', K, 'G·T', like.shape[2] as Dim]);
@@ -172,6 +172,7 @@ export function causalMask(g: SegmentBuilder, spec: Pick<AttentionSpec, 'window'
 
 /** Reshape with sizes known only at run time: a Value is an i64 [1]. */
 export function reshapeTo(g: SegmentBuilder, x: Value, to: readonly (number | Value)[], shape: Value['shape']): Value {
-  const sizes = to.map((size) => (typeof size === 'number' ? g.ints(size) : size));
-  return g.op('Reshape', [x, g.concat(sizes, 0)], shape);
+  const name = to.map((size) => (typeof size === 'number' ? size : size.name)).join();
+  const sizes = () => to.map((size) => (typeof size === 'number' ? g.ints(size) : size));
+  return g.op('Reshape', [x, g.memo(`sizes.${name}`, () => g.concat(sizes(), 0))], shape);
 }

@@ -127,9 +127,7 @@ function yarn(dims: number, base: Float32Array, p: RopeParameters, need: (key: s
 /** Turns x [B,H,T,E] by the positions of the new tokens. */
 export function rotate(g: SegmentBuilder, x: Value, r: Rope): Value {
   const { cos, sin } = tables(g, x, r);
-  const size = x.shape.at(-1) as number;
-  const turned = r.style === 'half' ? halves(g, x, r.dims, cos, sin) : pairs(g, x, r.dims, cos, sin);
-  return r.dims === size ? turned : g.concat([turned, g.slice(x, -1, r.dims, size)], -1);
+  return g.op('Rotate', [x, cos, sin], x.shape, { dims: r.dims, interleaved: r.style === 'interleaved' });
 }
 
 /** cos and sin of position · frequency: [T, dims/2]. */
@@ -141,17 +139,4 @@ function tables(g: SegmentBuilder, x: Value, r: Rope): { cos: Value; sin: Value 
   const scaled = (v: Value) => (r.amplitude === 1 ? v : g.mul(v, r.amplitude));
   const cos = g.memo(angles, () => scaled(g.cos(angles)));
   return { cos, sin: g.memo(cos, () => scaled(g.sin(angles))) };
-}
-
-function halves(g: SegmentBuilder, x: Value, dims: number, cos: Value, sin: Value): Value {
-  const [a, b] = [g.slice(x, -1, 0, dims / 2), g.slice(x, -1, dims / 2, dims)];
-  return g.concat([g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))], -1);
-}
-
-function pairs(g: SegmentBuilder, x: Value, dims: number, cos: Value, sin: Value): Value {
-  const [heads] = [x.shape[1] as number];
-  const split = g.reshape(g.slice(x, -1, 0, dims), 0, heads, -1, dims / 2, 2); // [B,H,T,dims/2,2]
-  const [a, b] = g.split(split, -1, [1, 1]).map((half) => g.squeeze(half, -1)) as [Value, Value];
-  const turned = [g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))].map((half) => g.unsqueeze(half, -1));
-  return g.reshape(g.concat(turned, -1), 0, heads, -1, dims); // [B,H,T,dims]
 }
