@@ -1,5 +1,5 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { blockProduct, blockRows } from './emitBlocks.js';
+import { alike, blockProduct, blockRows } from './emitBlocks.js';
 import { type Attribute, captures, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
   AttributeProto_AttributeType,
@@ -214,6 +214,26 @@ export class Emitter {
     return weight ? this.#placeOf(weight, use) : null;
   }
 
+  /** x Wᵀ with a matrix in blocks, together with the products of the same x that follow where only one token is computed: few large steps. */
+  product(node: Node, place: BlockPlace, x: string): void {
+    if (this.#made.has(`product ${node.outputs[0]?.name}`)) return;
+    const [value] = node.inputs as [Value];
+    const same = this.target.sizes?.T === 1 ? this.graph.nodes.filter((other) => this.#meets(other, value, place)) : [node];
+    const factors = same.map((other) => ({
+      place: this.stored(other.inputs[1]) as BlockPlace,
+      w: (other.inputs[1] as Value).name,
+      y: this.#name(other.outputs[0] as Value),
+    }));
+    for (const other of same) this.#made.add(`product ${other.outputs[0]?.name}`);
+    blockProduct(this, factors, x, value.shape.length);
+  }
+
+  #meets({ op, inputs: [x, w] }: Node, value: Value, place: BlockPlace): boolean {
+    if (op !== 'MatMul' || x?.name !== value.name) return false;
+    const stored = this.stored(w);
+    return stored !== null && isBlocks(stored) && alike(stored, place);
+  }
+
   get dialect(): Dialect {
     return this.target.dialect ?? plain;
   }
@@ -264,8 +284,7 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     const stored = e.stored(node.inputs[1]);
     if (stored && isBlocks(stored)) {
       if (transB === stored.turned || alpha !== 1) throw new RangeError(`${inputs[1]} is not stored for this product`);
-      const [x, w, y] = [...inputs, ...outputs] as [string, string, string];
-      blockProduct(e, stored, w, x, y, (node.inputs[0] as Value).shape.length);
+      e.product(node, stored, inputs[0] as string);
     } else if (!transB && alpha === 1) e.emit('MatMul', inputs, outputs);
     else if (e.prepacks && transB && alpha === 1 && e.isWeight(node.inputs[1])) {
       const turned = `${outputs[0]}.wT`;

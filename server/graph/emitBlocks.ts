@@ -1,5 +1,5 @@
 import type { Emitter } from './emit.js';
-import type { BlockPlace } from './weightPlace.js';
+import type { BlockPlace, Stretch } from './weightPlace.js';
 
 /** Products with, and rows of, a matrix stored as whole numbers with scales. Letters: N outputs, K inputs, n runs of a row. */
 
@@ -14,33 +14,86 @@ function sizes({ shape, turned, run }: BlockPlace): Matrix {
   return { N, K, n: K / run };
 }
 
-/** x Wᵀ with W [N,K]: one MatMulNBits a plane; floors f meet the sums of x over each run, s: y = Σ planes + s fᵀ. `rank` is that of x. */
-export function blockProduct(e: Emitter, place: BlockPlace, w: string, x: string, y: string, rank: number): void {
-  const { N, K, n } = sizes(place);
-  const { run, planes, floors, accuracy } = place;
-  const scales = e.external(`${w}.scales`, 'f32', [N * n], place.scales);
-  const terms = planes.map(({ bits, codes, factor, zeros }, i) => {
-    const matrix = e.external(`${w}.plane${i}`, 'u8', [N, n, (run * bits) / 8], codes);
-    const zero = zeros ? [e.external(`${w}.zeros${i}`, 'u8', [N * Math.ceil(n / 2)], zeros)] : [];
+/** A matrix and what the product with it is called. */
+export interface Factor {
+  readonly place: BlockPlace;
+  readonly w: string;
+  readonly y: string;
+}
+
+/** True when one product can do for both: the same x meets rows that are stored alike. */
+export const alike = (a: BlockPlace, b: BlockPlace): boolean =>
+  a.run === b.run &&
+  a.accuracy === b.accuracy &&
+  (a.floors === null) === (b.floors === null) &&
+  a.planes.length === b.planes.length &&
+  a.planes.every(({ bits }, i) => bits === b.planes[i]?.bits);
+
+/**
+ * x Wᵀ with W [N,K], or with several whose rows are put one behind the other when the session is made. One MatMulNBits a plane; floors f meet the
+ * sums of x over each run, s: y = Σ planes + s fᵀ. `rank` is that of x.
+ */
+export function blockProduct(e: Emitter, factors: readonly Factor[], x: string, rank: number): void {
+  const [{ place: first, y: firstY }] = factors as readonly [Factor];
+  const all = factors.map(({ place }) => sizes(place));
+  const { K, n } = all[0] as Matrix;
+  const N = all.reduce((sum, one) => sum + one.N, 0);
+  const y = factors.length === 1 ? firstY : `${firstY}.joined`;
+  const joined = (part: string, of: (factor: Factor, i: number) => string): string => {
+    const names = factors.map(of);
+    if (names.length === 1) return names[0] as string;
+    e.emit('Concat', names, [`${y}.${part}`], { axis: 0 });
+    return `${y}.${part}`;
+  };
+  const { run, accuracy } = first;
+  const rows = (i: number) => (all[i] as Matrix).N;
+  const scales = joined('scales', ({ place, w }, i) => e.external(`${w}.scales`, 'f32', [rows(i) * n], place.scales));
+  const terms = first.planes.map(({ bits, factor, zeros }, p) => {
+    const codes = joined(`codes${p}`, ({ place, w }, i) =>
+      e.external(`${w}.plane${p}`, 'u8', [rows(i), n, (run * bits) / 8], place.planes[p]?.codes as Stretch),
+    );
+    const zero = whenever(zeros !== null, () =>
+      joined(`zeros${p}`, ({ place, w }, i) =>
+        e.external(`${w}.zeros${p}`, 'u8', [rows(i) * Math.ceil(n / 2)], place.planes[p]?.zeros as Stretch),
+      ),
+    );
     const given = factor === 1 ? x : e.once(`${x}.x${factor}`, (name) => e.scale(x, factor, name));
-    const term = `${y}.plane${i}`;
     const attributes = { K, N, bits, block_size: run, accuracy_level: accuracy };
-    return { term, op: 'MatMulNBits', inputs: [given, matrix, scales, ...zero], attributes, domain: 'com.microsoft' };
+    return { op: 'MatMulNBits', inputs: [given, codes, scales, ...zero], attributes, domain: 'com.microsoft' };
   });
-  const floorTerms = floors
-    ? [
-        {
-          term: `${y}.floor`,
-          ...productOfRows(e, e.external(`${w}.floors`, 'f32', [N, n], floors), runSums(e, x, run, n, rank), `${y}.floor`),
-        },
-      ]
-    : [];
-  const all = [...terms, ...floorTerms];
-  const last = all.length === 1;
-  for (const { term, op, inputs, attributes, domain } of all) e.emit(op, inputs, [last ? y : term], attributes, domain);
-  for (let i = 1; i < all.length; i++) {
-    const sum = i === 1 ? (all[0]?.term as string) : `${y}.sum${i - 1}`;
-    e.emit('Add', [sum, all[i]?.term as string], [i === all.length - 1 ? y : `${y}.sum${i}`]);
+  const floors = whenever(first.floors !== null, () =>
+    joined('floors', ({ place, w }, i) => e.external(`${w}.floors`, 'f32', [rows(i), n], place.floors as Stretch)),
+  ).map((f) => productOfRows(e, f, runSums(e, x, run, n, rank), `${y}.floor`));
+  sumOf(e, [...terms, ...floors], y);
+  if (factors.length === 1) return;
+  const lengths = e.ints(
+    `${y}.lengths`,
+    all.map((one) => one.N),
+  );
+  e.emit(
+    'Split',
+    [y, lengths],
+    factors.map((factor) => factor.y),
+    { axis: -1 },
+  );
+}
+
+const whenever = (present: boolean, make: () => string): string[] => (present ? [make()] : []);
+
+interface Term {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly attributes: Readonly<Record<string, number | boolean>>;
+  readonly domain: string;
+}
+
+function sumOf(e: Emitter, terms: readonly Term[], y: string): void {
+  const names = terms.map((_, i) => (terms.length === 1 ? y : `${y}.term${i}`));
+  for (const [i, { op, inputs, attributes, domain }] of terms.entries())
+    e.emit(op, inputs, [names[i] as string], attributes, domain);
+  for (let i = 1; i < terms.length; i++) {
+    const before = i === 1 ? (names[0] as string) : `${y}.sum${i - 1}`;
+    e.emit('Add', [before, names[i] as string], [i === terms.length - 1 ? y : `${y}.sum${i}`]);
   }
 }
 
@@ -53,7 +106,7 @@ const runSums = (e: Emitter, x: string, run: number, n: number, rank: number): s
   });
 
 /** x Mᵀ with M [N,n] in fp32, as the target likes it. */
-function productOfRows(e: Emitter, m: string, x: string, y: string) {
+function productOfRows(e: Emitter, m: string, x: string, y: string): Term {
   if (!e.prepacks) return { op: 'FusedMatMul', inputs: [x, m], attributes: { transB: true }, domain: 'com.microsoft' };
   e.emit('Transpose', [m], [`${y}.mT`], { perm: [1, 0] });
   return { op: 'MatMul', inputs: [x, `${y}.mT`], attributes: {}, domain: '' };

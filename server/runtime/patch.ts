@@ -1,8 +1,8 @@
 import type { Tensor } from '../tensor/tensor.js';
+import type { Piece } from './compile.js';
 import { type Feed, f32, i64, type Program, type Sink, type Step } from './device.js';
 import type { HostTensor } from './elements.js';
 import { feedsOf } from './feeds.js';
-import type { Piece } from './model.js';
 import type { Rows } from './rows.js';
 import type { Run } from './run.js';
 

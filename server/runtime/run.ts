@@ -1,10 +1,11 @@
 import { LabError } from '../protocol/errors.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { Piece } from './compile.js';
 import { f32, i64, type Program, type StateSnapshot } from './device.js';
 import type { HostTensor } from './elements.js';
 import { feedsOf, sinksOf } from './feeds.js';
 import { FineStates } from './fineStates.js';
-import type { Model, Piece } from './model.js';
+import type { Model } from './model.js';
 import { reusable, takeOver } from './prefix.js';
 import { recompute } from './recompute.js';
 import { Rows } from './rows.js';
@@ -226,7 +227,7 @@ export class Run implements Sequence {
   #program(ids: readonly number[], withHead: boolean): Program {
     const past = { kind: 'tensor', tensor: i64([1], [this.#done]) } as const;
     const tokens = { kind: 'tensor', tensor: i64([1, ids.length], ids) } as const;
-    const pieces = withHead ? this.model.pieces : this.model.pieces.slice(0, -1);
+    const pieces = withHead ? this.model.steps : this.model.pieces.slice(0, -1);
     return pieces.map(({ session, graph, spec }) => ({
       session,
       feeds: feedsOf(graph, (input) => {

@@ -1,0 +1,59 @@
+import { emitOnnx } from '../graph/emit.js';
+import { type Graph, prune } from '../graph/ir.js';
+import { type BoundStack, buildSegment, type SegmentSpec } from '../graph/segment.js';
+import { assertSound } from '../graph/verify.js';
+import type { Compute, Device } from './device.js';
+import { outputRole } from './feeds.js';
+import { dialectOf, keepsState } from './providers.js';
+import type { WeightStore } from './weights.js';
+
+/** A compiled segment: its session and what goes in and out. */
+export interface Piece {
+  readonly session: number;
+  readonly spec: SegmentSpec;
+  readonly graph: Graph;
+}
+
+/** What segments of a model are compiled from and for. */
+export interface Workshop {
+  readonly bound: BoundStack;
+  readonly weights: WeightStore;
+  readonly device: Device;
+  readonly compute: Compute;
+}
+
+/**
+ * `generate`: weights packed once. `step`: the same for one token of one sequence, so that sizes are constants and products of the same numbers
+ * are joined. `inspect`: over the mapped file, without a copy, and only the outputs named.
+ */
+export type Purpose =
+  | { readonly for: 'generate' | 'step' }
+  | { readonly for: 'inspect'; readonly outputs: ReadonlySet<string> | undefined };
+
+export async function compile(
+  { bound, weights, device, compute }: Workshop,
+  spec: SegmentSpec,
+  purpose: Purpose,
+): Promise<Piece> {
+  const built = buildSegment(bound, spec).graph;
+  const named = purpose.for === 'inspect' ? purpose.outputs : undefined;
+  const graph = spec.leaves ? prune(built, replacedStates(built)) : named ? prune(built, [...named]) : built;
+  assertSound(graph);
+  const provider = compute.provider ?? 'cpu';
+  const prepack = purpose.for !== 'inspect';
+  const model = emitOnnx(graph, {
+    place: weights.place,
+    weights: prepack ? 'prepack' : 'map',
+    dialect: dialectOf(provider),
+    ...(purpose.for === 'step' && { sizes: { B: 1, T: 1 } }),
+  });
+  const resident = !spec.leaves && keepsState(provider) ? replacedStates(graph) : [];
+  return { session: await device.load(model, { ...compute, folder: weights.folder, prepack, resident }), spec, graph };
+}
+
+/** Outputs that replace a state whole: what goes in has a fixed size. Rows of a kv state are appended in this process. */
+const replacedStates = (graph: Graph): string[] =>
+  [...graph.outputs.keys()].filter((name) => {
+    const past = graph.inputs.find((input) => input.name === name.replace(/\.new$/, '.past'));
+    return outputRole(name).role === 'state' && past?.shape.slice(1).every((d) => typeof d === 'number');
+  });
