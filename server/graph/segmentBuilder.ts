@@ -138,25 +138,32 @@ export class SegmentBuilder extends Builder {
 
   // probes ───────────────────────────────────────────────────────────────────
 
-  /** Names `x`, which is at once a place to look and a place to intervene. Returns what the graph goes on with. */
-  probe(name: string, x: Value): Value {
+  /**
+   * Names `x`, which is at once a place to look and a place to intervene. Returns what the graph goes on with. `as`: how it is shown when it is
+   * carried in another shape, and the way back.
+   */
+  probe(name: string, x: Value, as: { apart(x: Value): Value; together(x: Value): Value } | null = null): Value {
     const full = this.#scope + name;
     this.declared.push(full);
-    let value = x;
-    if (this.request.interventions.has(full)) {
-      this.interventions.add(full);
-      const part = (name: string) =>
-        this.input(
-          name,
-          'f32',
-          x.shape.map((_, axis): Dim => `${name}.${axis}`),
-        ); // any sizes
-      value = this.add(this.mul(x, part(`${full}.scale`)), part(`${full}.shift`));
-      value = { ...value, shape: x.shape };
+    const changed = this.request.interventions.has(full);
+    if (!changed && !this.request.probes.has(full)) {
+      this.named.set(full, x);
+      return x;
     }
+    const shown = as ? as.apart(x) : x;
+    const value = changed ? this.#intervene(full, shown) : shown;
     this.named.set(full, value);
     if (this.request.probes.has(full)) this.output(full, value);
-    return value;
+    if (!changed) return x;
+    return as ? { ...as.together(value), shape: x.shape } : value;
+  }
+
+  /** x · scale + shift, two inputs that broadcast. */
+  #intervene(full: string, x: Value): Value {
+    this.interventions.add(full);
+    const sizes = (name: string) => x.shape.map((_, axis): Dim => `${name}.${axis}`); // any
+    const part = (name: string) => this.input(name, 'f32', sizes(name));
+    return { ...this.add(this.mul(x, part(`${full}.scale`)), part(`${full}.shift`)), shape: x.shape };
   }
 
   /** The value of a probe that this block has named before. */

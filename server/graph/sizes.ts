@@ -154,6 +154,7 @@ const share = (part: Part | undefined, of: number): number => {
 
 const SHAPES: Readonly<Record<string, ShapeOf>> = {
   Softmax: likeFirst,
+  Rotate: likeFirst,
   RMSNorm: likeFirst,
   LayerNormalization: likeFirst,
   MatMul: ([a, b], { attributes }) => {

@@ -239,8 +239,8 @@ function trim(name: string, value: Value, tensor: HostTensor, { run, block, comp
   const data = tensor.data instanceof Float32Array ? tensor.data : Float32Array.from(tensor.data as ArrayLike<number>, Number);
   let result: Tensor = { shape: tensor.dims.slice(batched ? 1 : 0), data };
   for (const [axis, size] of axes.entries()) {
-    if (size === 'T' && wanted.from > computed.from)
-      result = sliceAxis(result, axis, wanted.from - computed.from, wanted.to - computed.from);
+    if (typeof size === 'string' && /(^|·)T$/.test(size) && wanted.from > computed.from)
+      result = sliceTokens(result, axis, computed, wanted);
     const rows = typeof size === 'string' ? rowsNamed(size, run, block, computed) : null;
     if (rows?.of === 'cached') result = sliceAxis(result, axis, 0, rows.kept);
     if (rows?.of === 'all' && axis === axes.length - 1) {
@@ -252,6 +252,15 @@ function trim(name: string, value: Value, tensor: HostTensor, { run, block, comp
     }
   }
   return result;
+}
+
+/** Tokens of an axis T, or of one that holds all tokens of each head of a group behind those of the head before, `G·T`. */
+function sliceTokens({ shape, data }: Tensor, axis: number, computed: TokenRange, wanted: TokenRange): Tensor {
+  const T = computed.to - computed.from;
+  const outer = (shape[axis] as number) / T;
+  const apart = { shape: shape.toSpliced(axis, 1, outer, T), data };
+  const cut = sliceAxis(apart, axis + 1, wanted.from - computed.from, wanted.to - computed.from);
+  return { shape: shape.toSpliced(axis, 1, outer * (wanted.to - wanted.from)), data: cut.data };
 }
 
 /** What an axis of rows holds: `C.…` the cached ones with the room for more, `C.…+…`, `S` and `S.NAME` those and the new ones behind them. */

@@ -31,7 +31,9 @@ for (const family of ['llama', 'gemma2', 'deepseek_v2', 'mixtral', 'mamba', 'rwk
         for (const from of [0, T - 1]) {
           const value = await read(run, `blocks.${block}.#${withoutScope(name, `blocks.${block}.`)}`, from, T);
           // under a sliding window the value has only the columns that were computed, the newest
-          assertClose(`${probe} ${from}`, value, newestColumns(await read(run, probe, from, T), value.shape.at(-1) as number));
+          const expected = newestColumns(await read(run, probe, from, T), value.shape.at(-1) as number);
+          // heads that share keys are carried as the rows of one matrix
+          assertClose(`${probe} ${from}`, { data: value.data, shape: expected.shape }, expected);
         }
     }
     await device.close();

@@ -95,42 +95,68 @@ export interface Reading {
 }
 
 /**
- * z = softmax(scale · Σ q kᵀ) v: [B,H,T,E_v], and the pattern [B,H,T,S]. Old and new rows are scored apart and meet in one softmax, so that the KV arrays go in as they are and
- * only new rows come out.
+ * z = softmax(scale · Σ q kᵀ) v: [B,H,T,E_v], and the pattern [B,H,T,S] for who wants it. Old and new rows are scored apart and meet in one
+ * softmax, so that the KV arrays go in as they are and only new rows come out. Scores stay in the groups that share keys, [B,K,G·T,S].
  */
 export function readRows(
   g: SegmentBuilder,
   spec: Pick<AttentionSpec, 'heads' | 'scale' | 'softcap'>,
   { terms, rows, hidden, sinks, as }: Reading,
-): { readonly z: Value; readonly pattern: Value } {
+): { readonly z: Value; pattern(): Value } {
   const H = spec.heads;
   const { name, rows: S } = as ?? { name: 'attn', rows: 'S' };
   const [, K, , E] = rows.fresh.shape as [unknown, number, unknown, number];
   const grouped = terms.map(({ q, keys }) => {
     const size = q.shape.at(-1) as number;
-    return { q: g.op('Reshape', [q, g.ints(0, K, -1, size)], ['B', K, 'G·T', size]), keys };
+    return { q: H === K ? q : g.op('Reshape', [q, g.ints(0, K, -1, size)], ['B', K, 'G·T', size]), keys };
   });
   const score = (part: keyof Rows) =>
     grouped.map(({ q, keys }) => g.matmul(q, keys[part], { transB: true, alpha: spec.scale })).reduce((a, b) => g.add(a, b));
   const T = g.tokenCount(terms[0]?.q as Value, 2);
-  const scores = reshapeTo(g, g.concat([score('past'), score('fresh')], -1), [0, H, T, -1], ['B', H, 'T', S]);
-  const capped = spec.softcap === null ? scores : g.mul(g.tanh(g.div(scores, spec.softcap)), spec.softcap);
+  const heads = groupsOf(g, H, K, T, S);
+  const raw = g.concat([score('past'), score('fresh')], -1);
+  const capped = spec.softcap === null ? raw : g.mul(g.tanh(g.div(raw, spec.softcap)), spec.softcap);
+  const oneMask = hidden.shape.length === 2 && !sinks;
+  // masks and sinks of their own for each head are met head by head
+  const scores = { ...(oneMask ? capped : heads.apart(capped)), shape: oneMask ? heads.shape : ['B', H, 'T', S] };
+  const mask = oneMask ? heads.tiled(hidden) : hidden;
+  const asHeads = oneMask ? heads : null;
   // an intervention acts before the mask: scaling −∞ by 0 would give NaN
   const masked = g.touched(`${name}.scores`)
-    ? g.add(g.probe(`${name}.scores`, capped), hidden)
-    : g.probe(`${name}.scores`, { ...g.add(capped, hidden), shape: scores.shape }); // [B,H,T,S]
-  const pattern = g.probe(`${name}.pattern`, sinks ? softmaxWithSinks(g, masked, sinks, T) : g.softmax(masked)); // [B,H,T,S]
-
-  const C = g.memo(`size.${rows.past.shape[2]}`, () => g.unsqueeze(g.size(rows.past, 2), 0));
-  const queries = H === K ? T : g.memo(`queries.${H / K}`, () => g.mul(T, H / K));
-  const part = (from: Value, to: Value, like: Value) => {
-    const columns = g.op('Slice', [pattern, from, to, g.ints(3)], ['B', H, 'T', like.shape[2] as Dim]);
-    return reshapeTo(g, columns, [0, K, queries, 0], ['B', K, 'G·T', like.shape[2] as Dim]);
-  };
-  const old = part(g.ints(0), C, rows.past);
-  const fresh = part(C, g.ints(Number.MAX_SAFE_INTEGER), rows.fresh);
+    ? g.add(g.probe(`${name}.scores`, scores, asHeads), mask)
+    : g.probe(`${name}.scores`, { ...g.add(scores, mask), shape: scores.shape }, asHeads);
+  const weights = sinks ? softmaxWithSinks(g, masked, sinks, T) : g.softmax(masked);
+  const pattern = g.probe(`${name}.pattern`, weights, asHeads);
+  const [old, fresh] = oldAndNew(g, oneMask ? pattern : heads.together(pattern), rows, T);
   const z = g.add(g.matmul(old, rows.past), g.matmul(fresh, rows.fresh)); // [B,K,G·T,E]
-  return { z: g.op('Reshape', [z, g.ints(0, H, -1, E)], ['B', H, 'T', E]), pattern };
+  return {
+    z: H === K ? z : g.op('Reshape', [z, g.ints(0, H, -1, E)], ['B', H, 'T', E]),
+    pattern: () => (oneMask ? heads.apart(pattern) : pattern),
+  };
+}
+
+/** Heads that share keys, as rows of one matrix, [B,K,G·T,S], and apart, [B,H,T,S]. */
+function groupsOf(g: SegmentBuilder, H: number, K: number, T: Value, S: string) {
+  const G = H / K;
+  const queries = () => g.memo(`queries.${G}`, () => g.mul(T, G));
+  return {
+    shape: ['B', K, G === 1 ? 'T' : 'G·T', S] as const,
+    apart: (x: Value): Value => (G === 1 ? x : reshapeTo(g, x, [0, H, T, -1], ['B', H, 'T', S])),
+    together: (x: Value): Value => (G === 1 ? x : reshapeTo(g, x, [0, K, queries(), -1], ['B', K, 'G·T', S])),
+    /** [T,S] for each head of a group: [G·T,S]. */
+    tiled: (mask: Value): Value =>
+      G === 1 ? mask : g.memo(`${mask.name}.${G}`, () => g.concat(new Array<Value>(G).fill(mask), 0)),
+  };
+}
+
+/** The columns of the pattern that belong to kept rows and to new ones. */
+function oldAndNew(g: SegmentBuilder, pattern: Value, rows: Rows, T: Value): [Value, Value] {
+  const C = rows.past.shape[2] as Dim;
+  const lengths = g.memo(`lengths.${C}.${rows.fresh.shape[2]}`, () =>
+    g.concat([g.unsqueeze(g.size(rows.past, 2), 0), rows.fresh.shape[2] === 'T' ? T : g.unsqueeze(g.size(rows.fresh, 2), 0)], 0),
+  );
+  const parts = [C, rows.fresh.shape[2] as Dim].map((size) => ({ shape: pattern.shape.toSpliced(3, 1, size) }));
+  return g.ops('Split', [pattern, lengths], parts, { axis: 3 }) as [Value, Value];
 }
 
 /** One more column, dropped behind the softmax: rows sum to less than 1. */

@@ -84,7 +84,7 @@ interface Branch {
 }
 
 /** z [B,T,H,E] and the pattern [B,H,T,S] of one branch; rows S are tokens, or blocks. */
-function read(g: SegmentBuilder, spec: SparseSpec, { name, q, k, v, hidden, sinks }: Branch): { z: Value; pattern: Value } {
+function read(g: SegmentBuilder, spec: SparseSpec, { name, q, k, v, hidden, sinks }: Branch): { z: Value; pattern(): Value } {
   const [keys, values] = rowsOf(spec)[name];
   publish(g, keys.name, k);
   publish(g, values.name, v);
@@ -199,7 +199,7 @@ export function sparseAttention(g: SegmentBuilder, spec: SparseSpec, x: Value): 
     sinks: nothing(g, H),
   });
   const which = selectable(g, spec, q);
-  const chosen = select(g, spec, importance(g, spec, compressed.pattern, ids, which), which);
+  const chosen = select(g, spec, importance(g, spec, compressed.pattern(), ids, which), which);
   const hidden = selectedMask(g, spec, q, chosen, which);
   const selected = read(g, spec, { name: 'slc', q: turned, k: key('slc'), v: value('slc'), hidden });
   // pictures of attention show this branch, whose rows are single tokens of the whole text
