@@ -20,6 +20,8 @@ const short = (value: number): string => {
   return `${Number((value / size).toPrecision(3))}${letter}`;
 };
 
+const binary = (value: number): string => (value >= 1024 ? `${value / 1024}k` : String(value));
+
 /** Powers of `base` from the one below the least value to the one above the largest. */
 function powers(values: readonly number[], base: number): number[] {
   const [from, to] = [Math.floor(log(Math.min(...values), base)), Math.ceil(log(Math.max(...values), base))];
@@ -65,7 +67,7 @@ function drawn({ title, unit, curves }: Panel, xName: string): string {
     text([-LEFT + 6, -18], title, 'font-weight="600"'),
     text([-LEFT + 6, -5], unit),
     ...ys.map((value) => line([0, y(value)], [WIDTH, y(value)]) + text([-5, y(value) + 4], short(value), 'text-anchor="end"')),
-    ...xs.map((value, i) => (i % 2 === 0 ? text([x(value), HEIGHT + 14], short(value), 'text-anchor="middle"') : '')),
+    ...xs.map((value, i) => (i % 2 === 0 ? text([x(value), HEIGHT + 14], binary(value), 'text-anchor="middle"') : '')),
     text([WIDTH / 2, HEIGHT + 29], xName, 'text-anchor="middle"'),
     ...curves.map(({ points: own }, i) => {
       const path = own.map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join(' ');
