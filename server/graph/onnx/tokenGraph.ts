@@ -25,12 +25,16 @@ export interface PassedState {
   readonly grows: number | null;
 }
 
-/** A graph that reads tokens and says how likely each is to be the next. */
-export interface TokenGraph {
+/** What a graph of tokens is given: ids, and what follows from how many they are. */
+export interface TokenInputs {
   readonly ids: { readonly name: string; readonly dtype: string };
-  readonly logits: string;
   readonly filled: readonly FilledInput[];
   readonly states: readonly PassedState[];
+}
+
+/** A graph that reads tokens and says how likely each is to be the next. */
+export interface TokenGraph extends TokenInputs {
+  readonly logits: string;
 }
 
 /** Names that exporters give to what goes out and comes in again (optimum, transformers.js, onnxruntime-genai, by hand). */
@@ -48,8 +52,16 @@ const renamings: readonly (readonly [RegExp, string])[] = [
 
 const integers = new Set(['I64', 'I32']);
 
-/** Null with the reason for a graph that is no language model of this kind. */
+/** The reason for a graph that is no language model of this kind. */
 export function tokenGraphOf(document: OnnxDocument): TokenGraph | { readonly reason: string } {
+  const inputs = tokenInputsOf(document);
+  if ('reason' in inputs) return inputs;
+  const logits = logitsOf(document, new Set(inputs.states.map(({ output }) => output)));
+  return logits === null ? { reason: 'it has no output of logits [batch, tokens, vocabulary]' } : { ...inputs, logits };
+}
+
+/** The same of any graph that reads tokens. */
+export function tokenInputsOf(document: OnnxDocument): TokenInputs | { readonly reason: string } {
   const inputs = new Map(
     document.inputs.map((name) => [name, typeOf(document.graph.input.find((input) => input.name === name)?.type)]),
   );
@@ -67,10 +79,7 @@ export function tokenGraphOf(document: OnnxDocument): TokenGraph | { readonly re
     if ('filler' in own) filled.push(own);
     else states.push(own);
   }
-  const logits = logitsOf(document, new Set(states.map(({ output }) => output)));
-  return logits === null
-    ? { reason: 'it has no output of logits [batch, tokens, vocabulary]' }
-    : { ids: { name: ids[0], dtype: ids[1].dtype as string }, logits, filled, states };
+  return { ids: { name: ids[0], dtype: ids[1].dtype as string }, filled, states };
 }
 
 function logitsOf({ graph }: OnnxDocument, states: ReadonlySet<string>): string | null {

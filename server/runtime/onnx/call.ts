@@ -1,16 +1,7 @@
-import type { PassedState } from '../../graph/onnx/tokenGraph.js';
 import type { Feed } from '../device.js';
-import type { HostTensor } from '../elements.js';
-import { type ElementType, elementOf, elements } from '../elements.js';
 import type { OnnxSequenceModel } from './sequenceModel.js';
 import type { GraphSession } from './sessions.js';
 import { filledTensor, idsTensor, type Span } from './tokenFeeds.js';
-
-/** State before the first token: zeros, or no rows. */
-export function emptyState({ dtype, shape }: PassedState): HostTensor {
-  const type = elementOf(dtype) as ElementType;
-  return { type, dims: shape, data: new elements[type].array(shape.reduce((n, d) => n * d, 1)) };
-}
 
 /**
  * What the inputs of a session are given to compute tokens from…to−1: ids, what is filled in, and by `give` the values and states it starts from.

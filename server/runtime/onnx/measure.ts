@@ -6,11 +6,18 @@ import type { StateSummary } from '../../protocol/models.js';
 import { dot } from '../../tensor/reduce.js';
 import { sizeOf, type Tensor } from '../../tensor/tensor.js';
 import { floatsOf, type HostTensor } from '../elements.js';
-import { emptyState, feedsOf, returned } from './call.js';
+import type { LayerView } from '../view.js';
+import { feedsOf, returned } from './call.js';
 import { grouped, layOut } from './layout.js';
 import { blockNames } from './names.js';
-import type { Compiled, GraphLayer, Measured } from './sequenceModel.js';
+import type { Compiled, Measured } from './sequenceModel.js';
 import type { GraphSession } from './sessions.js';
+import { emptyState } from './tokenFeeds.js';
+
+/** A block as views see it, and whether its scores are what q and k, as recognised, make. */
+export interface GraphLayer extends LayerView {
+  readonly arithmetic: boolean;
+}
 
 /** The arithmetic of a pattern must come out this close for q and k to be shown as its factors. */
 const TOLERANCE = 1e-3;
@@ -29,7 +36,8 @@ export async function measure(model: Compiled): Promise<Measured> {
   const other = tokens.states.length > 0 ? null : (await twoTokens(V > 2 ? 2 : 0)).logits;
   const causal = T === 2 && (other === null || sameRow(floatsOf(logits), floatsOf(other), V));
   const kept = new Map(chain.kept.map((name) => [name, sizesOf((body.get(name) as HostTensor).dims)]));
-  const seen = causal ? await insides(model) : [];
+  const read: ReadValues = async (names) => call(model, await model.inspections.get(names), [0, 1], new Map());
+  const seen = causal ? await insides(model.graph.blocks, read) : [];
   // a loop that does not go from token to token is none of ours
   const blocks = model.graph.blocks.flatMap((block, i) =>
     isBlock(block, seen[i] ?? null) ? [{ block, seen: seen[i] ?? null }] : [],
@@ -65,15 +73,22 @@ async function call(
   return new Map(Object.entries(await model.device.run([{ session: session.session, feeds, sinks: returned(session) }])));
 }
 
+type ReadValues = (names: readonly string[]) => Promise<ReadonlyMap<string, HostTensor>>;
+
 /** Pattern, scores, q and k, or the states, of every block for two tokens. */
-async function insides(model: Compiled): Promise<ReadonlyMap<string, Tensor>[]> {
-  const wanted = model.graph.blocks.map((block) =>
+async function insides(blocks: readonly GraphBlock[], read: ReadValues): Promise<ReadonlyMap<string, Tensor>[]> {
+  const wanted = blocks.map((block) =>
     [...blockNames(block, true)].filter(([name]) => /^(attn\.(pattern|scores|q|k)|state\.\w+)$/.test(name)),
   );
   const names = [...new Set(wanted.flatMap((all) => all.map(([, { value }]) => value)))];
-  const values =
-    names.length > 0 ? await call(model, await model.inspections.get(names), [0, 1], new Map()) : new Map<string, HostTensor>();
+  const values = names.length > 0 ? await read(names) : new Map<string, HostTensor>();
   return wanted.map((all) => new Map(all.map(([name, how]) => [name, layOut(name, how, values.get(how.value) as HostTensor)])));
+}
+
+/** The blocks of a graph of one pass over two words. */
+export async function measureBlocks(blocks: readonly GraphBlock[], read: ReadValues): Promise<GraphLayer[]> {
+  const seen = await insides(blocks, read);
+  return blocks.map((block, i) => layerOf(block, i, seen[i] ?? null));
 }
 
 function layerOf(block: GraphBlock, index: number, seen: ReadonlyMap<string, Tensor> | null): GraphLayer {
@@ -112,6 +127,7 @@ function attentionLayer(
     softcap: attention.softcap,
     window: attention.window,
     rope: null,
+    ...(pattern && looksAhead(pattern) && { causal: false }),
   };
   return {
     index,
@@ -125,6 +141,9 @@ function attentionLayer(
     arithmetic: seen !== null && explains(spec, seen),
   };
 }
+
+/** Whether the first of two tokens reads the second. */
+const looksAhead = ({ data }: Tensor): boolean => (data[1] as number) > 0;
 
 const stateOf = ({ k, v }: GraphBlock['cache'], kvHeads: number, headDim: number): StateSummary[] =>
   [k, v].flatMap((state, i) =>

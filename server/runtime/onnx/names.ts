@@ -75,3 +75,7 @@ export function aliases(
   ]);
   return [...endNames(graph).keys(), ...[...new Set(inBlocks)].map((name) => `blocks.i.${name}`), 'logits'];
 }
+
+/** The names of all blocks in full, each with its value. */
+export const fullNames = ({ blocks }: GraphBlocks): ReadonlyMap<string, NamedValue> =>
+  new Map(blocks.flatMap((block, i) => [...blockNames(block, true)].map(([name, how]) => [`blocks.${i}.${name}`, how] as const)));

@@ -8,11 +8,12 @@ import type { Feed } from '../device.js';
 import type { HostTensor } from '../elements.js';
 import { sliceAxis } from '../slices.js';
 import type { TokenRange } from '../view.js';
-import { emptyState, feedsOf, returned } from './call.js';
+import { feedsOf, returned } from './call.js';
 import { grouped, hideScores, lastRows, layOut } from './layout.js';
 import { blockNames, endNames, type NamedValue } from './names.js';
 import type { OnnxSequence } from './sequence.js';
 import { sliceRows } from './stateRows.js';
+import { emptyState } from './tokenFeeds.js';
 
 /** Above this a tensor is not sent in one piece: ask for a range of tokens. */
 const LARGEST = 1 << 30;

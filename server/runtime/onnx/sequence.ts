@@ -7,9 +7,10 @@ import { Rows } from '../rows.js';
 import { emptyPrompt, outOfVocabulary } from '../run.js';
 import type { PrefillOptions, Sequence } from '../sequence.js';
 import type { TokenRange } from '../view.js';
-import { emptyState, feedsOf } from './call.js';
+import { feedsOf } from './call.js';
 import { readProbes } from './recompute.js';
 import type { OnnxSequenceModel } from './sequenceModel.js';
+import { emptyState } from './tokenFeeds.js';
 
 /** Tokens of one call while the prompt is read. */
 const CHUNK = 256;

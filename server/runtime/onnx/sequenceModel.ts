@@ -7,9 +7,8 @@ import { type TokenGraph, tokenGraphOf } from '../../graph/onnx/tokenGraph.js';
 import type { Device } from '../device.js';
 import { type ModelOptions, tooLarge } from '../model.js';
 import type { SequenceModel } from '../sequence.js';
-import type { LayerView } from '../view.js';
 import { readDocument } from './document.js';
-import { measure } from './measure.js';
+import { type GraphLayer, measure } from './measure.js';
 import { aliases } from './names.js';
 import { placesOf } from './places.js';
 import { OnnxSequence } from './sequence.js';
@@ -22,11 +21,6 @@ export interface Chain {
   readonly head: GraphSession | null;
   /** Values kept of a run, by which anything behind them is computed again: those of the bottleneck before each block, and the last. */
   readonly kept: readonly string[];
-}
-
-/** A block as views see it, and whether its scores are what q and k, as recognised, make. */
-export interface GraphLayer extends LayerView {
-  readonly arithmetic: boolean;
 }
 
 /** What two tokens through the graph showed. */
