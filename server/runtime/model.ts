@@ -85,7 +85,7 @@ const steppedApart = ({ architecture }: BoundStack, dtype: RunDtype): boolean =>
 
 /** Bytes the sessions of a model will hold: its weights in the form they are computed in, packed once. */
 export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype): number =>
-  memoryOf(checkpoint, planWeights(checkpoint, allUses(bound, wholeOf(bound)), dtype));
+  memoryOf(checkpoint, planWeights(checkpoint, allUses(bound, wholeOf(bound)), dtype), steppedApart(bound, dtype) ? 2 : 1);
 
 /** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
 export class Model<B extends BoundStack = BoundArchitecture> {
@@ -138,10 +138,10 @@ export class Model<B extends BoundStack = BoundArchitecture> {
   static async load<B extends BoundStack>(checkpoint: Checkpoint, bound: B, options: ModelOptions): Promise<Model<B>> {
     const whole = wholeOf(bound);
     const plan = planWeights(checkpoint, allUses(bound, whole), options.dtype);
-    const needed = memoryOf(checkpoint, plan);
+    const steps = steppedApart(bound, options.dtype ?? 'own');
+    const needed = memoryOf(checkpoint, plan, steps ? 2 : 1);
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
-    const steps = steppedApart(bound, options.dtype ?? 'own');
     const chain = chainOf(checkpoint, bound, 'generate', options);
     const stepChain = steps ? chainOf(checkpoint, bound, 'step', options) : [];
     const total = chain.length + stepChain.length + 1;

@@ -101,8 +101,10 @@ export function stretchesOf({ shape }: TensorEntry, storage: Storage): Readonly<
 export const storagesOf = ({ rows, matrix }: Planned): ReadonlySet<Storage> =>
   new Set([rows, matrix].filter((storage) => storage !== null));
 
-/** Bytes the sessions hold: packed copies of what is multiplied; tables of which only rows are read stay in their file. */
-export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan): number {
+/**
+ * Bytes the sessions hold: packed copies of what is multiplied, `copies` of them; tables of which only rows are read stay in their file.
+ */
+export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan, copies: 1 | 2): number {
   let bytes = 0;
   for (const [name, { matrix }] of plan) {
     if (!matrix) continue;
@@ -110,7 +112,7 @@ export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan): number {
     const stretches = Object.values(stretchesOf(entry, matrix));
     bytes += matrix.kind === 'bound' ? sizeOf(entry.shape) * FLOAT : stretches.reduce((sum, n) => sum + n, 0);
   }
-  return Math.ceil(bytes * SLACK);
+  return Math.ceil(bytes * copies * SLACK);
 }
 
 /** Bytes of an element as it is run: what a product reads of memory for it. */
