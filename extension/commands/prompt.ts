@@ -114,7 +114,7 @@ function prefilled(lab: Lab, { id, title }: RunInfo): Promise<void> {
 }
 
 /** Resolves when the run is past its prefill; rejects when it failed there. */
-async function settled(lab: Lab, id: RunId): Promise<void> {
+export async function settled(lab: Lab, id: RunId): Promise<void> {
   const waiting = ({ status }: RunInfo) => status === 'queued' || status === 'prefill';
   let run = lab.session.run(id);
   while (run === null || waiting(run)) {

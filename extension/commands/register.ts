@@ -16,6 +16,7 @@ import {
   stopRunCommand,
 } from './runs.js';
 import { openSampleCommand } from './sample.js';
+import { runTensorsCommand } from './tensors.js';
 import { TokenBoundaries } from './tokens.js';
 
 const WALKTHROUGH = 'model-lab.model-lab#modelLab.start';
@@ -37,6 +38,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     setHubToken: setHubTokenCommand,
     clearHubToken: clearHubTokenCommand,
     promptModel: promptCommand,
+    runTensors: runTensorsCommand,
     promptSelection: promptSelectionCommand,
     promptEmbedded: promptEmbeddedCommand,
     tokensOfSelection: () => boundaries.selection(),
