@@ -65,7 +65,7 @@ uiTest(
     await view.getByText('of 1', { exact: false }).first().waitFor({ timeout: 60_000 });
     await search.press('Enter');
     await search.press('Escape');
-    await heard(view, /attn\.pattern, Softmax, 6 × \d+ × \d+/);
+    await heard(view, /attn\.pattern, Softmax, /);
     await view.getByRole('navigation').getByRole('button', { name: 'attn.pattern' }).waitFor();
 
     // The weights of the last query, by the reference.
@@ -145,6 +145,7 @@ const LAYERS = 100;
 const deep = await deepModel(LAYERS);
 
 uiTest(`a model of ${LAYERS} layers, all open, moves smoothly`, { folder: deep, width: 1500, height: 950 }, async (lab) => {
+  await lab.showSideBar();
   const row = lab
     .treeRows('Models')
     .filter({ hasText: `llama-${LAYERS}` })
