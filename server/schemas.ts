@@ -14,7 +14,6 @@ const id = z.string().min(1).max(200);
 const index = z.number().int().nonnegative();
 const count = z.number().int().positive();
 const side = count.max(4096);
-const range = z.tuple([index, index]).refine(([from, to]) => from < to, 'expected from < to');
 const text = z.string().max(MAX_TEXT);
 const version = z.number().int();
 const vocabularies = z.array(path).min(1).max(4);
@@ -29,6 +28,10 @@ const empty = z.strictObject({});
 const run = z.strictObject({ run: id });
 const layer = run.extend({ layer: index });
 const head = layer.extend({ head: index });
+
+const pool = z.enum(['mean', 'max']);
+/** 2^24 tokens in a cell. */
+const MAX_LEVEL = 24;
 
 const isTile = (size: { rows: number; cols: number }) => size.rows * size.cols <= MAX_TILE_CELLS;
 const TOO_LARGE = `expected at most ${MAX_TILE_CELLS} cells (rows × cols)`;
@@ -104,10 +107,11 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'runs/outputs': run,
   'runs/command': run.extend({ probes }),
   'probe/read': run.extend({ probe: z.string().min(1).max(200) }),
-  'attention/thumbnails': layer.extend({ size: count.max(256) }),
-  'attention/map': head
-    .extend({ queries: range, keys: range, rows: side, cols: side, pool: z.enum(['mean', 'max']) })
-    .refine(isTile, TOO_LARGE),
+  'attention/thumbnails': layer.extend({ count, sample: z.boolean() }),
+  'attention/preview': head.extend({ count, pool }),
+  'attention/tile': head.extend({ count, level: index.max(MAX_LEVEL), row: index, col: index, pool }),
+  'attention/column': head.extend({ key: index, count }),
+  'attention/edges': layer.extend({ count, most: count.max(10_000) }),
   'attention/row': head.extend({ query: index }),
   'attention/cell': head.extend({ query: index, key: index }),
   'cache/overview': run,

@@ -1,5 +1,5 @@
 import type { AttentionSpec } from '../graph/blocks/attention.js';
-import type { AttentionCell } from '../protocol/inspect.js';
+import type { AttentionCell } from '../protocol/attention.js';
 import { dot, entropyBits, logSumExp } from '../tensor/reduce.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Analysis } from './analysis.js';

@@ -1,12 +1,14 @@
+import { queriesSeeing } from '../graph/blocks/sees.js';
 import { LabError } from '../protocol/errors.js';
 import type { CacheLayer } from '../protocol/inspect.js';
 import { growth, type Keeps, rowsKept } from '../protocol/keeps.js';
 import type { StateSummary } from '../protocol/models.js';
 import type { LayerView, RunView } from '../runtime/view.js';
+import { length } from '../tensor/ranges.js';
 import { norm } from '../tensor/reduce.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Analysis } from './analysis.js';
-import { eachBand, rowStart } from './bands.js';
+import { scanHeads } from './attentionScan.js';
 import { attentionOf, checkIndex, layerOf, provenance } from './subject.js';
 
 const evicted = (token: number, first: number, tokens: number) =>
@@ -119,26 +121,19 @@ export const map: Analysis<'cache/map'> = async (view, { layer, state }, { signa
   };
 };
 
-/** Mean weight that each position gets from the queries behind it that can see it; 0 where there are none. */
-export const received: Analysis<'cache/received'> = async (view, { layer }, context) => {
+/** Mean weight that each position gets from the other queries that can see it; 0 where there are none. */
+export const received: Analysis<'cache/received'> = async (view, { layer }, watched) => {
   const started = performance.now();
-  const { heads, window, chunk } = attentionOf(view, layer);
+  const spec = attentionOf(view, layer);
   const T = view.ids.length;
-  const sums = new Float64Array(heads * T);
-  await eachBand(view, layer, { from: 0, to: T }, context, (band) => {
-    for (let head = 0; head < heads; head++)
-      for (let query = band.from; query < band.to; query++) {
-        const at = rowStart(band, head, query);
-        for (let key = 0; key < query; key++)
-          sums[head * T + key] = (sums[head * T + key] as number) + (band.data[at + key] as number);
-      }
-  });
-  const readers = (position: number) => {
-    const end = chunk === undefined ? T : Math.min(T, (Math.floor(position / chunk) + 1) * chunk);
-    return Math.min(end - 1 - position, (window ?? Number.POSITIVE_INFINITY) - 1);
-  };
+  const scans = await scanHeads(view, layer, { from: 0, to: spec.heads }, T, watched);
+  const means = scans.map(({ received, self }) =>
+    received.map((sum, key) => (sum - (self[key] as number)) / Math.max(1, length(queriesSeeing(spec, key, T)) - 1)),
+  );
+  const data = new Float32Array(spec.heads * T);
+  for (const [head, mean] of means.entries()) data.set(mean, head * T);
   return {
-    received: { shape: [heads, T], data: Float32Array.from(sums, (sum, i) => sum / Math.max(1, readers(i % T))) },
+    received: { shape: [spec.heads, T], data },
     provenance: provenance(view, `blocks.${layer}.attn.pattern`, started),
   };
 };

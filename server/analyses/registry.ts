@@ -1,7 +1,8 @@
 import type { Analysis, AnalysisMethod } from './analysis.js';
-import { map } from './attentionMap.js';
 import { thumbnails } from './attentionOverview.js';
 import { cell, row } from './attentionRow.js';
+import { column, edges } from './attentionSearch.js';
+import { preview, tile } from './attentionTile.js';
 import * as cache from './cache.js';
 import * as graph from './graphValue.js';
 import * as state from './state.js';
@@ -9,7 +10,10 @@ import * as state from './state.js';
 /** One line an analysis; a method without one does not compile. */
 export const analyses: { readonly [M in AnalysisMethod]: Analysis<M> } = {
   'attention/thumbnails': thumbnails,
-  'attention/map': map,
+  'attention/preview': preview,
+  'attention/tile': tile,
+  'attention/column': column,
+  'attention/edges': edges,
   'attention/row': row,
   'attention/cell': cell,
   'cache/overview': cache.overview,

@@ -19,7 +19,11 @@ const noAttention = (layer: LayerView) =>
     hint: 'Show State shows what a recurrent layer remembers.',
   });
 
-export function checkIndex(what: 'head' | 'KV head' | 'token' | 'layer' | 'channel group', index: number, count: number): void {
+export function checkIndex(
+  what: 'head' | 'KV head' | 'token' | 'layer' | 'channel group' | 'tile',
+  index: number,
+  count: number,
+): void {
   const code = `${what.replace(/^.* /, '').toUpperCase()}_UNKNOWN`;
   if (!(Number.isInteger(index) && index >= 0 && index < count)) throw outOfRange(code, what, index, count);
 }
@@ -34,6 +38,9 @@ export function attentionOf(view: RunView, layer: number): AttentionSpec {
   if (!found.attention) throw noAttention(found);
   return found.attention;
 }
+
+/** How many tokens are looked at: those asked for, or all there are. A run that is being written has more than a view shows. */
+export const countedTokens = (view: RunView, count: number): number => Math.min(count, view.ids.length);
 
 /** Fills in where the numbers come from; `started` by performance.now(). */
 export const provenance = (view: RunView, probe: string, started: number): Provenance => ({

@@ -2,9 +2,9 @@ import type { Checkpoint, TensorEntry } from '../formats/checkpoint.js';
 import { TensorReader } from '../formats/read.js';
 import { LabError } from '../protocol/errors.js';
 import type { CheckpointDiff, TensorDiff, TensorDiffPicture } from '../protocol/weights.js';
+import type { Watched } from '../runtime/view.js';
 import { svd } from '../tensor/svd.js';
 import { sizeOf } from '../tensor/tensor.js';
-import type { AnalysisContext } from './analysis.js';
 import { breathe } from './breathe.js';
 import { pictureOf } from './tensorPicture.js';
 import { atEase, entryOf, fromFile, readMatrix } from './weightMatrix.js';
@@ -28,7 +28,7 @@ const same = (a: readonly number[], b: readonly number[]): boolean => a.join() =
  * Two checkpoints by tensor, matched by their canonical names, whatever the formats are: read once by ranges, in the order of A's file.
  * Errors: DTYPE_UNDECODABLE, CANCELLED.
  */
-export async function diff(a: Checkpoint, b: Checkpoint, { signal, progress }: AnalysisContext): Promise<CheckpointDiff> {
+export async function diff(a: Checkpoint, b: Checkpoint, { signal, progress }: Watched): Promise<CheckpointDiff> {
   const started = performance.now();
   const shared = [...a.tensors.values()].filter(({ name }) => b.tensors.has(name));
   const other = (entry: TensorEntry) => b.tensors.get(entry.name) as TensorEntry;
@@ -64,7 +64,7 @@ export async function diffTensor(
   b: Checkpoint,
   name: string,
   grid: { readonly rows: number; readonly cols: number; readonly bins: number },
-  { signal, progress }: AnalysisContext,
+  { signal, progress }: Watched,
 ): Promise<TensorDiffPicture> {
   const started = performance.now();
   const entry = entryOf(a, name);

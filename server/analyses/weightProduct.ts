@@ -4,10 +4,9 @@ import { buildSegment } from '../graph/segment.js';
 import { LabError } from '../protocol/errors.js';
 import type { MatrixProduct } from '../protocol/weights.js';
 import type { Model } from '../runtime/model.js';
-import type { RunView } from '../runtime/view.js';
+import type { RunView, Watched } from '../runtime/view.js';
 import { type Svd, svd } from '../tensor/svd.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { AnalysisContext } from './analysis.js';
 import { checkIndex, provenance } from './subject.js';
 import { atEase, readMatrix } from './weightMatrix.js';
 import { vocabularyOf, type Word } from './weightVocabulary.js';
@@ -80,7 +79,7 @@ export async function matrixProduct(
   view: RunView,
   { tensor, token, directions }: ProductRequest,
   word: Word,
-  { signal, progress }: AnalysisContext,
+  { signal, progress }: Watched,
 ): Promise<MatrixProduct> {
   const started = performance.now();
   checkIndex('token', token, view.ids.length);

@@ -1,8 +1,8 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
 import type { TensorSpectrum } from '../protocol/weights.js';
+import type { Watched } from '../runtime/view.js';
 import { rankOf } from '../tensor/spectrum.js';
 import { type Svd, svd } from '../tensor/svd.js';
-import type { AnalysisContext } from './analysis.js';
 import { atEase, fromFile, readMatrix } from './weightMatrix.js';
 
 /** Shorter side up to which every singular value is computed (seconds), and how many of the largest beyond. */
@@ -13,7 +13,7 @@ const TOP = 128;
 export async function tensorSpectrum(
   checkpoint: Checkpoint,
   tensor: string,
-  { signal, progress }: AnalysisContext,
+  { signal, progress }: Watched,
 ): Promise<TensorSpectrum> {
   const started = performance.now();
   const { entry, rows, cols, values } = await readMatrix(checkpoint, tensor, signal);

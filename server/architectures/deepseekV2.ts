@@ -43,13 +43,15 @@ export function deepseekConfig(raw: ConfigReader, style: Rope['style'], denseAtF
   const [nopeDim, ropeDim] = [raw.size('qk_nope_head_dim'), raw.size('qk_rope_head_dim')];
   const headDim = nopeDim + ropeDim;
   const turn = rope(ropeDim, raw.rope(), style);
+  const rank = raw.size('kv_lora_rank');
   const latent: LatentSpec = {
     heads,
     kvHeads: heads,
     headDim,
     nopeDim,
     valueDim: raw.size('v_head_dim'),
-    rank: raw.size('kv_lora_rank'),
+    rank,
+    latent: rank + turn.dims,
     scale: headDim ** -0.5 * sharpening(raw),
     softcap: null,
     window: null,

@@ -17,6 +17,7 @@ const attention = ({ heads, kvHeads, headDim, rope: turn }: SparseSpec): Attenti
   softcap: null,
   window: null,
   rope: turn,
+  selects: true,
 });
 
 /**

@@ -1,8 +1,11 @@
-import type { Tensor } from '../tensor/tensor.js';
+interface Entry {
+  readonly value: unknown;
+  readonly bytes: number;
+}
 
-/** Tensors by key, at most `limit` bytes of them: the least recently used go first. Nobody may write into one. */
+/** Values by key, at most `limit` bytes of them: the least recently used go first. Nobody may write into one. */
 export class ByteCache {
-  readonly #entries = new Map<string, Tensor>();
+  readonly #entries = new Map<string, Entry>();
   #bytes = 0;
 
   constructor(private readonly limit: number) {}
@@ -11,21 +14,22 @@ export class ByteCache {
     return this.#bytes;
   }
 
-  get(key: string): Tensor | undefined {
-    const tensor = this.#entries.get(key);
-    if (tensor) {
+  /** Who asks knows what is kept under a key. */
+  get<T>(key: string): T | undefined {
+    const entry = this.#entries.get(key);
+    if (entry) {
       this.#entries.delete(key);
-      this.#entries.set(key, tensor);
+      this.#entries.set(key, entry);
     }
-    return tensor;
+    return entry?.value as T | undefined;
   }
 
-  /** A tensor above the limit is not kept. */
-  set(key: string, tensor: Tensor): void {
+  /** A value above the limit is not kept. */
+  set(key: string, value: unknown, bytes: number): void {
     this.delete(key);
-    if (tensor.data.byteLength > this.limit) return;
-    this.#entries.set(key, tensor);
-    this.#bytes += tensor.data.byteLength;
+    if (bytes > this.limit) return;
+    this.#entries.set(key, { value, bytes });
+    this.#bytes += bytes;
     for (const oldest of this.#entries.keys()) {
       if (this.#bytes <= this.limit) break;
       this.delete(oldest);
@@ -33,7 +37,7 @@ export class ByteCache {
   }
 
   delete(key: string): void {
-    this.#bytes -= this.#entries.get(key)?.data.byteLength ?? 0;
+    this.#bytes -= this.#entries.get(key)?.bytes ?? 0;
     this.#entries.delete(key);
   }
 

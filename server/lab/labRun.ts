@@ -2,11 +2,11 @@ import { LabError } from '../protocol/errors.js';
 import type { RunOutputs, RunPicture } from '../protocol/passes.js';
 import type { RunDetail, RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
 import type { Sequence } from '../runtime/sequence.js';
+import type { Watched } from '../runtime/view.js';
 import type { LabModel } from './models.js';
-import type { Watched } from './sharedWork.js';
 
 /** What views read of a run. */
-export type Inspected = Pick<Sequence, 'layers' | 'ids' | 'probes' | 'stateBytes'>;
+export type Inspected = Pick<Sequence, 'layers' | 'ids' | 'probes' | 'stateBytes' | 'attention'>;
 
 /** What is written of a run beside the probes asked for. */
 export type Exported = ReadonlyMap<

@@ -6,11 +6,12 @@ import type { Alternative, Divergence, RunDetail, RunId, RunInfo, RunRecipe, Run
 import { idsOfFile } from '../readInputs.js';
 import { sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
+import type { Watched } from '../runtime/view.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
 import { distribution } from './distribution.js';
 import { type Exported, type LabRun, noOutputs, noPicture, notReady } from './labRun.js';
 import type { LabSequence } from './models.js';
-import { SharedWork, type Watched } from './sharedWork.js';
+import { SharedWork } from './sharedWork.js';
 import { idSpeller, promptLoss, type Speller, tokenInfo } from './tokens.js';
 
 const TITLE = 60;

@@ -1,9 +1,10 @@
 import type { ModelInfo } from '../protocol/models.js';
 import type { RunRecipe } from '../protocol/runs.js';
+import { PatternAttention } from '../runtime/patternAttention.js';
 import type { RunView } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { ByteCache } from './byteCache.js';
 import type { Inspected } from './labRun.js';
+import type { Memo } from './memo.js';
 
 export interface ViewedRun {
   readonly id: string;
@@ -13,8 +14,8 @@ export interface ViewedRun {
 }
 
 /** A run as analyses see it. Probes already computed for the same tokens come from the cache: tokens never change once they ran. */
-export function createRunView({ id, recipe, model, engine }: ViewedRun, cache: ByteCache): RunView {
-  return {
+export function createRunView({ id, recipe, model, engine }: ViewedRun, memo: Memo): RunView {
+  const view: RunView = {
     id,
     recipe,
     model,
@@ -24,17 +25,22 @@ export function createRunView({ id, recipe, model, engine }: ViewedRun, cache: B
       const key = (name: string) => `${id}/${range.from}-${range.to}/${name}`;
       const known = new Map<string, Tensor>();
       for (const name of names) {
-        const tensor = cache.get(key(name));
+        const tensor = memo.known<Tensor>(key(name));
         if (tensor) known.set(name, tensor);
       }
       const missing = names.filter((name) => !known.has(name));
       if (missing.length === 0) return known;
       for (const [name, tensor] of await engine.probes(missing, { range, ...(signal && { signal }) })) {
         known.set(name, tensor);
-        cache.set(key(name), tensor);
+        memo.keep({ key: key(name), value: tensor, bytes: tensor.data.byteLength });
       }
       return known;
     },
+    attention: (layer) => engine.attention?.(layer) ?? new PatternAttention(view, layer),
+    memo: (key, ...rest) => memo.get(`${id}/${key}`, ...rest),
+    known: (key) => memo.known(`${id}/${key}`),
+    keep: ({ key, ...kept }) => memo.keep({ key: `${id}/${key}`, ...kept }),
     allocatedBytes: (layer) => engine.stateBytes(layer),
   };
+  return view;
 }

@@ -4,14 +4,14 @@ import type { ModelId } from '../protocol/models.js';
 import type { Divergence, RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
 import { ReferenceLogits } from '../runtime/divergence.js';
 import { LanguageModel } from '../runtime/languageModel.js';
-import type { RunView } from '../runtime/view.js';
+import type { RunView, Watched } from '../runtime/view.js';
 import { ByteCache } from './byteCache.js';
 import type { Inspected, LabRun } from './labRun.js';
 import { LivePass } from './livePass.js';
 import { type Lender, LiveRun } from './liveRun.js';
+import { Memo } from './memo.js';
 import type { LabModel, Models } from './models.js';
 import { createRunView } from './runView.js';
-import type { Watched } from './sharedWork.js';
 
 /** Probes kept for views that look at the same thing from several sides. */
 const PROBE_CACHE = 256 << 20;
@@ -42,6 +42,7 @@ export class Runs {
   readonly #runs = new Map<RunId, LabRun>();
   readonly #queues = new Map<ModelId, Promise<void>>();
   readonly #cache = new ByteCache(PROBE_CACHE);
+  readonly #memo = new Memo(this.#cache);
   #next = 1;
   /** Those computed or looked at, the last one last. */
   #recent: readonly RunId[] = [];
@@ -69,7 +70,7 @@ export class Runs {
     const run = this.get(id);
     const { recipe, model } = run;
     this.#touch(id);
-    const work = async (engine: Inspected) => look(createRunView({ id, recipe, model: model.info, engine }, this.#cache));
+    const work = async (engine: Inspected) => look(createRunView({ id, recipe, model: model.info, engine }, this.#memo));
     try {
       return await run.use(work, watched);
     } finally {

@@ -1,11 +1,5 @@
 import { cancelled } from '../protocol/errors.js';
-
-/** How a computation is followed and ended. */
-export interface Watched {
-  readonly signal: AbortSignal;
-  /** `what` in words, `done` of `total` in any unit. */
-  progress(done: number, total: number, what: string): void;
-}
+import type { Watched } from '../runtime/view.js';
 
 interface Work {
   readonly result: Promise<unknown>;

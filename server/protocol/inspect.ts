@@ -17,64 +17,6 @@ export interface LayerOfRun {
   readonly layer: number;
 }
 
-// ── attention ───────────────────────────────────────────────────────────────
-
-export interface HeadScores {
-  /** Mean weight on the token after an earlier copy of the current token (induction). */
-  readonly induction: number;
-  /** Mean weight on the previous token. */
-  readonly previous: number;
-  /** Mean weight on the first token. */
-  readonly sink: number;
-  /** Mean entropy of a row in bits. */
-  readonly entropy: number;
-}
-
-export interface AttentionThumbnails {
-  readonly layer: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  /** [H, size, size], max-pooled, 255 = weight 1; lower triangle only. */
-  readonly thumbnails: WireTensor<Uint8Array>;
-  readonly scores: readonly HeadScores[];
-  readonly provenance: Provenance;
-}
-
-export interface AttentionMap {
-  /** [rows, cols] pooled weights of queries q0…q1 × keys k0…k1. */
-  readonly weights: WireTensor;
-  readonly max: number;
-  readonly provenance: Provenance;
-}
-
-export interface AttentionRow {
-  /** [query + 1]: weight on each key up to and including the query. */
-  readonly weights: WireTensor;
-  readonly entropy: number;
-  readonly top: readonly { readonly token: number; readonly weight: number }[];
-  readonly provenance: Provenance;
-}
-
-export interface AttentionCell {
-  /** Query and key as multiplied, after RoPE and norms: [E]. */
-  readonly q: WireTensor;
-  readonly k: WireTensor;
-  /** q_e · k_e: [E]. */
-  readonly products: WireTensor;
-  readonly dot: number;
-  /** q·k before RoPE; null when the model has no rotary embedding. dot = content + position. */
-  readonly content: number | null;
-  readonly scale: number;
-  readonly softcap: number | null;
-  readonly mask: 'causal' | 'visible' | 'window' | 'chunk' | 'unselected';
-  /** scale · dot, soft-capped; what enters the softmax. */
-  readonly score: number;
-  /** log Σ exp(score) of the row. */
-  readonly logSumExp: number;
-  readonly weight: number;
-  readonly provenance: Provenance;
-}
-
 // ── KV cache ────────────────────────────────────────────────────────────────
 
 export interface CacheLayer {

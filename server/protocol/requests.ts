@@ -1,12 +1,16 @@
+import type {
+  AttentionCell,
+  AttentionColumn,
+  AttentionEdges,
+  AttentionRow,
+  AttentionThumbnails,
+  AttentionTile,
+} from './attention.js';
 import type { DoctorReport } from './doctor.js';
 import type { Fit, Machine, MeasuredParts } from './fit.js';
 import type { GraphNorms, GraphOutline, GraphPart, GraphValueAt, SegmentGraph } from './graph.js';
 import type { HubPreview } from './hub.js';
 import type {
-  AttentionCell,
-  AttentionMap,
-  AttentionRow,
-  AttentionThumbnails,
   CacheMap,
   CacheOverview,
   CacheSlice,
@@ -120,18 +124,27 @@ export interface Requests {
   /** Any probe or state of a run, recomputed from its residual checkpoint: [T, …] or [H, T, T]. At most 64 MB. */
   'probe/read': Of<{ readonly run: RunId; readonly probe: string }, WireTensor>;
 
-  'attention/thumbnails': Of<LayerOfRun & { readonly size: number }, AttentionThumbnails>;
-  'attention/map': Of<
+  /** All heads of a layer; a sample of queries comes at once. The first `count` tokens are looked at, here and below. */
+  'attention/thumbnails': Of<LayerOfRun & { readonly count: number; readonly sample: boolean }, AttentionThumbnails>;
+  /** All of a head at once, from a sample of queries. */
+  'attention/preview': Of<
+    LayerOfRun & { readonly head: number; readonly count: number; readonly pool: 'mean' | 'max' },
+    AttentionTile
+  >;
+  'attention/tile': Of<
     LayerOfRun & {
       readonly head: number;
-      readonly queries: readonly [from: number, to: number];
-      readonly keys: readonly [from: number, to: number];
-      readonly rows: number;
-      readonly cols: number;
+      readonly count: number;
+      readonly level: number;
+      readonly row: number;
+      readonly col: number;
       readonly pool: 'mean' | 'max';
     },
-    AttentionMap
+    AttentionTile
   >;
+  /** Which queries read a key. */
+  'attention/column': Of<LayerOfRun & { readonly head: number; readonly key: number; readonly count: number }, AttentionColumn>;
+  'attention/edges': Of<LayerOfRun & { readonly count: number; readonly most: number }, AttentionEdges>;
   'attention/row': Of<LayerOfRun & { readonly head: number; readonly query: number }, AttentionRow>;
   'attention/cell': Of<LayerOfRun & { readonly head: number; readonly query: number; readonly key: number }, AttentionCell>;
 

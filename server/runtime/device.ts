@@ -28,7 +28,9 @@ export type Feed =
   /** State that lives on the device; for kv, its first rows are valid. */
   | { readonly kind: 'state'; readonly name: string }
   /** How many rows of a kv state are valid, as i64 [1]. */
-  | { readonly kind: 'rows'; readonly name: string };
+  | { readonly kind: 'rows'; readonly name: string }
+  /** Rows from…to−1 of one head of a kv state, [1,1,to−from,E], not copied; what is not written yet is zeros. */
+  | { readonly kind: 'part'; readonly name: string; readonly head: number; readonly from: number; readonly to: number };
 
 /** Where a session output goes; one output may go to several places. */
 export type Sink =

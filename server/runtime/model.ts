@@ -2,6 +2,8 @@ import { freemem } from 'node:os';
 import { bindArchitecture } from '../architectures/registry.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { readTensor } from '../formats/read.js';
+import { emitOnnx, noWeights } from '../graph/emit.js';
+import type { Graph } from '../graph/ir.js';
 import {
   type BoundArchitecture,
   type BoundStack,
@@ -12,6 +14,7 @@ import {
 } from '../graph/segment.js';
 import type { TensorTable } from '../graph/segmentBuilder.js';
 import { weightUses } from '../graph/uses.js';
+import { assertSound } from '../graph/verify.js';
 import { cancelled, LabError } from '../protocol/errors.js';
 import type { RunDtype } from '../protocol/models.js';
 import { gigabytes } from '../tensor/bytes.js';
@@ -91,6 +94,7 @@ export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: R
 export class Model<B extends BoundStack = BoundArchitecture> {
   readonly layers: readonly LayerView[];
   readonly #inspections = new Map<string, Promise<Piece>>();
+  readonly #tools = new Map<string, Promise<number>>();
   #probes: readonly string[] | null = null;
   #embedProbes: ReadonlySet<string> | null = null;
 
@@ -218,13 +222,31 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     return piece;
   }
 
+  /** The session of a graph without weights that works on what segments give, on the CPU; made once. */
+  tool(key: string, make: () => Graph): Promise<number> {
+    const known = this.#tools.get(key);
+    if (known) return known;
+    const graph = make();
+    assertSound(graph);
+    const options = {
+      threads: this.shop.compute.threads,
+      spinning: this.shop.compute.spinning ?? false,
+      folder: '',
+      prepack: true,
+    };
+    const tool = this.device.load(emitOnnx(graph, { place: noWeights, weights: 'map' }), options);
+    this.#tools.set(key, tool);
+    return tool;
+  }
+
   async close(): Promise<void> {
     const inspections = await Promise.allSettled(this.#inspections.values());
+    const tools = await Promise.allSettled(this.#tools.values());
     const sessions = [
       ...new Set([...this.pieces, ...this.steps]),
       ...inspections.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : [])),
     ].map((p) => p.session);
-    await this.device.release(sessions);
+    await this.device.release([...sessions, ...tools.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []))]);
     await this.shop.weights.close();
   }
 }

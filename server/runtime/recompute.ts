@@ -9,7 +9,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import type { Piece } from './compile.js';
 import { type Feed, f32, i64 } from './device.js';
 import type { HostTensor } from './elements.js';
-import { feedsOf } from './feeds.js';
+import { feedsOf, inputRole } from './feeds.js';
 import { lastKnown, STRIDE, statesBefore } from './fineStates.js';
 import type { Rows } from './rows.js';
 import type { Run } from './run.js';
@@ -72,15 +72,8 @@ export async function recompute(
   const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, ...asked });
   const rows = rowStates(layer).filter((state) => names.includes(`blocks.${block}.state.${state.name}`));
   if (rows.length === 0) {
-    const computed = startOf(layer as LayerView, range);
-    return execute(
-      run,
-      piece,
-      { ...computed, from: await nearer(run, layer as LayerView, computed.from, signal) },
-      range,
-      block,
-      signal,
-    );
+    const computed = await startOf(run, piece, layer as LayerView, range, signal);
+    return execute(run, piece, computed, range, block, signal);
   }
   const result = await keptRows(run, layer as LayerView, rows, range.to, signal);
   const others = names.filter((name) => !result.has(name));
@@ -132,12 +125,19 @@ function residuals(run: Run, names: readonly string[], { from, to }: TokenRange)
   );
 }
 
-/** First token the segment must see so that every token of the range comes out exact. */
-function startOf(layer: LayerView, range: TokenRange): TokenRange {
+/** What the segment must see so that every token of the range comes out exact: the range itself when it reads no state. */
+export async function startOf(
+  run: Run,
+  piece: Piece,
+  layer: LayerView,
+  range: TokenRange,
+  signal?: AbortSignal,
+): Promise<TokenRange> {
+  if (!piece.graph.inputs.some(({ name }) => inputRole(name).role === 'state')) return range;
   const reaching = rowStates(layer).map(({ keeps }) =>
     forgetsNothing(keeps) ? range.from : range.from - rowsKept(keeps, range.from),
   );
-  return { from: Math.min(range.from, ...reaching), to: range.to };
+  return { from: await nearer(run, layer, Math.min(range.from, ...reaching), signal), to: range.to };
 }
 
 const recurs = ({ state }: LayerView): boolean => state.some(({ kind }) => kind !== 'kv');
@@ -170,12 +170,23 @@ async function execute(
   block: number,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Tensor>> {
+  guard(piece, computed.to - computed.from, computed.to);
+  const feeds = inspectionFeeds(run, piece, computed, block);
+  const sinks = Object.fromEntries([...piece.graph.outputs.keys()].map((name) => [name, [{ kind: 'return', name }] as const]));
+  const out = await run.model.device.run([{ session: piece.session, feeds, sinks }], signal ? { signal } : {});
+  const result = new Map<string, Tensor>();
+  for (const [name, value] of piece.graph.outputs)
+    result.set(name, trim(name, value, out[name] as HostTensor, { run, block, computed, wanted }));
+  return result;
+}
+
+/** What a segment of one block (or of an end) is given to compute these tokens. */
+export function inspectionFeeds(run: Run, piece: Piece, computed: TokenRange, block: number): Readonly<Record<string, Feed>> {
   const T = computed.to - computed.from;
   const D = run.model.bound.config.dModel;
-  guard(piece, T, computed.to);
   const snapshot = statesBefore(run, block, computed.from);
   const tensor = (value: HostTensor): Feed => ({ kind: 'tensor', tensor: value });
-  const feeds = feedsOf(piece.graph, (input) => {
+  return feedsOf(piece.graph, (input) => {
     switch (input.role) {
       case 'tokens':
         return tensor(i64([1, T], run.ids.slice(computed.from, computed.to)));
@@ -195,12 +206,6 @@ async function execute(
         throw new RangeError('an inspection has no interventions');
     }
   });
-  const sinks = Object.fromEntries([...piece.graph.outputs.keys()].map((name) => [name, [{ kind: 'return', name }] as const]));
-  const out = await run.model.device.run([{ session: piece.session, feeds, sinks }], signal ? { signal } : {});
-  const result = new Map<string, Tensor>();
-  for (const [name, value] of piece.graph.outputs)
-    result.set(name, trim(name, value, out[name] as HostTensor, { run, block, computed, wanted }));
-  return result;
 }
 
 /** How the rows of a state are kept; of the first when none is named. */

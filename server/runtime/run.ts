@@ -1,16 +1,18 @@
 import { LabError } from '../protocol/errors.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { AttentionReader } from './attentionRows.js';
 import type { Piece } from './compile.js';
 import { f32, i64, type Program, type StateSnapshot } from './device.js';
 import type { HostTensor } from './elements.js';
 import { feedsOf, sinksOf } from './feeds.js';
 import { FineStates } from './fineStates.js';
+import { LayerAttention } from './layerAttention.js';
 import type { Model } from './model.js';
 import { reusable, takeOver } from './prefix.js';
 import { recompute } from './recompute.js';
 import { Rows } from './rows.js';
 import type { PrefillOptions, Prefix, Sequence } from './sequence.js';
-import type { TokenRange } from './view.js';
+import type { LayerView, TokenRange } from './view.js';
 
 /** Tokens of one prefill call: bounds the memory of attention scores and the distance between state snapshots. */
 const CHUNK = 256;
@@ -19,6 +21,8 @@ const SCORES = 16 << 20;
 const LEAST_CHUNK = 32;
 /** Tokens whose logits are computed at a time. */
 const LOGITS_CHUNK = 64;
+/** Layers whose keys are kept for looking at attention, where the live state does not hold them. */
+const ATTENTION_LAYERS = 4;
 
 export const outOfVocabulary = (id: number, vocab: number) =>
   new LabError({
@@ -55,6 +59,7 @@ export class Run implements Sequence {
   readonly #recurrent: readonly string[];
   /** Tokens that the state holds: all of `ids`, but for a run that was dropped. */
   #done = 0;
+  readonly #attention = new Map<number, LayerAttention>();
 
   private constructor(readonly model: Model) {
     const { layers, dModel } = model.bound.config;
@@ -150,6 +155,7 @@ export class Run implements Sequence {
     for (const rows of [...this.resid, ...this.carries.values()]) rows.clear();
     this.snapshots.length = 0;
     this.fine.clear();
+    this.#attention.clear();
     await this.model.device.free(this.key);
   }
 
@@ -210,6 +216,21 @@ export class Run implements Sequence {
     if (layer === undefined) return device.stateBytes(this.key);
     const bytes = await Promise.all(this.model.rowStates(layer).map((state) => device.stateBytes(this.stateName(layer, state))));
     return bytes.reduce((sum, n) => sum + n, 0);
+  }
+
+  /** See RunView.attention. Keys made for it are kept for the layers looked at last. */
+  attention(layer: number): AttentionReader | null {
+    if (this.layers[layer]?.attention?.selects) return null;
+    const reader = this.#attention.get(layer) ?? new LayerAttention(this, this.model.layers[layer] as LayerView);
+    this.#attention.delete(layer);
+    this.#attention.set(layer, reader);
+    for (const [old, { keys, busy }] of this.#attention) {
+      if (this.#attention.size <= ATTENTION_LAYERS) break;
+      if (busy || old === layer) continue;
+      this.#attention.delete(old);
+      void keys.drop().catch(() => undefined);
+    }
+    return reader;
   }
 
   async close(): Promise<void> {

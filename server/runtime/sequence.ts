@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
 import type { Inference, RunDtype } from '../protocol/models.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { AttentionReader } from './attentionRows.js';
 import type { LayerView, TokenRange } from './view.js';
 
 /** A model that reads tokens and goes on with them, as everything above the engine knows it: built of blocks here, or a graph from a file. */
@@ -59,6 +60,8 @@ export interface Sequence {
     names: readonly string[],
     options?: { readonly range?: TokenRange; readonly signal?: AbortSignal },
   ): Promise<ReadonlyMap<string, Tensor>>;
+  /** See RunView.attention; null where a layer's pattern is all that can be had. */
+  attention?(layer: number): AttentionReader | null;
   /** Bytes of its live state; of the KV rows of one layer when it is named. */
   stateBytes(layer?: number): Promise<number>;
   /** Whether only the ids are left: nothing can be read or decoded until `restore`. */

@@ -191,6 +191,7 @@ export class LocalDevice implements Device {
     if (feed.kind === 'tensor') return feed.tensor;
     if (feed.kind === 'state') return this.#state(feed.name).tensor();
     if (feed.kind === 'rows') return this.#state(feed.name).rows();
+    if (feed.kind === 'part') return this.#state(feed.name).part(feed.head, feed.from, feed.to);
     const register = registers.get(feed.name);
     if (!register) throw failed('run', `register ${feed.name} is empty`);
     return register;

@@ -3,13 +3,16 @@ import { forgetsNothing, type Keeps, mostRows, rowsKept } from '../protocol/keep
 import { f32, i64, type Resident } from './device.js';
 import type { HostTensor } from './elements.js';
 
-/** KV arrays grow by this many rows, so that growth copies little and waste stays bounded. */
+/** KV arrays grow by this many rows, and long ones by a 16th: appending row by row copies each row 16 times on average, whatever the length. */
 const ROWS_STEP = 128;
+const GROWTH = 1 / 16;
 
 /** One piece of state on the device. The batch axis is part of the arrays (B = 1). */
 export interface StateCell {
   tensor(): HostTensor | Resident;
   rows(): HostTensor;
+  /** Rows from…to−1 of one head of kv. */
+  part(head: number, from: number, to: number): HostTensor;
   /** What a sink writes: new rows for kv, the whole state otherwise. */
   write(value: HostTensor | Resident): void;
   read(): Promise<HostTensor>;
@@ -42,6 +45,9 @@ class PlainCell implements StateCell {
   }
   tensor = () => this.#value;
   rows = () => i64([1], [0]);
+  part(): never {
+    throw new RangeError('a state that is replaced has no rows');
+  }
   /** Copies what is in this process: the caller may send its buffer to another thread. */
   write(value: HostTensor | Resident): void {
     this.free();
@@ -91,6 +97,16 @@ class RowCell implements StateCell {
   tensor = () => f32([1, ...this.#outer, this.#capacity, this.#size], this.#data);
   rows = () => i64([1], [this.#rows]);
 
+  part(head: number, from: number, to: number): HostTensor {
+    const start = (head * this.#capacity + from) * this.#size;
+    const held = this.#data.subarray(start, start + (Math.min(to, this.#capacity) - from) * this.#size);
+    const dims = [1, 1, to - from, this.#size];
+    if (to <= this.#capacity) return f32(dims, held);
+    const longer = new Float32Array((to - from) * this.#size);
+    longer.set(held);
+    return f32(dims, longer);
+  }
+
   write(given: HostTensor | Resident): void {
     const value = given as HostTensor; // rows are appended here, so they never stay elsewhere
     const added = value.dims.at(-2) as number;
@@ -109,7 +125,8 @@ class RowCell implements StateCell {
 
   /** Makes room for `rows` and moves the newest `old` ones to the front. */
   #resize(rows: number, old: number): void {
-    const capacity = Math.max(Math.min(Math.ceil(rows / ROWS_STEP) * ROWS_STEP, Math.max(this.#most, 1)), this.#capacity);
+    const room = rows > this.#capacity ? Math.max(rows, this.#capacity * (1 + GROWTH)) : rows;
+    const capacity = Math.max(Math.min(Math.ceil(room / ROWS_STEP) * ROWS_STEP, Math.max(this.#most, 1)), this.#capacity);
     const drop = this.#rows - old;
     if (capacity === this.#capacity && drop === 0) return;
     const data = capacity === this.#capacity ? this.#data : new Float32Array(this.#heads * capacity * this.#size);

@@ -2,6 +2,7 @@ import type { AttentionSpec } from '../graph/blocks/attention.js';
 import type { LayerSummary, ModelInfo } from '../protocol/models.js';
 import type { RunRecipe } from '../protocol/runs.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { AttentionReader } from './attentionRows.js';
 
 /** A layer as analyses see it; they never ask for the family. */
 export interface LayerView extends LayerSummary {
@@ -13,6 +14,19 @@ export interface TokenRange {
   readonly from: number;
   /** Last token, exclusive. */
   readonly to: number;
+}
+
+/** How a computation is followed and ended. */
+export interface Watched {
+  readonly signal: AbortSignal;
+  /** `what` in words, `done` of `total` in any unit. */
+  progress(done: number, total: number, what: string): void;
+}
+
+export interface Kept {
+  readonly key: string;
+  readonly value: unknown;
+  readonly bytes: number;
 }
 
 /** What analyses see of a run: the tokens, the logits, the live state, and any probe of any block, recomputed on demand. */
@@ -33,6 +47,12 @@ export interface RunView {
     names: readonly string[],
     options?: { readonly range?: TokenRange; readonly signal?: AbortSignal },
   ): Promise<ReadonlyMap<string, Tensor>>;
+  /** The attention of a layer in strips, for what would be too large as one pattern. */
+  attention(layer: number): AttentionReader;
+  /** What was computed of this run before, or is being computed for somebody else; `bytes` says what it takes to keep. */
+  memo<T>(key: string, watched: Watched, make: (watched: Watched) => Promise<T>, bytes: (value: T) => number): Promise<T>;
+  known<T>(key: string): T | undefined;
+  keep(kept: Kept): void;
   /** Bytes allocated for the KV rows of a layer, with the room for tokens to come. */
   allocatedBytes(layer: number): Promise<number>;
 }

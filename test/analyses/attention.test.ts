@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { map } from '../../server/analyses/attentionMap.js';
 import { thumbnails } from '../../server/analyses/attentionOverview.js';
 import { cell, row } from '../../server/analyses/attentionRow.js';
+import { column, edges } from '../../server/analyses/attentionSearch.js';
+import { preview, tile } from '../../server/analyses/attentionTile.js';
+import type { HeadScores } from '../../server/protocol/attention.js';
 import { LabError } from '../../server/protocol/errors.js';
-import type { RunView } from '../../server/runtime/view.js';
 import { attentionLayer, constructedRun, pattern, quiet, tensor } from './constructed.js';
 
 const near = (actual: number, expected: number, tolerance = 1e-6) =>
@@ -22,7 +23,8 @@ test('each known kind of head has its own score 1', async () => {
   const view = constructedRun(ids, [attentionLayer({ heads: 4, kvHeads: 2 })], {
     'blocks.0.attn.pattern': pattern(T, induction, previous, sink, uniform),
   });
-  const { scores, heads, kvHeads } = await thumbnails(view, { layer: 0, size: 8 }, quiet);
+  const { scores: found, heads, kvHeads } = await thumbnails(view, { layer: 0, count: T, sample: false }, quiet);
+  const scores = found as readonly HeadScores[];
   assert.deepEqual([heads, kvHeads], [4, 2]);
   near(scores[0]?.induction as number, 1);
   near(scores[1]?.previous as number, 1);
@@ -38,68 +40,107 @@ test('each known kind of head has its own score 1', async () => {
 
 test('a repeated token next to itself is no induction', async () => {
   const view = constructedRun([1, 1, 1], [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(3, (q, k) => one(q === k)) });
-  const { scores } = await thumbnails(view, { layer: 0, size: 4 }, quiet);
-  near(scores[0]?.induction as number, 0);
+  const { scores } = await thumbnails(view, { layer: 0, count: 3, sample: false }, quiet);
+  near(scores?.[0]?.induction as number, 0);
 });
 
-test('thumbnails keep the largest weight of each cell, and enlarge short runs', async () => {
-  const T = 6;
-  const view = constructedRun([1, 2, 3, 4, 5, 6], [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(T, previous) });
-  const small = await thumbnails(view, { layer: 0, size: 3 }, quiet);
-  assert.deepEqual([...small.thumbnails.data], [255, 0, 0, 255, 255, 0, 0, 255, 255]);
+test('thumbnails keep the largest weight of each cell', async () => {
+  const T = 130; // 64 cells at most: four tokens a cell
+  const ids = Array.from({ length: T }, (_, i) => i);
+  const view = constructedRun(ids, [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(T, previous) });
+  const { thumbnails: found, pool } = await thumbnails(view, { layer: 0, count: T, sample: false }, quiet);
+  assert.deepEqual([pool, found.shape], [4, [1, 33, 33]]);
+  for (let r = 0; r < 33; r++)
+    for (let c = 0; c < 33; c++) assert.equal(found.data[r * 33 + c], c === r || c === r - 1 ? 255 : 0, `${r} ${c}`);
   const one = constructedRun([1], [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(1, () => 1) });
-  assert.deepEqual([...(await thumbnails(one, { layer: 0, size: 2 }, quiet)).thumbnails.data], [255, 255, 255, 255]);
+  assert.deepEqual([...(await thumbnails(one, { layer: 0, count: 1, sample: false }, quiet)).thumbnails.data], [255]);
 });
 
-const tile = { layer: 0, head: 0, queries: [0, 4], keys: [0, 4], rows: 2, cols: 2, pool: 'mean' } as const;
 const four = () => constructedRun([1, 2, 3, 4], [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(4, uniform) });
+const whole = { layer: 0, head: 0, count: 4, level: 1, row: 0, col: 0, pool: 'mean' } as const;
 
-test('a map pools by mean or by maximum', async () => {
-  const mean = await map(four(), tile, quiet);
+test('a tile pools by mean or by maximum', async () => {
+  const mean = await tile(four(), whole, quiet);
   // rows 1; 1/2 1/2; 1/3 ×3; 1/4 ×4
   [(1 + 1 / 2 + 1 / 2) / 4, 0, (2 / 3 + 2 / 4) / 4, (1 / 3 + 1 / 4 + 1 / 4) / 4].forEach((expected, i) => {
     near(mean.weights.data[i] as number, expected);
   });
-  const most = await map(four(), { ...tile, pool: 'max' }, quiet);
+  const most = await tile(four(), { ...whole, pool: 'max' }, quiet);
   [1, 0, 1 / 3, 1 / 3].forEach((expected, i) => {
     near(most.weights.data[i] as number, expected);
   });
-  assert.equal(most.max, 1);
 });
 
-test('a map of a part at full resolution is that part', async () => {
-  const part = await map(four(), { ...tile, queries: [2, 4], keys: [1, 4], rows: 2, cols: 3 }, quiet);
-  [1 / 3, 1 / 3, 0, 1 / 4, 1 / 4, 1 / 4].forEach((expected, i) => {
-    near(part.weights.data[i] as number, expected);
+test('tiles of every level show every weight that there is', async () => {
+  const T = 700;
+  const ids = Array.from({ length: T }, (_, i) => i);
+  const made = pattern(T, (q, k) => (1 + Math.sin(q * 12.9898 + k * 78.233)) / (q + 1));
+  const weight = (q: number, k: number) => made.data[q * T + k] as number;
+  const view = constructedRun(ids, [attentionLayer({})], { 'blocks.0.attn.pattern': made });
+  for (const [level, side] of [
+    [0, 3],
+    [1, 2],
+    [2, 1],
+  ] as const)
+    for (const pool of ['max', 'mean'] as const)
+      for (let row = 0; row < side; row++)
+        for (let col = 0; col <= row; col++) {
+          const found = await tile(view, { layer: 0, head: 0, count: T, level, row, col, pool }, quiet);
+          const [rows, cols] = found.weights.shape as [number, number];
+          const size = 2 ** level;
+          for (let r = 0; r < rows; r += 7)
+            for (let c = 0; c < cols; c += 5) {
+              const values: number[] = [];
+              for (let q = found.queries[0] + r * size; q < Math.min(found.queries[0] + (r + 1) * size, found.queries[1]); q++)
+                for (let k = found.keys[0] + c * size; k < Math.min(found.keys[0] + (c + 1) * size, found.keys[1]); k++)
+                  values.push(weight(q, k));
+              const expected = pool === 'max' ? Math.max(...values) : values.reduce((a, b) => a + b, 0) / values.length;
+              near(found.weights.data[r * cols + c] as number, expected, 1e-7);
+            }
+        }
+  const code = (error: unknown) => error instanceof LabError && error.code === 'TILE_UNKNOWN';
+  await assert.rejects(tile(view, { layer: 0, head: 0, count: T, level: 0, row: 3, col: 0, pool: 'max' }, quiet), code);
+});
+
+test('a sketch says how many queries it looked at, and shows them as they are', async () => {
+  const T = 300;
+  const ids = Array.from({ length: T }, (_, i) => i);
+  const view = constructedRun(ids, [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(T, previous) });
+  const { sampled, weights } = await preview(view, { layer: 0, head: 0, count: T, pool: 'max' }, quiet);
+  assert.equal(sampled, 64);
+  for (let row = 0; row < 64; row++) {
+    const cells = weights.data.subarray(row * 150, (row + 1) * 150);
+    const query = row === 63 ? T - 1 : Math.floor(((row + 0.5) * T) / 64);
+    assert.equal(cells.indexOf(1), Math.floor((query - 1) / 2), `row ${row}`);
+  }
+  const short = await preview(four(), { layer: 0, head: 0, count: 4, pool: 'max' }, quiet);
+  assert.equal(short.sampled, null);
+});
+
+test('a column finds who reads a token, and edges who reads what most', async () => {
+  const T = 40;
+  const ids = Array.from({ length: T }, (_, i) => i);
+  const reads = (q: number, k: number) =>
+    q === 30 ? one(k === 7) : q === 20 ? (k === 7 ? 0.75 : k === 0 ? 0.25 : 0) : one(k === 0);
+  const view = constructedRun(ids, [attentionLayer({ heads: 2, kvHeads: 1 })], {
+    'blocks.0.attn.pattern': pattern(T, reads, uniform),
   });
-});
-
-test('a map does not care in how many bands it was read', async () => {
-  const T = 96;
-  const heads = 3000; // 64 MB hold 32 rows at once
-  const values = new Float32Array(heads * T * T);
-  for (let q = 0; q < T; q++) for (let k = 0; k <= q; k++) values[(2999 * T + q) * T + k] = 1 / (q + 1);
-  const asked: (number | undefined)[] = [];
-  const view = constructedRun(
-    Array.from({ length: T }, (_, i) => i),
-    [attentionLayer({ heads, kvHeads: heads })],
-    { 'blocks.0.attn.pattern': { shape: [heads, T, T], data: values } },
+  const { weights, top, received } = await column(view, { layer: 0, head: 0, key: 7, count: T }, quiet);
+  assert.deepEqual([weights.data.length, weights.data[20], weights.data[30], received], [T, 0.75, 1, 1.75]);
+  assert.deepEqual(top, [
+    { token: 30, weight: 1 },
+    { token: 20, weight: 0.75 },
+  ]);
+  const found = await edges(view, { layer: 0, count: T, most: 3 }, quiet);
+  // the uniform head reads the first two tokens of the third row with a third each, of which one is the first token
+  assert.deepEqual(
+    found.edges.map(({ head, query, key }) => [head, query, key]),
+    [
+      [0, 30, 7],
+      [0, 20, 7],
+      [1, 2, 1],
+    ],
   );
-  const watched: RunView = {
-    ...view,
-    probes: (names, options) => {
-      asked.push(options?.range?.from);
-      return view.probes(names, options);
-    },
-  };
-  const found = await map(
-    watched,
-    { layer: 0, head: 2999, queries: [40, T], keys: [0, T], rows: T - 40, cols: T, pool: 'max' },
-    quiet,
-  );
-  assert.deepEqual(asked, [32, 64]);
-  for (let q = 40; q < T; q++)
-    for (let k = 0; k < T; k++) near(found.weights.data[(q - 40) * T + k] as number, k <= q ? 1 / (q + 1) : 0);
 });
 
 test('a row lists its keys by weight', async () => {
@@ -168,5 +209,5 @@ test('what is not there is refused with a code', async () => {
   await assert.rejects(row(four(), { layer: 0, head: 1, query: 0 }, quiet), code('HEAD_UNKNOWN'));
   await assert.rejects(row(four(), { layer: 0, head: 0, query: 4 }, quiet), code('TOKEN_UNKNOWN'));
   const recurrent = constructedRun([1], [{ ...attentionLayer({}), mixer: 'mamba', attention: null }], {});
-  await assert.rejects(thumbnails(recurrent, { layer: 0, size: 8 }, quiet), code('LAYER_WITHOUT_ATTENTION'));
+  await assert.rejects(thumbnails(recurrent, { layer: 0, count: 1, sample: false }, quiet), code('LAYER_WITHOUT_ATTENTION'));
 });

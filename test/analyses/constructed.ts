@@ -1,8 +1,13 @@
-import type { AnalysisContext } from '../../server/analyses/analysis.js';
 import type { AttentionSpec } from '../../server/graph/blocks/attention.js';
+import { ByteCache } from '../../server/lab/byteCache.js';
+import { Memo } from '../../server/lab/memo.js';
+import { PatternAttention } from '../../server/runtime/patternAttention.js';
 import { sliceAxis } from '../../server/runtime/slices.js';
-import type { LayerView, RunView } from '../../server/runtime/view.js';
+import type { LayerView, RunView, Watched } from '../../server/runtime/view.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
+
+/** What a run computed once; `bytes` of it. */
+export const freshMemo = (bytes = 1 << 26): Memo => new Memo(new ByteCache(bytes));
 
 /** A run whose numbers are written down, so that what an analysis must say is known. */
 export function constructedRun(
@@ -11,6 +16,7 @@ export function constructedRun(
   tensors: Readonly<Record<string, Tensor>>,
 ): RunView {
   const T = ids.length;
+  const memo = freshMemo();
   const one = (name: string, from: number, to: number): Tensor => {
     const tensor = tensors[name];
     if (!tensor) throw new Error(`the test did not construct ${name}`);
@@ -20,7 +26,7 @@ export function constructedRun(
     return /\.attn\.(pattern|scores)$/.test(name) ? sliceAxis(part, 2, 0, to) : part;
   };
   const sampling = { temperature: 0, topK: null, topP: null, seed: null };
-  return {
+  const view: RunView = {
     id: 'run',
     recipe: { path: '/m', prompt: null, ids, chat: false, maxTokens: 0, sampling, branch: null },
     model: {
@@ -51,8 +57,13 @@ export function constructedRun(
       const { from, to } = options?.range ?? { from: 0, to: T };
       return new Map(names.map((name) => [name, one(name, from, to)]));
     },
+    attention: (layer) => new PatternAttention(view, layer),
+    memo: (key, ...rest) => memo.get(key, ...rest),
+    known: (key) => memo.known(key),
+    keep: (kept) => memo.keep(kept),
     allocatedBytes: async () => 4096,
   };
+  return view;
 }
 
 export function attentionLayer(spec: Partial<AttentionSpec>): LayerView {
@@ -87,4 +98,4 @@ export const tensor = (shape: readonly number[], value: (...index: number[]) => 
 export const pattern = (T: number, ...heads: ((query: number, key: number) => number)[]): Tensor =>
   tensor([heads.length, T, T], (h, q, k) => (k > q ? 0 : (heads[h] as (q: number, k: number) => number)(q, k)));
 
-export const quiet: AnalysisContext = { signal: new AbortController().signal, progress: () => undefined };
+export const quiet: Watched = { signal: new AbortController().signal, progress: () => undefined };

@@ -3,14 +3,13 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { series, step } from '../../server/analyses/state.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
-import { ByteCache } from '../../server/lab/byteCache.js';
 import { createRunView } from '../../server/lab/runView.js';
 import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { readOracle } from '../parity/oracle.js';
-import { constructedRun, quiet } from './constructed.js';
+import { constructedRun, freshMemo, quiet } from './constructed.js';
 
 /** Trained states: their norms after every token are the reference's; effective ranks are numpy's (linalg.svd) of its last states. */
 const models = [
@@ -53,7 +52,7 @@ for (const { name, state, key, ranks } of models)
     const engine = await Run.create(await Model.open(await openCheckpoint(folder), { device, threads: 1 }));
     await engine.prefill(ids);
     const { id, recipe, model } = constructedRun(ids, [], {});
-    const view = createRunView({ id, recipe, model, engine }, new ByteCache(1 << 26));
+    const view = createRunView({ id, recipe, model, engine }, freshMemo(1 << 26));
     for (const [layer, expected] of ranks) {
       const norms = oracle.get(`statet_norm.${layer}.${key}`) as Tensor;
       const [T, parts] = norms.shape as [number, number];

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { map as attentionMap } from '../../server/analyses/attentionMap.js';
 import { thumbnails } from '../../server/analyses/attentionOverview.js';
 import { cell, row } from '../../server/analyses/attentionRow.js';
+import { tile } from '../../server/analyses/attentionTile.js';
 import * as cache from '../../server/analyses/cache.js';
 import * as state from '../../server/analyses/state.js';
 import type { TensorEntry } from '../../server/formats/checkpoint.js';
 import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
-import { ByteCache } from '../../server/lab/byteCache.js';
 import { createRunView } from '../../server/lab/runView.js';
 import type { WireTensor } from '../../server/protocol/tensors.js';
 import { Model } from '../../server/runtime/model.js';
@@ -18,7 +17,7 @@ import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { RunView } from '../../server/runtime/view.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { fixtures, readOracle } from '../parity/oracle.js';
-import { constructedRun, quiet } from './constructed.js';
+import { constructedRun, freshMemo, quiet } from './constructed.js';
 
 /** What a picture shows against the references of the same weights and ids. */
 
@@ -49,7 +48,7 @@ async function opened(family: string): Promise<Opened> {
   const engine = await Run.create(model);
   await engine.prefill(ids);
   const { id, recipe, model: info } = constructedRun(ids, [], {});
-  return { view: createRunView({ id, recipe, model: info, engine }, new ByteCache(1 << 24)), oracle, T: ids.length };
+  return { view: createRunView({ id, recipe, model: info, engine }, freshMemo(1 << 24)), oracle, T: ids.length };
 }
 
 const at = (tensor: Tensor | undefined, ...index: number[]): number => {
@@ -78,8 +77,8 @@ for (const family of [
       const pattern = oracle.get(`attn.${layer}`) ?? oracle.get(`layer.${layer}.attn`);
       const heads = attention?.heads as number;
       for (let head = 0; head < heads; head++) {
-        const whole = { layer, head, queries: [0, T], keys: [0, T], rows: T, cols: T, pool: 'max' } as const;
-        const { weights } = await attentionMap(view, whole, quiet);
+        const whole = { layer, head, count: T, level: 0, row: 0, col: 0, pool: 'max' } as const;
+        const { weights } = await tile(view, whole, quiet);
         for (const query of [0, 1, 9, T - 1]) {
           const { weights: read } = await row(view, { layer, head, query }, quiet);
           for (let key = 0; key <= query; key++) {
@@ -95,8 +94,8 @@ for (const family of [
         ] as const)
           await checkCell(view, { layer, head, query, key }, at(pattern, head, query, key));
       }
-      const { scores } = await thumbnails(view, { layer, size: 8 }, quiet);
-      for (const [head, score] of scores.entries()) {
+      const { scores } = await thumbnails(view, { layer, count: T, sample: false }, quiet);
+      for (const [head, score] of (scores ?? []).entries()) {
         const later = Array.from({ length: T - 1 }, (_, i) => i + 1);
         const mean = (value: (query: number) => number) => later.reduce((sum, q) => sum + value(q), 0) / later.length;
         near(
@@ -261,7 +260,7 @@ test('a run longer than a snapshot gives the same states read in pieces as read 
     const model = await Model.open(await openCheckpoint(path.join(fixtures, family)), { device, threads: 1 });
     const engine = await Run.create(model);
     await engine.prefill(ids);
-    const long = createRunView({ ...view, id: 'long', engine }, new ByteCache(0));
+    const long = createRunView({ ...view, id: 'long', engine }, freshMemo(0));
     const every = (await long.probes([`blocks.1.state.${name}`])).get(`blocks.1.state.${name}`) as Tensor;
     const stride = every.data.length / 300;
     for (const token of [255, 256, 299]) {

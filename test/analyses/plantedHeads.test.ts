@@ -3,12 +3,11 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { thumbnails } from '../../server/analyses/attentionOverview.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
-import { ByteCache } from '../../server/lab/byteCache.js';
 import { createRunView } from '../../server/lab/runView.js';
 import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
-import { constructedRun, quiet } from './constructed.js';
+import { constructedRun, freshMemo, quiet } from './constructed.js';
 
 /** The card of tiny-llama names heads that were trained to look at the previous token, and at the token after an earlier copy. */
 const PREVIOUS = ['0.0', '1.3'];
@@ -23,11 +22,11 @@ test('the scores find the heads that the card of tiny-llama names', async () => 
   const engine = await Run.create(model);
   await engine.prefill(ids);
   const { id, recipe, model: info } = constructedRun(ids, [], {});
-  const view = createRunView({ id, recipe, model: info, engine }, new ByteCache(0));
+  const view = createRunView({ id, recipe, model: info, engine }, freshMemo(0));
   const heads: { readonly name: string; readonly induction: number; readonly previous: number }[] = [];
   for (const { index: layer } of model.layers) {
-    const { scores } = await thumbnails(view, { layer, size: 16 }, quiet);
-    heads.push(...scores.map((score, head) => ({ name: `${layer}.${head}`, ...score })));
+    const { scores } = await thumbnails(view, { layer, count: ids.length, sample: false }, quiet);
+    heads.push(...(scores ?? []).map((score, head) => ({ name: `${layer}.${head}`, ...score })));
   }
   const best = (score: 'induction' | 'previous', count: number) =>
     heads

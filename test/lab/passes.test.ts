@@ -68,13 +68,13 @@ test('its attention sees in all directions', async () => {
   const at = { run: run.id, layer: 1, head: 2 };
   const read = await it.ask('attention/row', { ...at, query: 3 });
   assertClose('row', read.weights, { shape: [T], data: row(2, 3) });
-  const map = await it.ask('attention/map', { ...at, queries: [0, T], keys: [0, T], rows: T, cols: T, pool: 'max' });
+  const map = await it.ask('attention/tile', { ...at, count: T, level: 0, row: 0, col: 0, pool: 'max' });
   assertClose('map', map.weights, { shape: [T, T], data: pattern.data.slice(2 * T * T, 3 * T * T) });
   const cell = await it.ask('attention/cell', { ...at, query: 3, key: 11 });
   assert.equal(cell.mask, 'visible');
   assert.ok(Math.abs(cell.weight - (row(2, 3)[11] as number)) < 1e-5);
   assert.ok(Math.abs(Math.exp(cell.score - cell.logSumExp) - cell.weight) < 1e-5);
-  const { thumbnails } = await it.ask('attention/thumbnails', { run: run.id, layer: 1, size: T });
+  const { thumbnails } = await it.ask('attention/thumbnails', { run: run.id, layer: 1, count: T, sample: false });
   assert.equal(thumbnails.data[(2 * T + 3) * T + 11], Math.round((row(2, 3)[11] as number) * 255));
   const cache = await it.ask('cache/overview', { run: run.id });
   assert.deepEqual(cache.layers, []);

@@ -60,17 +60,17 @@ test('every method refuses params that are not its own', async () => {
   }
 });
 
-const MAP = { run: 'r', layer: 0, head: 0, queries: [0, 8], keys: [0, 8], rows: 8, cols: 8, pool: 'max' };
+const TILE = { run: 'r', layer: 0, head: 0, count: 8, level: 0, row: 0, col: 0, pool: 'max' };
 const SAMPLING = { temperature: 0, topK: null, topP: null, seed: null };
 const RECIPE = { path: '/m', prompt: 'a', ids: null, chat: false, maxTokens: 1, sampling: SAMPLING, branch: null };
 
 for (const [what, method, params, named] of [
-  ['a negative layer', 'attention/thumbnails', { run: 'r', layer: -1, size: 16 }, 'layer'],
+  ['a negative layer', 'attention/thumbnails', { run: 'r', layer: -1, count: 16, sample: false }, 'layer'],
   ['a fraction of a token', 'attention/row', { run: 'r', layer: 0, head: 0, query: 1.5 }, 'query'],
   ['NaN', 'attention/row', { run: 'r', layer: 0, head: 0, query: Number.NaN }, 'query'],
-  ['an empty range', 'attention/map', { ...MAP, queries: [4, 4] }, 'queries'],
-  ['a tile beyond 1 MB', 'attention/map', { ...MAP, rows: 1024, cols: 1024 }, 'params'],
-  ['a pooling that does not exist', 'attention/map', { ...MAP, pool: 'median' }, 'pool'],
+  ['a map of no tokens', 'attention/tile', { ...TILE, count: 0 }, 'count'],
+  ['a level beyond all runs', 'attention/tile', { ...TILE, level: 60 }, 'level'],
+  ['a pooling that does not exist', 'attention/tile', { ...TILE, pool: 'median' }, 'pool'],
   ['a negative temperature', 'runs/start', { ...RECIPE, sampling: { ...SAMPLING, temperature: -1 } }, 'sampling.temperature'],
   ['a prompt and ids', 'runs/start', { ...RECIPE, ids: [1] }, 'params'],
   ['neither prompt nor ids', 'runs/start', { ...RECIPE, prompt: null }, 'params'],

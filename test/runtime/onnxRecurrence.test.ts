@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { analyses } from '../../server/analyses/registry.js';
+import { createRunView } from '../../server/lab/runView.js';
 import { openModel } from '../../server/open.js';
 import type { ModelInfo } from '../../server/protocol/models.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { RunView } from '../../server/runtime/view.js';
 import { sizeOf, type Tensor } from '../../server/tensor/tensor.js';
+import { freshMemo } from '../analyses/constructed.js';
 import { readOracle } from '../fixtures/readOracle.js';
 import { assertClose } from '../parity/oracle.js';
 
@@ -24,16 +26,9 @@ async function run(name: string): Promise<RunView & { close(): Promise<void> }> 
   await sequence.prefill(ids.slice(0, 7));
   await sequence.prefill(ids.slice(7));
   assertClose('logits', { shape: [T, model.vocab], data: await sequence.logits({ from: 0, to: T }) }, of(`${name}.logits`));
-  return {
-    id: name,
-    recipe: {} as RunView['recipe'],
-    model: { name, dtype: 'F32', provider: 'cpu' } as ModelInfo,
-    layers: sequence.layers,
-    ids: sequence.ids,
-    probes: (names, options) => sequence.probes(names, options),
-    allocatedBytes: (layer) => sequence.stateBytes(layer),
-    close: () => model.close(),
-  };
+  const info = { name, dtype: 'F32', provider: 'cpu' } as ModelInfo;
+  const view = createRunView({ id: name, recipe: {} as RunView['recipe'], model: info, engine: sequence }, freshMemo());
+  return { ...view, close: () => model.close() };
 }
 
 const context = { signal: new AbortController().signal, progress: () => undefined };

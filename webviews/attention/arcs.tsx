@@ -1,4 +1,4 @@
-import type { AttentionRow } from '../../server/protocol/inspect.js';
+import type { AttentionRow } from '../../server/protocol/attention.js';
 import { ink } from '../charts/theme.js';
 import { axis, xOf } from '../frame/axis.js';
 import { useCanvas } from '../frame/useCanvas.js';

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import type { AttentionCell } from '../../server/protocol/inspect.js';
+import type { AttentionCell } from '../../server/protocol/attention.js';
 import type { TokenInfo } from '../../server/protocol/runs.js';
 import { compact } from '../charts/numbers.js';
 import { Vector } from '../charts/vector.js';

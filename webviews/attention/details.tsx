@@ -1,4 +1,4 @@
-import type { AttentionCell, AttentionRow } from '../../server/protocol/inspect.js';
+import type { AttentionCell, AttentionRow } from '../../server/protocol/attention.js';
 import type { TokenInfo } from '../../server/protocol/runs.js';
 import type { Loadable } from '../frame/loadable.js';
 import { Loaded } from '../frame/states.js';

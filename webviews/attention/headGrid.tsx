@@ -1,11 +1,11 @@
 import { useEffect, useRef } from 'preact/hooks';
-import type { AttentionThumbnails } from '../../server/protocol/inspect.js';
+import type { AttentionThumbnails } from '../../server/protocol/attention.js';
 import type { LayerSummary } from '../../server/protocol/models.js';
 import { table } from '../charts/palette.js';
 import { ground } from '../charts/theme.js';
 import { select, selection } from '../frame/selection.js';
 import { useCanvas } from '../frame/useCanvas.js';
-import { type Order, overview, ranked, want } from './thumbnails.js';
+import { isScored, type Order, overview, ranked, want } from './thumbnails.js';
 
 interface Props {
   readonly layers: readonly LayerSummary[];
@@ -17,7 +17,7 @@ interface Props {
 /** Every head of the model at a glance: layers × heads, or one list by score. Heads that share keys and values stand together. */
 export function HeadGrid({ layers, order, tokens }: Props) {
   const known = overview.value;
-  const missing = layers.filter(({ index }) => known.get(index)?.state !== 'ready').length;
+  const missing = layers.filter(({ index }) => !isScored(known.get(index))).length;
   useEffect(() => {
     if (order !== 'layer') for (const { index } of layers) want(index);
   }, [order, layers]);
@@ -107,7 +107,7 @@ interface ThumbnailProps {
 function Thumbnail({ of, tokens, layer, head, caption, note }: ThumbnailProps) {
   const chosen = selection.value.layer === layer && selection.value.head === head;
   const canvas = useCanvas((context, width, height) => of && drawThumbnail(context, of, head, tokens, width, height));
-  const scores = of?.scores[head];
+  const scores = of?.scores?.[head];
   const said = scores
     ? `Head ${layer}.${head}: induction ${scores.induction.toFixed(2)}, previous token ${scores.previous.toFixed(2)}, first token ${scores.sink.toFixed(2)}, entropy ${scores.entropy.toFixed(1)} bits`
     : `Head ${layer}.${head}`;

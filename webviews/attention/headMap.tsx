@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import type { AttentionRow } from '../../server/protocol/inspect.js';
+import type { AttentionRow } from '../../server/protocol/attention.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import type { Cell } from '../charts/grid.js';
 import { Heatmap } from '../charts/heatmap.js';
@@ -8,14 +8,16 @@ import { Legend } from '../charts/legend.js';
 import { compact } from '../charts/numbers.js';
 import { useColour } from '../charts/useColour.js';
 import { axis, axisPixels } from '../frame/axis.js';
+import { shownValue } from '../frame/loadable.js';
 import { hover, select, selection } from '../frame/selection.js';
-import { Loaded } from '../frame/states.js';
+import { Failed, Loaded } from '../frame/states.js';
 import { TokenStrip } from '../frame/tokenStrip.js';
 import { visibleText } from '../frame/tokenText.js';
 import { Arcs } from './arcs.js';
 import { fitMap, queryKeyAxes, rowPixels, rowRoom } from './axes.js';
 import { type MapTiles, useMapTiles } from './mapTiles.js';
 import { QueryLabels } from './queryLabels.js';
+import { problem } from './tileStore.js';
 
 interface Props {
   readonly run: RunDetail;
@@ -33,7 +35,7 @@ export function HeadMap(props: Props) {
   const { run, layer, head, pool, row } = props;
   const tokens = run.tokenInfos;
   const count = tokens.length;
-  const map = useMapTiles({ run: run.id, layer, head, count, pool });
+  const map = useMapTiles({ run: run.id, layer, head, count, pool, causal: true });
   const strip = useRef<HTMLDivElement>(null);
   useRoom(strip, count);
   useFit(run.id, count);
@@ -74,7 +76,7 @@ function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & {
   const cursor = useSignal<Cell | null>(null);
   const height = Math.min(rowRoom.value, Math.ceil(count * axis.value.width));
   const colour = useColour(
-    map.tiles.map(({ data }) => data),
+    map.colouredBy,
     // The first rows have few keys and thus large weights: at full range they alone would be seen.
     { kind: 'sequential', settings: { clip: 0.999 } },
   );
@@ -122,8 +124,9 @@ function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & {
       </div>
       <div class="map-foot">
         <Legend colour={colour} unit="weight" />
-        <span class="quiet">{zoomNote(axis.value.width, pool, map.sharpening)}</span>
+        <span class="quiet">{zoomNote(axis.value.width, pool, map)}</span>
       </div>
+      {problem.value && <Failed error={problem.value} retry={map.retry} />}
     </>
   );
 }
@@ -145,17 +148,25 @@ function useRoom(strip: { readonly current: HTMLElement | null }, count: number)
   }, [strip, count]);
 }
 
-/** Says when a picture's cell stands for several weights. */
-function pooledNote({ tiles }: MapTiles, pool: 'mean' | 'max', row: number, col: number): string {
+/** Says when a picture's cell stands for several weights, or for queries that were not looked at. */
+function pooledNote({ tiles, whole }: MapTiles, pool: 'mean' | 'max', row: number, col: number): string {
   const tile = tiles.findLast(({ row0, row1, col0, col1 }) => row >= row0 && row < row1 && col >= col0 && col < col1);
   if (!tile) return '';
+  const sampled = tile === tiles[0] ? (shownValue(whole)?.sampled ?? null) : null;
+  if (sampled !== null) return ` (sketch: the nearest of ${sampled} queries)`;
   const size = Math.max((tile.row1 - tile.row0) / tile.rows, (tile.col1 - tile.col0) / tile.cols);
   return size > 1.001 ? ` (${pool} of about ${compact(size)} × ${compact(size)})` : '';
 }
 
-function zoomNote(width: number, pool: 'mean' | 'max', sharpening: boolean): string {
+function zoomNote(width: number, pool: 'mean' | 'max', { whole, sharpening, progress }: MapTiles): string {
   const device = width * devicePixelRatio;
   const zoom =
     device >= 1 ? `${compact(Math.round(width * 10) / 10)} px a token` : `${compact(1 / device)} tokens a pixel, ${pool}`;
-  return sharpening ? `${zoom} · sharpening` : zoom;
+  const sampled = shownValue(whole)?.sampled ?? null;
+  const told = [
+    zoom,
+    ...(sampled === null ? [] : [`sketch from ${sampled} queries`]),
+    ...(progress ? [`${progress.done} of ${progress.total} queries`] : sharpening ? ['sharpening'] : []),
+  ];
+  return told.join(' · ');
 }

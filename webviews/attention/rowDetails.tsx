@@ -1,4 +1,4 @@
-import type { AttentionRow } from '../../server/protocol/inspect.js';
+import type { AttentionRow } from '../../server/protocol/attention.js';
 import type { TokenInfo } from '../../server/protocol/runs.js';
 import { Bars } from '../charts/bars.js';
 import { compact } from '../charts/numbers.js';

@@ -1,11 +1,11 @@
 import { computed, effect, signal } from '@preact/signals';
-import type { AttentionThumbnails, HeadScores } from '../../server/protocol/inspect.js';
+import type { AttentionThumbnails, HeadScores } from '../../server/protocol/attention.js';
+import type { Params } from '../../server/protocol/requests.js';
 import type { Loadable } from '../frame/loadable.js';
 import { activeRun } from '../frame/selection.js';
 import { errorData, request } from '../host.js';
-
-/** Pixels a side that the server pools a head to. */
-export const THUMBNAIL = 48;
+import { SKETCH_FROM } from './mapTiles.js';
+import { settled } from './settled.js';
 
 type Layer = Loadable<AttentionThumbnails>;
 
@@ -13,6 +13,8 @@ const layers = signal<ReadonlyMap<number, Layer>>(new Map());
 /** Overview of each layer that was on screen once. */
 export const overview = computed(() => layers.value);
 
+/** Layers that wait for a sketch, and those that wait to be looked at whole: sketches first, so that something is there at once. */
+const sketches: number[] = [];
 const waiting: number[] = [];
 let controller = new AbortController();
 let busy = false;
@@ -30,6 +32,7 @@ effect(() => {
   controller.abort();
   controller = new AbortController();
   waiting.length = 0;
+  sketches.length = 0;
   busy = false;
   layers.value = new Map();
 });
@@ -39,6 +42,7 @@ export function want(layer: number): void {
   if (layers.value.has(layer)) return;
   set(layer, { state: 'loading', progress: null, previous: null, cancel: () => controller.abort() });
   waiting.push(layer);
+  sketches.push(layer);
   void pump();
 }
 
@@ -47,14 +51,21 @@ async function pump(): Promise<void> {
   const loaded = activeRun.value;
   if (busy || loaded.state !== 'ready') return;
   busy = true;
-  for (let layer = waiting.shift(); layer !== undefined && mine === controller; layer = waiting.shift())
-    await compute(loaded.value.id, layer, mine);
+  const { id: run } = loaded.value;
+  const count = settled(loaded.value).tokenInfos.length;
+  while (mine === controller) {
+    const sample = sketches.length > 0 && count >= SKETCH_FROM;
+    const layer = sample ? sketches.shift() : waiting.shift();
+    if (layer === undefined) break;
+    await compute({ run, layer, count, sample }, mine);
+  }
   if (mine === controller) busy = false;
 }
 
-async function compute(run: string, layer: number, mine: AbortController): Promise<void> {
+async function compute(params: Params<'attention/thumbnails'>, mine: AbortController): Promise<void> {
+  const { layer } = params;
   try {
-    const value = await request('attention/thumbnails', { run, layer, size: THUMBNAIL }, { signal: mine.signal });
+    const value = await request('attention/thumbnails', params, { signal: mine.signal });
     if (mine === controller) set(layer, { state: 'ready', value });
   } catch (error) {
     if (mine === controller) set(layer, { state: 'failed', error: errorData(error), retry: () => again(layer) });
@@ -89,11 +100,14 @@ export interface Head {
   readonly of: AttentionThumbnails;
 }
 
+/** Whether the scores of a layer are known: a sketch has none. */
+export const isScored = (layer: Layer | undefined): boolean => layer?.state === 'ready' && layer.value.scores !== null;
+
 /** Heads that are known, largest score first (entropy: smallest, i.e. sharpest, first). */
 export function ranked(known: ReadonlyMap<number, Layer>, order: keyof HeadScores): readonly Head[] {
   const sign = order === 'entropy' ? 1 : -1;
   const heads = Array.from(known.values()).flatMap((layer) =>
-    layer.state === 'ready'
+    layer.state === 'ready' && layer.value.scores
       ? layer.value.scores.map(
           (scores, head): Head => ({ layer: layer.value.layer, head, score: scores[order], of: layer.value }),
         )

@@ -52,15 +52,16 @@ export function drawPicture(context: Context, picture: Picture, ratio: number): 
   drawLabels(context, picture, ratio);
 }
 
-/** Staircase of the cells at or below the diagonal. */
+/** Staircase of the cells at or below the diagonal; of cells too small to be seen several make a step. */
 function lowerCells(frame: Frame, view: Viewport): Path2D {
   const path = new Path2D();
   const shown = visible(frame, view);
+  const step = Math.max(1, Math.round(1 / view.cellHeight));
   path.moveTo(view.x, view.y + shown.row0 * view.cellHeight);
-  for (let row = shown.row0; row < shown.row1; row++) {
-    const right = view.x + (row + 1) * view.cellWidth;
+  for (let row = shown.row0; row < shown.row1; row += step) {
+    const right = view.x + (row + step) * view.cellWidth;
     path.lineTo(right, view.y + row * view.cellHeight);
-    path.lineTo(right, view.y + (row + 1) * view.cellHeight);
+    path.lineTo(right, view.y + (row + step) * view.cellHeight);
   }
   path.lineTo(view.x, view.y + shown.row1 * view.cellHeight);
   path.closePath();
@@ -97,9 +98,11 @@ function drawTile(context: Context, frame: Frame, view: Viewport, images: TileIm
   const y = view.y + (source.row0 + r0 * perRow) * view.cellHeight;
   // Pixels smaller than a device pixel are averaged, larger ones stay sharp squares.
   context.imageSmoothingEnabled = perCol * view.cellWidth < 1 || perRow * view.cellHeight < 1;
-  const width = (c1 - c0) * perCol * view.cellWidth;
-  const height = (r1 - r0) * perRow * view.cellHeight;
-  context.drawImage(canvas, c0, r0, c1 - c0, r1 - r0, x, y, width, height);
+  // Whole device pixels: between tiles that meet there is no seam.
+  const [left, top] = [Math.round(x), Math.round(y)];
+  const width = Math.round(x + (c1 - c0) * perCol * view.cellWidth) - left;
+  const height = Math.round(y + (r1 - r0) * perRow * view.cellHeight) - top;
+  context.drawImage(canvas, c0, r0, c1 - c0, r1 - r0, left, top, Math.max(1, width), Math.max(1, height));
 }
 
 /** Borders, hatched cells that hold no finite number, and numbers where a cell is large enough. */

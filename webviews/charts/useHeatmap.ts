@@ -1,10 +1,11 @@
 import { type Signal, useSignal } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import type { Cell } from './grid.js';
+import type { Cell, Tile } from './grid.js';
 import type { HeatmapProps } from './heatmap.js';
 import { drawPicture, type Margins, type Picture } from './heatmapDrawing.js';
 import { drawCursor } from './heatmapMarks.js';
+import type { ColourScale } from './scale.js';
 import { ink } from './theme.js';
 import { TileImages } from './tileImages.js';
 import { useWidth } from './useSize.js';
@@ -102,7 +103,7 @@ interface Drawing extends Pick<HeatmapState, 'base' | 'over'> {
 /** Two layers: the cells are drawn when they change, the cursor on every move. */
 function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, over, cursor, selected, hidden }: Drawing): void {
   const { tiles, scale, rowLabel, colLabel, lower = false, selectedRow = null } = props;
-  const images = useMemo(() => tiles.map((tile) => new TileImages(tile, scale)), [tiles, scale]);
+  const images = useImages(tiles, scale);
   const picture: Picture = {
     frame,
     view,
@@ -124,6 +125,19 @@ function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, ov
     const context = sized(over.current, frame, margins);
     if (context) drawCursor(context, picture, { cursor, selected, selectedRow }, ratio);
   }, [...drawn, cursor?.row, cursor?.col, selected?.row, selected?.col, selectedRow]);
+}
+
+/** Each tile is painted once for a scale, however often others come and go. */
+function useImages(tiles: readonly Tile[], scale: ColourScale): readonly TileImages[] {
+  const made = useRef<readonly TileImages[]>([]);
+  return useMemo(() => {
+    const before = new Map(made.current.map((images) => [images.tile, images]));
+    made.current = tiles.map((tile) => {
+      const known = before.get(tile);
+      return known?.scale === scale ? known : new TileImages(tile, scale);
+    });
+    return made.current;
+  }, [tiles, scale]);
 }
 
 function sized(canvas: HTMLCanvasElement | null, frame: Frame, margins: Margins): CanvasRenderingContext2D | null {

@@ -2,7 +2,7 @@ import type { LayerSummary, ModelEntry, ModelInfo } from '../../server/protocol/
 import type { Params } from '../../server/protocol/requests.js';
 import type { RunDetail, RunInfo, RunRecipe } from '../../server/protocol/runs.js';
 import { type Backend, emit } from './fake.js';
-import { cell, map, row, thumbnails } from './syntheticAttention.js';
+import { cell, column, edges, preview, row, thumbnails, tile } from './syntheticAttention.js';
 import { inspect } from './syntheticInspect.js';
 import { alternatives, syntheticTokens } from './syntheticTokens.js';
 
@@ -98,7 +98,10 @@ export class Synthetic implements Backend {
         message: 'The segment of block 3 needs 2.1 GB; 0.8 GB are free.',
         hint: 'Close other models, or use a shorter prompt.',
       };
-    const attention = params as Params<'attention/map'> & Params<'attention/thumbnails'> & Params<'attention/cell'>;
+    const attention = params as Params<'attention/tile'> &
+      Params<'attention/thumbnails'> &
+      Params<'attention/cell'> &
+      Params<'attention/edges'>;
     switch (method) {
       case 'models/find':
         return MODELS.map(
@@ -124,9 +127,15 @@ export class Synthetic implements Backend {
       case 'runs/branch':
         return this.start({ ...(this.runs[0] as RunDetail).recipe, branch: params as { run: string; token: number } });
       case 'attention/thumbnails':
-        return thumbnails(attention, this.scene.tokens, 9, 3);
-      case 'attention/map':
-        return map(attention);
+        return thumbnails(attention, 9, 3);
+      case 'attention/preview':
+        return preview(attention);
+      case 'attention/tile':
+        return tile(attention);
+      case 'attention/column':
+        return column(attention);
+      case 'attention/edges':
+        return edges(attention, 9);
       case 'attention/row':
         return row(attention);
       case 'attention/cell':

@@ -1,4 +1,12 @@
-import type { AttentionCell, AttentionMap, AttentionRow, AttentionThumbnails } from '../../server/protocol/inspect.js';
+import {
+  type AttentionCell,
+  type AttentionColumn,
+  type AttentionEdges,
+  type AttentionRow,
+  type AttentionThumbnails,
+  type AttentionTile,
+  TILE,
+} from '../../server/protocol/attention.js';
 import type { Params } from '../../server/protocol/requests.js';
 import type { WireTensor } from '../../server/protocol/tensors.js';
 import { noise } from './syntheticTokens.js';
@@ -29,11 +37,12 @@ function weights(layer: number, head: number, query: number): Float32Array {
 const wire = (shape: number[], data: Float32Array): WireTensor => ({ shape, data });
 
 export function thumbnails(
-  { layer, size }: Params<'attention/thumbnails'>,
-  count: number,
+  { layer, count, sample }: Params<'attention/thumbnails'>,
   heads: number,
   kvHeads: number,
 ): AttentionThumbnails {
+  const pool = 2 ** Math.max(0, Math.ceil(Math.log2(count / 64)));
+  const size = Math.ceil(count / pool);
   const data = new Uint8Array(heads * size * size);
   for (let head = 0; head < heads; head++) {
     for (let row = 0; row < size; row++) {
@@ -59,28 +68,87 @@ export function thumbnails(
     heads,
     kvHeads,
     thumbnails: { shape: [heads, size, size], data },
-    scores,
+    pool,
+    sampled: sample ? 32 : null,
+    scores: sample ? null : scores,
     provenance: provenance(`blocks.${layer}.attn.pattern`),
   };
 }
 
-export function map({ layer, head, queries, keys, rows, cols, pool }: Params<'attention/map'>): AttentionMap {
-  const data = new Float32Array(rows * cols);
-  let max = 0;
-  for (let row = 0; row < rows; row++) {
-    const from = queries[0] + Math.floor((row * (queries[1] - queries[0])) / rows);
-    const values = weights(layer, head, from);
+/** The rows of `queries` that are looked at, pooled to `cols` cells of keys. */
+function pooled(
+  layer: number,
+  head: number,
+  queries: readonly number[],
+  keys: readonly [number, number],
+  size: number,
+  pool: 'mean' | 'max',
+) {
+  const cols = Math.ceil((keys[1] - keys[0]) / size);
+  const data = new Float32Array(queries.length * cols);
+  for (const [row, query] of queries.entries()) {
+    const values = weights(layer, head, query);
     for (let col = 0; col < cols; col++) {
-      const a = keys[0] + Math.floor((col * (keys[1] - keys[0])) / cols);
-      const b = Math.max(a + 1, keys[0] + Math.floor(((col + 1) * (keys[1] - keys[0])) / cols));
+      const [from, to] = [keys[0] + col * size, Math.min(keys[0] + (col + 1) * size, keys[1])];
       let value = 0;
-      for (let key = a; key < b; key++)
-        value = pool === 'max' ? Math.max(value, values[key] ?? 0) : value + (values[key] ?? 0) / (b - a);
+      for (let key = from; key < to; key++)
+        value = pool === 'max' ? Math.max(value, values[key] ?? 0) : value + (values[key] ?? 0) / (to - from);
       data[row * cols + col] = value;
-      max = Math.max(max, value);
     }
   }
-  return { weights: wire([rows, cols], data), max, provenance: provenance(`blocks.${layer}.attn.pattern`) };
+  return wire([queries.length, cols], data);
+}
+
+export function tile({ layer, head, count, level, row, col, pool }: Params<'attention/tile'>): AttentionTile {
+  const size = 2 ** level;
+  const span = (at: number) => [at * TILE * size, Math.min((at + 1) * TILE * size, count)] as const;
+  const [queries, keys] = [span(row), span(col)];
+  const rows = Array.from({ length: Math.ceil((queries[1] - queries[0]) / size) }, (_, r) => queries[0] + r * size);
+  return {
+    weights: pooled(layer, head, rows, keys, size, pool),
+    queries,
+    keys,
+    sampled: null,
+    provenance: provenance(`blocks.${layer}.attn.pattern`),
+  };
+}
+
+export function preview({ layer, head, count, pool }: Params<'attention/preview'>): AttentionTile {
+  const rows = Array.from({ length: Math.min(64, count) }, (_, r) => Math.floor(((r + 0.5) * count) / Math.min(64, count)));
+  const size = 2 ** Math.max(0, Math.ceil(Math.log2(count / TILE)));
+  return {
+    weights: pooled(layer, head, rows, [0, count], size, pool),
+    queries: [0, count],
+    keys: [0, count],
+    sampled: rows.length,
+    provenance: provenance(`blocks.${layer}.attn.pattern`),
+  };
+}
+
+export function column({ layer, head, key, count }: Params<'attention/column'>): AttentionColumn {
+  const data = Float32Array.from({ length: count }, (_, query) => (query < key ? 0 : (weights(layer, head, query)[key] ?? 0)));
+  const top = Array.from(data, (weight, token) => ({ token, weight })).sort((a, b) => b.weight - a.weight);
+  return {
+    weights: wire([count], data),
+    received: data.reduce((sum, weight) => sum + weight, 0),
+    top: top.slice(0, 16).filter(({ weight }) => weight > 0),
+    provenance: provenance(`blocks.${layer}.attn.pattern`),
+  };
+}
+
+export function edges({ layer, count, most }: Params<'attention/edges'>, heads: number): AttentionEdges {
+  const all = Array.from({ length: heads }, (_, head) =>
+    Array.from({ length: count }, (_, query) => {
+      const row = weights(layer, head, query);
+      const key = row.reduce((best, weight, k) => (k > 0 && k < query && weight > (row[best] ?? 0) ? k : best), 1);
+      return { head, query, key, weight: row[key] ?? 0 };
+    }).filter(({ query, key }) => key < query),
+  ).flat();
+  return {
+    layer,
+    edges: all.sort((a, b) => b.weight - a.weight).slice(0, most),
+    provenance: provenance(`blocks.${layer}.attn.pattern`),
+  };
 }
 
 export function row({ layer, head, query }: Params<'attention/row'>): AttentionRow {

@@ -7,11 +7,11 @@ import { Details } from '../attention/details.js';
 import { HeadGrid } from '../attention/headGrid.js';
 import { HeadMap } from '../attention/headMap.js';
 import { HeadPicker } from '../attention/headPicker.js';
+import { settled } from '../attention/settled.js';
 import { ORDERS, type Order } from '../attention/thumbnails.js';
 import type { Cell } from '../charts/grid.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
-import { isOver } from '../frame/liveRuns.js';
 import { shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
 import { runSample } from '../frame/sample.js';
@@ -109,10 +109,6 @@ function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInf
     );
   return <Heads run={settled(run)} layers={layers} />;
 }
-
-/** While the model writes, its prompt is looked at: the picture would change with each token. */
-const settled = (run: RunDetail): RunDetail =>
-  isOver(run) ? run : { ...run, tokenInfos: run.tokenInfos.slice(0, run.promptTokens) };
 
 function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: readonly LayerSummary[] }) {
   const layer = layers.find(({ index }) => index === selection.value.layer) ?? layers[0];

@@ -3,6 +3,7 @@ import type { Dim, Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 import { rowState, type StateSpec } from '../state.js';
 import { type Rope, rotate } from './rope.js';
+import { sees } from './sees.js';
 
 /** How a layer turns q and k into a pattern: what a person needs to redo a cell by hand. */
 export interface AttentionSpec {
@@ -24,6 +25,10 @@ export interface AttentionSpec {
   readonly chunk?: number;
   /** Size of a value, when it is not that of a key. */
   readonly valueDim?: number;
+  /** All heads read one latent: what is multiplied are the probes `attn.latent_q` and `attn.latent_k`, of this size, and not q and k. */
+  readonly latent?: number;
+  /** Which keys a query sees depends on what they hold: only the pattern tells. */
+  readonly selects?: boolean;
 }
 
 /** [B,T,n·E] → [B,n,T,E]. */
@@ -69,9 +74,11 @@ export function attend(g: SegmentBuilder, spec: AttentionSpec, qkv: Heads): Valu
   const [kPast, vPast] = [g.kvPast(keys), g.kvPast(values)]; // [B,K,C,E]
   publish(g, 'k', k);
   publish(g, 'v', v);
+  const { sinks } = qkv;
+  if (sinks) g.observe('attn.sinks', () => g.unsqueeze(sinks, 0));
   const hidden = causalMask(g, spec, keys, q);
   const terms = [{ q, keys: { past: kPast, fresh: k } }];
-  return joinHeads(g, readRows(g, spec, { terms, rows: { past: vPast, fresh: v }, hidden, sinks: qkv.sinks }).z);
+  return joinHeads(g, readRows(g, spec, { terms, rows: { past: vPast, fresh: v }, hidden, sinks }).z);
 }
 
 /** [B,H,T,E] → the probe `attn.z` [B,T,H,E] → [B,T,H·E]. */
@@ -185,13 +192,9 @@ export function causalMask(g: SegmentBuilder, spec: Pick<AttentionSpec, 'window'
     const fresh = g.positions(q, 2); // [T]
     const column = g.range(g.size(past, past.shape.length - 2), past.shape.at(-2) as string); // [C]
     const query = g.unsqueeze(fresh, 1); // [T,1]
-    const near = (key: Value, ok: Value): Value => {
-      if (chunk !== undefined) return g.and(ok, g.lessOrEqual(g.sub(query, g.mod(query, chunk)), key));
-      return window === null ? ok : g.and(ok, g.less(g.sub(query, key), g.constant(BigInt64Array.of(BigInt(window)), [])));
-    };
-    const old = g.add(column, g.sub(g.past, kept));
-    const oldOk = near(old, g.and(g.less(column, kept), g.lessOrEqual(old, query))); // [T,C]
-    const freshOk = near(fresh, g.lessOrEqual(fresh, query)); // [T,T]
+    const seen = (key: Value) => sees(g, spec, query, key) as Value;
+    const oldOk = g.and(g.less(column, kept), seen(g.add(column, g.sub(g.past, kept)))); // [T,C]
+    const freshOk = seen(fresh); // [T,T]
     return g.where(g.concat([oldOk, freshOk], 1), g.constant(0), g.constant(Number.NEGATIVE_INFINITY));
   });
 }

@@ -40,10 +40,13 @@ export function latentAttention(g: SegmentBuilder, spec: LatentSpec, x: { q: Val
   })); // [B,1,·,R], [B,1,·,E_rope]
   const [latents, turned] = rows as [(typeof rows)[0], (typeof rows)[0]];
   expanded(g, spec, latents.fresh, { upK, upV, kPe: x.kPe, turned: kPe });
+  const qLatent = g.matmul(qNope, upK); // [B,H,T,R]
   const terms = [
-    { q: g.matmul(qNope, upK), keys: latents }, // q W_UK · c_kv
+    { q: qLatent, keys: latents }, // q W_UK · c_kv
     { q: qPe, keys: turned },
   ];
+  g.observe('attn.latent_q', () => g.concat([qLatent, qPe], -1)); // [B,H,T,R+E_rope]
+  g.observe('attn.latent_k', () => g.concat([latents.fresh, turned.fresh], -1)); // [B,1,T,R+E_rope]
   const hidden = causalMask(g, spec, latentStates(spec)[0] as StateSpec, q);
   return joinHeads(g, g.matmul(readRows(g, spec, { terms, rows: latents, hidden }).z, upV, { transB: true })); // [B,H,T,R] · [H,E_v,R]ᵀ
 }

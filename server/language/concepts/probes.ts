@@ -64,6 +64,21 @@ export const probes: readonly Concept[] = [
   probe('attn.k_pe', 'Rotary key of MLA', 'The part of the key that carries position, shared by all heads.', {
     paper: papers.deepseek2,
   }),
+  probe(
+    'attn.latent_q',
+    'Queries in the latent of MLA',
+    'Each head’s query with the key projection folded in, and its rotary part: its product with `attn.latent_k` is that of q and k: [H, T, R + E_rope].',
+    { paper: papers.deepseek2 },
+  ),
+  probe(
+    'attn.latent_k',
+    'Key in the latent of MLA',
+    '`attn.c_kv` and `attn.k_pe` side by side, read by all heads: [1, T, R + E_rope].',
+    {
+      paper: papers.deepseek2,
+    },
+  ),
+  probe('attn.sinks', 'Attention sinks', 'A learned score a head that takes a part of the weight and gives nothing: [1, H].'),
   probe('mlp.pre', 'Neurons before the activation', 'In gated MLPs the gate’s input: [T, F].', { paper: papers.glu }),
   probe('mlp.post', 'Neurons', 'After the activation, times the up projection where the MLP is gated: [T, F].', {
     paper: papers.glu,

@@ -1,0 +1,60 @@
+import type { TokenRange } from './view.js';
+
+/** How rows of one head are normalised: weight = exp(score − top) / total. Row `first` comes first. */
+export interface RowNorms {
+  readonly first: number;
+  readonly top: Float32Array;
+  readonly total: Float32Array;
+}
+
+/** Weights of some queries on some keys of one head: [rows, cells], each cell `pool` keys wide, at multiples of it. */
+export interface PooledRows {
+  readonly head: number;
+  readonly rows: TokenRange;
+  readonly keys: TokenRange;
+  readonly pool: number;
+  readonly max: Float32Array;
+  readonly sum: Float32Array;
+}
+
+/** Rows over all keys they see, with what their weights add up to. A number a row where nothing else is said. */
+export interface AttentionRows extends PooledRows {
+  readonly norms: RowNorms;
+  /** Σ over these rows of what each key gets: [keys]. */
+  readonly received: Float32Array;
+  /** Entropy in bits. */
+  readonly entropy: Float32Array;
+  /** Weight on the token itself, the one before it and the first one. */
+  readonly self: Float32Array;
+  readonly previous: Float32Array;
+  readonly sink: Float32Array;
+  /** Σ weights on tokens behind an earlier copy of the query. */
+  readonly copies: Float32Array;
+  /** The largest weights of each row, largest first, [rows, listed], and their keys. */
+  readonly listed: number;
+  readonly best: Float32Array;
+  readonly bestKeys: Int32Array;
+}
+
+export interface WholeRequest {
+  readonly rows: TokenRange;
+  readonly heads: TokenRange;
+  /** Keys in a cell, a power of two. */
+  readonly pool: number;
+}
+
+export interface PartRequest {
+  readonly rows: TokenRange;
+  readonly keys: TokenRange;
+  readonly head: number;
+  readonly pool: number;
+  /** Of these rows, at least. */
+  readonly norms: RowNorms;
+}
+
+/** Reads the attention of one layer strip by strip; a strip is some rows of one head. Strips come in order of their rows. Errors: CANCELLED. */
+export interface AttentionReader {
+  whole(request: WholeRequest, visit: (rows: AttentionRows) => void, signal?: AbortSignal): Promise<void>;
+  /** Rows that see none of the keys are left out. */
+  part(request: PartRequest, visit: (rows: PooledRows) => void, signal?: AbortSignal): Promise<void>;
+}

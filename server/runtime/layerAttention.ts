@@ -1,0 +1,195 @@
+import { firstHidden, keysSeen } from '../graph/blocks/sees.js';
+import { copiesGraph, type StripKind, stripGraph } from '../graph/strip.js';
+import { cut, length, positions } from '../tensor/ranges.js';
+import type { AttentionReader, AttentionRows, PartRequest, PooledRows, WholeRequest } from './attentionRows.js';
+import { type Feed, f32, i64, type Step } from './device.js';
+import type { HostTensor } from './elements.js';
+import { LayerKeys } from './layerKeys.js';
+import type { Run } from './run.js';
+import { nearKeys, partOutputs, partRows, type Strip, wholeOutputs, wholeRows } from './strips.js';
+import type { LayerView, TokenRange } from './view.js';
+
+/** Queries of one call of the device: between two calls others have their turn, and a cancelled request ends. */
+const ROWS = 256;
+/** Scores held at once, 4 MB: they stay in a core's cache while they are normalised and pooled. */
+const SCORES = 1 << 20;
+/** Fewer rows are not worth a call. */
+const LEAST_ROWS = 2;
+/** Largest weights told of each row. */
+const LISTED = 10;
+
+const tensor = (value: HostTensor): Feed => ({ kind: 'tensor', tensor: value });
+const numbers = (...values: number[]): Feed => tensor(i64([values.length], values));
+
+/**
+ * The attention of one layer from what it multiplies: queries are made from the residual checkpoint as they are needed, keys are on the device,
+ * and of the weights only what is asked for comes back. Memory grows with the tokens, not with their square.
+ */
+export class LayerAttention implements AttentionReader {
+  readonly keys: LayerKeys;
+  #sinks: Promise<Float32Array> | null = null;
+  #reading = 0;
+
+  constructor(
+    private readonly run: Run,
+    private readonly layer: LayerView,
+  ) {
+    this.keys = new LayerKeys(run, layer);
+  }
+
+  /** While somebody reads, the keys stay. */
+  get busy(): boolean {
+    return this.#reading > 0;
+  }
+
+  whole(request: WholeRequest, visit: (rows: AttentionRows) => void, signal?: AbortSignal): Promise<void> {
+    return this.#read(signal, () => this.#whole(request, visit, signal));
+  }
+
+  part(request: PartRequest, visit: (rows: PooledRows) => void, signal?: AbortSignal): Promise<void> {
+    return this.#read(signal, () => this.#part(request, visit, signal));
+  }
+
+  async #read(signal: AbortSignal | undefined, read: () => Promise<void>): Promise<void> {
+    this.#reading++;
+    try {
+      await this.keys.ready(signal);
+      await read();
+    } finally {
+      this.#reading--;
+    }
+  }
+
+  async #whole({ rows, heads, pool }: WholeRequest, visit: (rows: AttentionRows) => void, signal?: AbortSignal): Promise<void> {
+    const tokens = this.run.ids.length;
+    const session = await this.#session('all', true);
+    const sinks = this.#spec.sinks ? await this.#sinkScores() : null;
+    for (const block of cut(rows, ROWS)) {
+      const strips = this.#strips(block, heads, (part) => cellsAround(keysSeen(this.#spec, part, tokens), pool));
+      const { first, step } = await this.keys.queries(block, 'q', signal);
+      const steps: Step[] = [step];
+      for (const [i, strip] of strips.entries()) {
+        if (strip.rows !== strips[i - 1]?.rows) steps.push(await this.#copies(strip));
+        const cells = Math.min(LISTED, length(strip.keys) / pool);
+        const given = {
+          ...this.#mask(strip),
+          same: { kind: 'register', name: 'same' },
+          'near.at': tensor(nearKeys(strip)),
+          'best.cells': numbers(cells),
+          'best.count': numbers(Math.min(LISTED, cells * pool)),
+          ...(sinks && { sinks: tensor(f32([length(strip.heads), 1, 1], sinks.slice(strip.heads.from, strip.heads.to))) }),
+        } as const;
+        steps.push(this.#step(session, strip, first, pool, given, wholeOutputs));
+      }
+      const out = await this.run.model.device.run(steps, signal ? { signal } : {});
+      for (const strip of strips) for (const part of wholeRows(strip, pool, out)) visit(part);
+    }
+  }
+
+  async #part(
+    { rows, keys, head, pool, norms }: PartRequest,
+    visit: (rows: PooledRows) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const tokens = this.run.ids.length;
+    for (const block of cut(rows, ROWS)) {
+      const strips = this.#strips(block, { from: head, to: head + 1 }, (part) => {
+        const seen = keysSeen(this.#spec, part, tokens);
+        const [from, to] = [Math.max(keys.from, seen.from), Math.min(keys.to, seen.to)];
+        return from < to ? cellsAround({ from, to }, pool) : { from, to: from };
+      }).filter((strip) => length(strip.keys) > 0);
+      if (strips.length === 0) continue;
+      const { first, step } = await this.keys.queries(block, 'q', signal);
+      const steps: Step[] = [step];
+      for (const strip of strips) {
+        const masked = strip.keys.to > tokens || firstHidden(this.#spec, strip.rows, strip.keys) < strip.keys.to;
+        const top = norms.top.slice(strip.rows.from - norms.first, strip.rows.to - norms.first);
+        const given = { ...(masked && this.#mask(strip)), top: tensor(f32([1, top.length, 1], top)) };
+        steps.push(this.#step(await this.#session('part', masked), strip, first, pool, given, partOutputs));
+      }
+      const out = await this.run.model.device.run(steps, signal ? { signal } : {});
+      for (const strip of strips) visit(partRows(strip, pool, norms, out));
+    }
+  }
+
+  get #spec() {
+    return this.layer.attention as NonNullable<LayerView['attention']>;
+  }
+
+  /** Cuts rows so that the scores of each strip fit; the heads of a strip share their keys. */
+  #strips(rows: TokenRange, heads: TokenRange, keys: (rows: TokenRange) => TokenRange): Strip[] {
+    const groups = cut(heads, this.keys.shared);
+    const widest = Math.max(...groups.map(length)) * Math.max(1, length(keys(rows)));
+    return cut(rows, Math.max(LEAST_ROWS, Math.floor(SCORES / widest))).flatMap((part) =>
+      groups.map((group) => ({ name: `${part.from}.${group.from}`, heads: group, rows: part, keys: keys(part) })),
+    );
+  }
+
+  #session(keys: StripKind['keys'], masked: boolean): Promise<number> {
+    const { scale, softcap, window, chunk, causal, sinks } = this.#spec;
+    const kind = { spec: this.#spec, size: this.keys.size, keys, masked };
+    const key = JSON.stringify(['strip', keys, masked, kind.size, scale, softcap, window, chunk, causal, sinks]);
+    return this.run.model.tool(key, () => stripGraph(kind));
+  }
+
+  /** One strip of the queries in register q, of which `first` is the first. */
+  #step(
+    session: number,
+    { name, heads, rows, keys }: Strip,
+    first: number,
+    pool: number,
+    given: Readonly<Record<string, Feed>>,
+    outputs: readonly string[],
+  ): Step {
+    return {
+      session,
+      feeds: {
+        q: { kind: 'register', name: 'q' },
+        from: numbers(heads.from, rows.from - first),
+        to: numbers(heads.to, rows.to - first),
+        k: this.keys.feed(heads.from, keys),
+        shape: numbers(length(heads), length(rows), length(keys)),
+        cells: numbers(0, 0, -1, pool),
+        ...given,
+      },
+      sinks: Object.fromEntries(outputs.map((output) => [output, [{ kind: 'return', name: `${name}.${output}` } as const]])),
+    };
+  }
+
+  #mask({ rows, keys }: Strip): Readonly<Record<string, Feed>> {
+    const tokens = this.run.ids.length;
+    const open = Math.min(firstHidden(this.#spec, rows, keys), tokens) - keys.from;
+    return { query: numbers(rows.from), key: numbers(keys.from), open: numbers(open), tokens: numbers(tokens) };
+  }
+
+  /** Register `same`: which keys follow an earlier copy of the query's token. The heads of a layer share it. */
+  async #copies({ rows, keys }: Strip): Promise<Step> {
+    const { ids } = this.run;
+    const column = (at: (token: number) => number) => tensor(f32([length(rows), 1], Float32Array.from(positions(rows), at)));
+    const row = (at: (token: number) => number) => tensor(f32([1, length(keys)], Float32Array.from(positions(keys), at)));
+    return {
+      session: await this.run.model.tool('copies', copiesGraph),
+      feeds: {
+        query: column((token) => token),
+        id: column((token) => ids[token] as number),
+        key: row((token) => token),
+        before: row((token) => ids[token - 1] ?? -1),
+      },
+      sinks: { same: [{ kind: 'register', name: 'same' }] },
+    };
+  }
+
+  #sinkScores(): Promise<Float32Array> {
+    const name = `blocks.${this.layer.index}.attn.sinks`;
+    this.#sinks ??= this.run
+      .probes([name], { range: { from: 0, to: 1 } })
+      .then((probes) => probes.get(name)?.data as Float32Array);
+    return this.#sinks;
+  }
+}
+
+/** The multiples of `pool` around these keys. */
+const cellsAround = ({ from, to }: TokenRange, pool: number): TokenRange => ({
+  from: Math.floor(from / pool) * pool,
+  to: Math.ceil(to / pool) * pool,
+});
