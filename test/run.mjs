@@ -1,4 +1,4 @@
-// Runs the tests: `node test/run.mjs [unit] [host] [ui] [vsix]`, all of them by default, installing what is missing. Each
+// Runs the tests: `node test/run.mjs [unit] [fuzz] [host] [ui] [vsix]`, all of them by default, installing what is missing. Each
 // runner prints its own report; the last line is their sum.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -15,6 +15,8 @@ const NONE = { passed: 0, failed: 0, skipped: 0 };
 /** Runs a script of this project and returns whether it succeeded. */
 const node = (args) => spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
 
+const FUZZ = path.join('test', 'formats', 'fuzz.test.ts');
+
 const stages = {
   unit() {
     if (smolLm2() === null)
@@ -22,18 +24,10 @@ const stages = {
     const files = readdirSync(path.join(root, 'test'), { recursive: true })
       .filter((file) => file.endsWith('.test.ts') && !/^(editor|bench|fixtures)[\\/]/.test(file))
       .map((file) => path.join('test', file));
-    const report = path.join(results, 'unit.tap');
-    const reporters = [
-      '--test-reporter=spec',
-      '--test-reporter-destination=stdout',
-      '--test-reporter=tap',
-      `--test-reporter-destination=${report}`,
-    ];
-    return tally(
-      report,
-      node(['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=300000', ...reporters, ...files.sort()]),
-    );
+    return nodeTests('unit', files.filter((file) => file !== FUZZ).sort(), 300_000);
   },
+  /** A stage of its own: in CI it takes minutes, and a time limit holds for a file as a whole. */
+  fuzz: () => nodeTests('fuzz', [FUZZ], 3_600_000),
   host() {
     const ok = node(['--import', 'tsx', 'test/editor/hostTests.ts']);
     const file = path.join(root, '.cache/host-results/counts.json');
@@ -63,6 +57,19 @@ const stages = {
     );
   },
 };
+
+/** Files of node tests, none of which may take longer than `timeout` ms. */
+function nodeTests(stage, files, timeout) {
+  const report = path.join(results, `${stage}.tap`);
+  const reporters = [
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=tap',
+    `--test-reporter-destination=${report}`,
+  ];
+  const options = ['--import', 'tsx', '--test', '--test-concurrency=2', `--test-timeout=${timeout}`];
+  return tally(report, node([...options, ...reporters, ...files]));
+}
 
 /** The counts that node's test runner closes its TAP report with. */
 function tally(report, ok) {
@@ -96,9 +103,10 @@ mkdirSync(results, { recursive: true });
 if (!node(['esbuild.mjs', '--tests'])) process.exit(1);
 
 const sum = { ...NONE };
-const missing = wanted.some((name) => name !== 'unit') ? editorReason() : null;
+const inEditor = (name) => name !== 'unit' && name !== 'fuzz';
+const missing = wanted.some(inEditor) ? editorReason() : null;
 for (const name of wanted) {
-  if (missing && name !== 'unit') {
+  if (missing && inEditor(name)) {
     console.log(`\n== ${name}: skipped, ${missing}. With a VS Code of your own: npm run test:electron`);
     sum.skipped++;
     continue;
