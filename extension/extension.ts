@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { LabError } from '../server/protocol/errors.js';
 import { registerCheckpointEditor } from './checkpointEditor.js';
+import { pickImage } from './commands/images.js';
 import { inspectCommand } from './commands/models.js';
 import { runPathCommand } from './commands/prompt.js';
 import { registerCommands } from './commands/register.js';
@@ -98,6 +99,10 @@ function hostHandlers(lab: () => Lab): HostHandlers {
     'host/select': (change) => done(lab().selection.select(change)),
     'host/showInspector': ({ inspector }) => done(lab().panels.show(inspector)),
     'host/runPath': ({ path }) => done(runPathCommand(lab(), path)),
+    'host/pickImage': async () => {
+      const chosen = await pickImage();
+      return chosen === null ? null : { path: chosen };
+    },
     'host/pickModel': async () => {
       const chosen = await pickModel(lab(), 'Choose a model');
       return chosen === null ? null : { path: chosen };

@@ -41,6 +41,7 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
   'host/showInspector': (params): params is { inspector: InspectorId } =>
     isObject(params) && INSPECTORS.includes(params.inspector as InspectorId),
   'host/runPath': (params): params is { path: string } => isObject(params) && typeof params.path === 'string',
+  'host/pickImage': (params): params is null => params === null,
   'host/pickModel': (params): params is null => params === null,
   'host/copyCommand': (params): params is { run: string; probes: string[] } =>
     isRun(params) && 'probes' in params && isTexts(params.probes),

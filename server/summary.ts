@@ -48,14 +48,15 @@ type Runnable = Pick<
 async function runnable(checkpoint: Checkpoint): Promise<Runnable> {
   try {
     const kind = forwardKind(checkpoint);
-    const { family, layers, ...shape } = await (kind ? kind.describe(checkpoint) : sequenceShape(checkpoint));
+    const shape = await (kind ? kind.describe(checkpoint) : sequenceShape(checkpoint));
     return {
-      architecture: family,
+      architecture: shape.family,
       unsupported: null,
-      ...shape,
-      layers: layers.map(({ attention, ...layer }) => layer),
+      layers: shape.layers.map(({ attention, ...layer }) => layer),
       inputs: shape.inputs.map(({ name, dtype, shape, optional }) => ({ name, dtype, shape, optional })),
+      outputs: shape.outputs,
       probes: [...new Set(shape.probes.map((name) => name.replace(/(^|\.)blocks\.\d+\./, '$1blocks.i.')))],
+      ...(shape.about && { about: shape.about }),
     };
   } catch (error) {
     return { architecture: null, unsupported: toLabError(error).toData(), layers: [], inputs: [], outputs: [], probes: [] };

@@ -70,7 +70,11 @@ export async function promptEmbeddedCommand(lab: Lab, argument: unknown): Promis
 }
 
 async function run(lab: Lab, model: ModelInfo, prompt: string, chat: boolean): Promise<void> {
-  const started = await start(lab, model, prompt, chat);
+  await follow(lab, await start(lab, model, prompt, chat));
+}
+
+/** Shows a run that was started, and how far it is until its input went through the model. */
+export async function follow(lab: Lab, started: RunInfo): Promise<void> {
   lab.selection.select({ run: started.id });
   await focusPromptView();
   await prefilled(lab, started);

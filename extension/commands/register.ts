@@ -5,6 +5,7 @@ import type { Lab } from '../lab.js';
 import { INSPECTORS } from '../messages.js';
 import { Doctor } from './doctor.js';
 import { openExampleCommand } from './example.js';
+import { runOnImageCommand } from './images.js';
 import { compareCheckpointsCommand, inspectCommand, openModelCommand, pathOf, unloadModelCommand } from './models.js';
 import { promptCommand, promptEmbeddedCommand, promptSelectionCommand, runPathCommand } from './prompt.js';
 import {
@@ -41,6 +42,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     runTensors: runTensorsCommand,
     promptSelection: promptSelectionCommand,
     promptEmbedded: promptEmbeddedCommand,
+    runOnImage: runOnImageCommand,
     tokensOfSelection: () => boundaries.selection(),
     toggleTokenBoundaries: (_, argument) => boundaries.toggle(argument),
     selectRun: selectRunCommand,

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { LabError } from '../../server/protocol/errors.js';
-import { attends } from '../../server/protocol/models.js';
+import { attends, layersOf } from '../../server/protocol/models.js';
 import type { RunId, RunInfo } from '../../server/protocol/runs.js';
 import type { Lab } from '../lab.js';
 import { withSteps } from '../progress.js';
@@ -28,7 +28,7 @@ export function selectRunCommand(lab: Lab, argument: unknown): void {
 export function inspectRunCommand(lab: Lab, argument: unknown): void {
   const run = runOf(lab, argument);
   lab.selection.select({ run: run.id });
-  const layers = lab.session.models.find(({ id }) => id === run.model)?.layers ?? [];
+  const layers = layersOf(lab.session.models.find(({ id }) => id === run.model)?.layers ?? [], run.tower);
   lab.panels.show(layers.length > 0 && !layers.some(attends) ? 'state' : 'attention');
 }
 

@@ -84,7 +84,7 @@ function icon(run: RunInfo, active: boolean): vscode.ThemeIcon {
 function tooltip(run: RunInfo): string {
   const { recipe, promptTokens, tokens, prefillMs, tokensPerSecond, loss, error, reused, dropped } = run;
   return [
-    recipe.prompt ?? `${formatCount(recipe.ids?.length ?? 0, 'id')} given`,
+    recipe.prompt ?? recipe.image ?? `${formatCount(recipe.ids?.length ?? 0, 'id')} given`,
     `${promptTokens} prompt + ${tokens - promptTokens} generated tokens`,
     reused > 0 ? `reused ${formatCount(reused, 'token')} of a run with the same beginning` : '',
     dropped ? 'memory freed: its tokens are run again when you look inside' : '',

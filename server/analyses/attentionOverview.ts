@@ -14,9 +14,9 @@ const SKETCHED = 32;
 /** A small picture of every head of a layer, and what kind of head it is. */
 export const thumbnails: Analysis<'attention/thumbnails'> = async (view, { layer, count, sample }, watched) => {
   const started = performance.now();
-  const { heads, kvHeads } = attentionOf(view, layer);
+  const { heads, kvHeads, causal = true } = attentionOf(view, layer);
   const tokens = countedTokens(view, count);
-  const shared = { layer, heads, kvHeads };
+  const shared = { layer, heads, kvHeads, causal };
   const told = { ...shared, provenance: provenance(view, `blocks.${layer}.attn.pattern`, started) };
   const pool = 2 ** Math.max(0, coarsestLevel(COARSER * tokens));
   if (sample && tokens > SKETCHED)

@@ -80,11 +80,13 @@ export const step: Analysis<'state/step'> = async (view, params, { signal }) => 
     return take(where(name), { ...place, token: at - other.from }, cols);
   };
   const after = await stateAfter(token);
-  const before = await stateAfter(mixer?.backwards ? token + 1 : token - 1);
+  const previous = mixer?.backwards ? token + 1 : token - 1;
+  const before = await stateAfter(previous);
   const other = against === null ? null : await stateAfter(against);
   const wire = (data: Float32Array): WireTensor => ({ shape: [rows, cols], data });
   return {
     token,
+    previous: previous >= 0 && previous < view.ids.length ? previous : null,
     before: wire(before),
     after: wire(after),
     ...(mixer ? updateOf(mixer, stretch, place, { before, after }) : plainUpdate(layout, layerOf(view, layer).mixer)),

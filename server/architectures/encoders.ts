@@ -37,7 +37,10 @@ const noAnchor = (id: string, anchors: readonly string[]) =>
     hint: 'The file is incomplete, or its architecture is another one than its config says.',
   });
 
-const known = encoders.flatMap((family) => ('towers' in family ? [family, ...encodersOf(family)] : [family]));
+/** Families of one pass and the towers they are made of: what a config may name. */
+export const namedEncoders: readonly (Encoder | Towers)[] = encoders.flatMap((family) =>
+  'towers' in family ? [family, ...encodersOf(family)] : [family],
+);
 
 function encodersOf({ towers }: Towers): Encoder[] {
   return Object.values(towers).map(({ encoder }) => encoder);
@@ -47,7 +50,7 @@ function encodersOf({ towers }: Towers): Encoder[] {
 export function findEncoder(config: Raw | null): Encoder | Towers | null {
   const names = [config?.model_type, config?.architectures].flat();
   for (const name of names) {
-    const family = known.find((candidate) => candidate.names.includes(name as string));
+    const family = namedEncoders.find((candidate) => candidate.names.includes(name as string));
     if (family) return family;
   }
   return null;

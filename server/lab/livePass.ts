@@ -181,7 +181,9 @@ export class LivePass implements LabRun {
   async outputs(others: readonly LabRun[], signal: AbortSignal): Promise<RunOutputs> {
     const { pass, outputs } = this.#done();
     const met = others.flatMap((run) => (run instanceof LivePass && run.model === this.model && run.#read ? [run] : []));
-    const meets = met.flatMap((run) => {
+    // What was given several times is met once, as it was given last.
+    const latest = new Map(met.map((run) => [JSON.stringify(run.info.recipe), run]));
+    const meets = [...latest.values()].flatMap((run) => {
       const both = pass.with?.((run.#read as Read).pass) ?? null;
       return both ? [{ run: run.id, title: run.info.title, pass: both }] : [];
     });

@@ -11,6 +11,7 @@ import { recurrentConfig } from './concepts/recurrentConfig.js';
 import { recurrentModules } from './concepts/recurrentModules.js';
 import { sizes } from './concepts/sizes.js';
 import { sparseAttention } from './concepts/sparseAttention.js';
+import { vision } from './concepts/vision.js';
 
 /** Everything the hovers know. */
 export const concepts: readonly Concept[] = [
@@ -26,6 +27,7 @@ export const concepts: readonly Concept[] = [
   ...fastWeights,
   ...megalodon,
   ...sparseAttention,
+  ...vision,
 ];
 
 const byName = new Map<string, Concept>();

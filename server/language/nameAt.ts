@@ -28,7 +28,7 @@ function wordAt(text: string, offset: number): { readonly word: string; readonly
 
 /** Probe names, with or without the block and TransformerLens’s `hook_`. */
 function probeNamed(path: string, alone: boolean): Concept | null {
-  const match = /^(blocks\.(?:\d+|i|\*)\.)?(.+)$/.exec(path);
+  const match = /^((?:(?:vision|text)\.)?blocks\.(?:\d+|i|\*)\.)?(.+)$/.exec(path);
   if (!match) return null;
   const name = (match[2] as string).replace(/\bhook_/, '');
   const needsBlock = !name.includes('.') && !alone;

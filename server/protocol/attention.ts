@@ -16,6 +16,8 @@ export interface AttentionThumbnails {
   readonly layer: number;
   readonly heads: number;
   readonly kvHeads: number;
+  /** Queries look at keys up to themselves: lower triangle only. */
+  readonly causal: boolean;
   /** [H, size, size], max-pooled, 255 = weight 1; at most 64 cells a side. */
   readonly thumbnails: WireTensor<Uint8Array>;
   /** Tokens in a cell. */

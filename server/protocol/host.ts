@@ -39,6 +39,8 @@ export interface HostRequests {
   'host/showInspector': { readonly params: { readonly inspector: InspectorId }; readonly result: null };
   /** Opens the model and leaves the typing to the prompt box. */
   'host/runPath': { readonly params: { readonly path: string }; readonly result: null };
+  /** A PNG or JPEG. */
+  'host/pickImage': { readonly params: null; readonly result: { readonly path: string } | null };
   'host/pickModel': { readonly params: null; readonly result: { readonly path: string } | null };
   /** Copies the command line that computes the numbers of this view. */
   'host/copyCommand': { readonly params: { readonly run: RunId; readonly probes: readonly string[] }; readonly result: null };

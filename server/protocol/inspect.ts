@@ -113,6 +113,8 @@ export interface StateSeries {
 /** The update of one token as an equation of pictures: after = decay ⊙ before − removal + write. All [rows, cols]. */
 export interface StateStep {
   readonly token: number;
+  /** Token the state comes from, the next one in a scan from the end; null when this one is the first. */
+  readonly previous: number | null;
   readonly before: WireTensor;
   readonly after: WireTensor;
   /** Factor by element; null for conv and shift states. */

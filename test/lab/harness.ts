@@ -60,7 +60,8 @@ export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
   });
   const answer = handlers(lab);
   const ask: OpenLab['ask'] = async (method, params, signal = new AbortController().signal) =>
-    answer[method](params as never, { signal, progress: () => undefined }) as never;
+    // as it travels to the extension: what cannot be cloned would be lost there
+    structuredClone(await answer[method](params as never, { signal, progress: () => undefined })) as never;
   const event: OpenLab['event'] = async (matches) =>
     events.find(matches) ??
     new Promise((resolve) => {

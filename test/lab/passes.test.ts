@@ -27,15 +27,25 @@ test('an image is a run: its tokens are its patches', async () => {
   assert.equal(run.title, 'kite.png');
   assert.deepEqual(
     run.tokenInfos.slice(0, 6).map(({ text }) => text),
-    ['[class]', '0,0', '0,1', '0,2', '0,3', '1,0'],
+    ['[class]', '0,0', '0,1', '0,2', '0,3', '0,4'],
   );
   const picture = await it.ask('runs/picture', { run: run.id });
-  assert.deepEqual([picture.rows, picture.cols, picture.patch, picture.pixels.shape], [4, 4, [8, 8], [32, 32, 3]]);
-  assert.deepEqual(picture.cells, [null, ...Array.from({ length: 16 }, (_, i) => i)]);
+  assert.deepEqual([picture.rows, picture.cols, picture.patch, picture.pixels.shape], [8, 8, [12, 12], [96, 96, 3]]);
+  assert.deepEqual(picture.cells, [null, ...Array.from({ length: 64 }, (_, i) => i)]);
   const oracle = await readOracle(folder('oracles_encoders/vit_folder/oracle.safetensors'));
   // bytes/255, less a half, over a half
   const pixels = oracle.get('pixel_values')?.data as Float32Array;
-  assert.ok(Math.abs((picture.pixels.data[3 * 5 + 1] as number) / 127.5 - 1 - (pixels[32 * 32 + 5] as number)) < 1e-6);
+  assert.ok(Math.abs((picture.pixels.data[3 * 5 + 1] as number) / 127.5 - 1 - (pixels[96 * 96 + 5] as number)) < 1e-6);
+});
+
+test('a header says what goes in, as it travels', async () => {
+  const { inputs, outputs, layers } = await it.ask('models/inspect', { path: folder('oracles_encoders/clip_folder') });
+  assert.deepEqual(
+    inputs.map(({ name }) => name),
+    ['pixel_values', 'input_ids', 'attention_mask'],
+  );
+  assert.ok(outputs.includes('logits_per_image'));
+  assert.equal(layers.length, 4);
 });
 
 test('its classes are those of the reference, by the names in the config', async () => {
@@ -54,7 +64,7 @@ test('its classes are those of the reference, by the names in the config', async
   assert.deepEqual(
     outputs.map(({ name, shape }) => [name, shape]),
     [
-      ['last_hidden_state', [17, 24]],
+      ['last_hidden_state', [65, 24]],
       ['logits', [4]],
     ],
   );
@@ -63,7 +73,7 @@ test('its classes are those of the reference, by the names in the config', async
 test('its attention sees in all directions', async () => {
   const run = await image('oracles_encoders/vit_folder');
   const pattern = (await readOracle(folder('oracles_encoders/vit_folder/oracle.safetensors'))).get('attn.1') as Tensor;
-  const T = 17;
+  const T = 65;
   const row = (head: number, query: number) => pattern.data.slice((head * T + query) * T, (head * T + query + 1) * T);
   const at = { run: run.id, layer: 1, head: 2 };
   const read = await it.ask('attention/row', { ...at, query: 3 });
@@ -74,8 +84,18 @@ test('its attention sees in all directions', async () => {
   assert.equal(cell.mask, 'visible');
   assert.ok(Math.abs(cell.weight - (row(2, 3)[11] as number)) < 1e-5);
   assert.ok(Math.abs(Math.exp(cell.score - cell.logSumExp) - cell.weight) < 1e-5);
-  const { thumbnails } = await it.ask('attention/thumbnails', { run: run.id, layer: 1, count: T, sample: false });
-  assert.equal(thumbnails.data[(2 * T + 3) * T + 11], Math.round((row(2, 3)[11] as number) * 255));
+  const { thumbnails, causal, pool } = await it.ask('attention/thumbnails', { run: run.id, layer: 1, count: T, sample: false });
+  assert.equal(causal, false);
+  const size = thumbnails.shape[1] as number;
+  assert.equal(size, Math.ceil(T / pool));
+  for (const [query, key] of [
+    [1, 5],
+    [5, 1],
+    [2, size - 1],
+  ] as const) {
+    const cell = Array.from({ length: pool }, (_, i) => [...row(2, query * pool + i).slice(key * pool, (key + 1) * pool)]).flat();
+    assert.equal(thumbnails.data[(2 * size + query) * size + key], Math.round(Math.max(...cell) * 255));
+  }
   const cache = await it.ask('cache/overview', { run: run.id });
   assert.deepEqual(cache.layers, []);
 });

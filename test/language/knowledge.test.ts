@@ -23,10 +23,14 @@ test('the knowledge base is large, whole and unambiguous', () => {
 
 test('every probe and state of the models that run is explained, and every probe that a concept names exists', async () => {
   const folders = ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'].map((name) => `media/models/${name}`);
-  const others = ['ttt_linear', 'ttt_mlp', 'megalodon', 'nsa'].map((name) => `test/fixtures/oracles/${name}`);
+  const others = ['ttt_linear', 'ttt_mlp', 'megalodon', 'nsa', 'vit', 'dinov2', 'clip', 'siglip', 'vim', 'bert'].map(
+    (name) => `test/fixtures/oracles/${name}`,
+  );
   const summaries = await Promise.all([...folders, ...others].map(async (name) => summarise(await openCheckpoint(name))));
   const real = new Set(
-    summaries.flatMap(({ probes }) => probes.map((name) => name.replace(/^blocks\.(?:i|\d+)\./, '').replace(/\.initial$/, ''))),
+    summaries.flatMap(({ probes }) =>
+      probes.map((name) => name.replace(/^(?:vision\.|text\.)?(?:blocks\.(?:i|\d+)\.)?/, '').replace(/\.initial$/, '')),
+    ),
   );
   const states = new Set(summaries.flatMap(({ layers }) => layers.flatMap(({ state }) => state.map(({ name }) => name))));
   const explained = new Set(concepts.filter(({ kind }) => kind === 'probe').flatMap(({ names }) => names));

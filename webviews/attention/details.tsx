@@ -1,8 +1,10 @@
 import type { AttentionCell, AttentionRow } from '../../server/protocol/attention.js';
 import type { TokenInfo } from '../../server/protocol/runs.js';
 import type { Loadable } from '../frame/loadable.js';
+import { activePicture } from '../frame/picture.js';
 import { Loaded } from '../frame/states.js';
 import { CellDetails } from './cellDetails.js';
+import { OverImage } from './overImage.js';
 import { RowDetails } from './rowDetails.js';
 
 interface Props {
@@ -24,7 +26,12 @@ export function Details({ tokens, name, query, selectedKey, row, cell, onKey }: 
         <p class="quiet">Select a token in the strip, or a cell of the map, to see which tokens it reads and why.</p>
       ) : (
         <Loaded of={row} what={`Row ${query} of head ${name}`}>
-          {(value) => <RowDetails tokens={tokens} query={query} row={value} selectedKey={selectedKey} onKey={onKey} />}
+          {(value) => (
+            <>
+              {activePicture.value && <OverImage picture={activePicture.value} tokens={tokens} query={query} row={value} />}
+              <RowDetails tokens={tokens} query={query} row={value} selectedKey={selectedKey} onKey={onKey} />
+            </>
+          )}
         </Loaded>
       )}
       {query !== null && selectedKey !== null && (

@@ -146,8 +146,8 @@ function drawThumbnail(
   const from = head * size * size;
   const cellOf = (pixel: number) => Math.floor((pixel * Math.min(size, tokens)) / size);
   for (let i = 0; i < size * size; i++) {
-    // Above the diagonal there is nothing.
-    if (cellOf(i % size) > cellOf(Math.floor(i / size))) continue;
+    // Above the diagonal of a causal head there is nothing.
+    if (of.causal && cellOf(i % size) > cellOf(Math.floor(i / size))) continue;
     const colour = 4 * Math.round(Math.sqrt((of.thumbnails.data[from + i] ?? 0) / 255) * 255);
     for (let channel = 0; channel < 4; channel++) pixels.data[4 * i + channel] = colours[colour + channel] ?? 0;
   }

@@ -24,6 +24,8 @@ interface Props {
   readonly layer: number;
   readonly head: number;
   readonly pool: 'mean' | 'max';
+  /** False: a query sees the tokens behind it too. */
+  readonly causal: boolean;
   /** The selected query's row, for the arcs. */
   readonly row: AttentionRow | null;
   readonly selectedKey: number | null;
@@ -32,10 +34,10 @@ interface Props {
 
 /** One head: every query (down) by every key (right), under the token strip, with the selected row's arcs over it. */
 export function HeadMap(props: Props) {
-  const { run, layer, head, pool, row } = props;
+  const { run, layer, head, pool, causal, row } = props;
   const tokens = run.tokenInfos;
   const count = tokens.length;
-  const map = useMapTiles({ run: run.id, layer, head, count, pool, causal: true });
+  const map = useMapTiles({ run: run.id, layer, head, count, pool, causal });
   const strip = useRef<HTMLDivElement>(null);
   useRoom(strip, count);
   useFit(run.id, count);
@@ -70,7 +72,7 @@ const LABELLED = { tokens: 56, height: 12 } as const;
 const leastHeight = (count: number): number =>
   count <= LABELLED.tokens ? Math.max(LEAST_HEIGHT, count * LABELLED.height) : LEAST_HEIGHT;
 
-function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & { readonly map: MapTiles }) {
+function Picture({ run, layer, head, pool, causal, selectedKey, onCell, map }: Props & { readonly map: MapTiles }) {
   const tokens = run.tokenInfos;
   const count = tokens.length;
   const cursor = useSignal<Cell | null>(null);
@@ -102,18 +104,18 @@ function Picture({ run, layer, head, pool, selectedKey, onCell, map }: Props & {
           rowName="query"
           colName="key"
           describe={({ row, col }, value) =>
-            col > row
+            causal && col > row
               ? `query ${text(row)} comes before key ${text(col)}: masked`
               : `query ${text(row)} reads key ${text(col)}: ${compact(value)}${pooledNote(map, pool, row, col)}`
           }
           height={height}
           columns={axes}
           cursor={cursor}
-          lower
+          lower={causal}
           selectedRow={query}
           selected={query === null || selectedKey === null ? null : { row: query, col: selectedKey }}
           onSelect={(cell) => {
-            if (cell.col <= cell.row) onCell(cell);
+            if (!causal || cell.col <= cell.row) onCell(cell);
             else select({ token: cell.row });
           }}
           onHover={(cell) => {

@@ -59,6 +59,8 @@ export interface HeatmapProps {
   readonly selectedRow?: number | null;
   /** Only cells on and below the diagonal exist; the others stay empty. */
   readonly lower?: boolean;
+  /** An image below the cells, which then cover it the more the larger their value is. */
+  readonly under?: CanvasImageSource | null;
   /** Cursor shared with other pictures of the same grid. */
   readonly cursor?: Signal<Cell | null>;
   /** False where the reading is shown elsewhere. */

@@ -24,6 +24,7 @@ export interface Picture {
   readonly lower: boolean;
   /** Whether cells may lack a value for good: they are hatched. */
   readonly gaps: boolean;
+  readonly under: CanvasImageSource | null;
 }
 
 type Context = CanvasRenderingContext2D;
@@ -45,6 +46,10 @@ export function drawPicture(context: Context, picture: Picture, ratio: number): 
   context.clip();
   if (picture.lower) context.clip(lowerCells(frame, view));
   if (picture.gaps) drawGaps(context, picture, ratio);
+  if (picture.under) {
+    context.imageSmoothingEnabled = false;
+    context.drawImage(picture.under, view.x, view.y, frame.cols * view.cellWidth, frame.rows * view.cellHeight);
+  }
   for (const images of picture.images) drawTile(context, frame, view, images);
   if (Math.min(view.cellWidth, view.cellHeight) >= HATCH_FROM * ratio) drawDetails(context, picture, ratio);
   if (!picture.gaps && !picture.lower) drawEdge(context, picture, ratio);

@@ -21,6 +21,8 @@ export class TileImages {
   constructor(
     readonly tile: Tile,
     readonly scale: ColourScale,
+    /** Small values let through what lies below. */
+    readonly veil = false,
   ) {}
 
   /** The finest image whose cells are not too small to see at this cell size (device pixels). `view` is what must be covered. */
@@ -30,8 +32,8 @@ export class TileImages {
       halvings((cellHeight * (row1 - row0)) / rows, rows),
       halvings((cellWidth * (col1 - col0)) / cols, cols),
     );
-    if (pooled.cols > LARGEST_SIDE || pooled.rows > LARGEST_SIDE) return image(crop(pooled, view), this.scale);
-    const made = this.#images.get(pooled) ?? image(pooled, this.scale);
+    if (pooled.cols > LARGEST_SIDE || pooled.rows > LARGEST_SIDE) return image(crop(pooled, view), this.scale, this.veil);
+    const made = this.#images.get(pooled) ?? image(pooled, this.scale, this.veil);
     this.#images.set(pooled, made);
     return made;
   }
@@ -50,9 +52,15 @@ export class TileImages {
 const halvings = (size: number, count: number): number =>
   size >= SMALLEST ? 0 : Math.min(Math.ceil(Math.log2(SMALLEST / size)), Math.ceil(Math.log2(count)));
 
-function image(source: Tile, scale: ColourScale): TileImage {
+/** How much of the least and of the largest value is seen over an image. */
+const VEIL = [0.25, 0.9] as const;
+
+function image(source: Tile, scale: ColourScale, veil: boolean): TileImage {
   const pixels = new ImageData(Math.max(1, source.cols), Math.max(1, source.rows));
   paint(source.data, scale, pixels.data);
+  if (veil)
+    for (let i = 0; i < source.data.length; i++)
+      pixels.data[4 * i + 3] = 255 * (VEIL[0] + (VEIL[1] - VEIL[0]) * (scale.position(source.data[i] ?? 0) || 0));
   const canvas = new OffscreenCanvas(pixels.width, pixels.height);
   canvas.getContext('2d')?.putImageData(pixels, 0, 0);
   return { source, canvas };

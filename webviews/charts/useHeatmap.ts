@@ -102,8 +102,8 @@ interface Drawing extends Pick<HeatmapState, 'base' | 'over'> {
 
 /** Two layers: the cells are drawn when they change, the cursor on every move. */
 function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, over, cursor, selected, hidden }: Drawing): void {
-  const { tiles, scale, rowLabel, colLabel, lower = false, selectedRow = null } = props;
-  const images = useImages(tiles, scale);
+  const { tiles, scale, rowLabel, colLabel, lower = false, selectedRow = null, under = null } = props;
+  const images = useImages(tiles, scale, under !== null);
   const picture: Picture = {
     frame,
     view,
@@ -115,6 +115,7 @@ function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, ov
     colLabel,
     lower,
     gaps: props.absent !== undefined,
+    under,
   };
   const drawn = [images, frame.width, frame.height, margins, view.x, view.y, view.cellWidth, view.cellHeight, ink.value, hidden];
   useLayoutEffect(() => {
@@ -128,16 +129,16 @@ function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, ov
 }
 
 /** Each tile is painted once for a scale, however often others come and go. */
-function useImages(tiles: readonly Tile[], scale: ColourScale): readonly TileImages[] {
+function useImages(tiles: readonly Tile[], scale: ColourScale, veil: boolean): readonly TileImages[] {
   const made = useRef<readonly TileImages[]>([]);
   return useMemo(() => {
     const before = new Map(made.current.map((images) => [images.tile, images]));
     made.current = tiles.map((tile) => {
       const known = before.get(tile);
-      return known?.scale === scale ? known : new TileImages(tile, scale);
+      return known?.scale === scale && known.veil === veil ? known : new TileImages(tile, scale, veil);
     });
     return made.current;
-  }, [tiles, scale]);
+  }, [tiles, scale, veil]);
 }
 
 function sized(canvas: HTMLCanvasElement | null, frame: Frame, margins: Margins): CanvasRenderingContext2D | null {

@@ -1,7 +1,7 @@
 import { type ReadonlySignal, type Signal, useSignal } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
 import type { InspectorId } from '../../server/protocol/host.js';
-import { attends, type LayerSummary, recurs } from '../../server/protocol/models.js';
+import { attends, caches, type LayerSummary, recurs } from '../../server/protocol/models.js';
 import type { RunDetail, RunInfo, TokenInfo } from '../../server/protocol/runs.js';
 import { movedToken } from '../frame/keys.js';
 import { liveRun } from '../frame/liveRuns.js';
@@ -138,7 +138,7 @@ function reading(token: TokenInfo): string {
 
 const LINKS: readonly { readonly inspector: InspectorId; readonly text: string; fits(layer: LayerSummary): boolean }[] = [
   { inspector: 'attention', text: 'Attention', fits: attends },
-  { inspector: 'cache', text: 'KV cache', fits: attends },
+  { inspector: 'cache', text: 'KV cache', fits: caches },
   { inspector: 'state', text: 'State', fits: recurs },
 ];
 

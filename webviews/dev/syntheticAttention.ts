@@ -67,6 +67,7 @@ export function thumbnails(
     layer,
     heads,
     kvHeads,
+    causal: true,
     thumbnails: { shape: [heads, size, size], data },
     pool,
     sampled: sample ? 32 : null,

@@ -93,7 +93,13 @@ const provenance = (scene: StateScene, probe: string) => ({
 
 export function stateStep(params: Params<'state/step'>, scene: StateScene): StateStep {
   const shape = stateOverview(scene).layers[0]?.states.find(({ name }) => name === params.state);
-  const base = { token: params.token, rank: 11.2, provenance: provenance(scene, `blocks.${params.layer}.state.${params.state}`) };
+  const previous = params.token === 0 ? null : params.token - 1;
+  const base = {
+    token: params.token,
+    previous,
+    rank: 11.2,
+    provenance: provenance(scene, `blocks.${params.layer}.state.${params.state}`),
+  };
   if (shape?.kind !== 'matrix') {
     const window = (token: number) =>
       tensor(shape?.rows ?? 1, shape?.cols ?? 1, (row, col) => noise(token + col, row, shape?.rows ?? 1) - 0.5);

@@ -1,5 +1,5 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
-import type { LayerSummary, ModelInfo } from '../../server/protocol/models.js';
+import { type LayerSummary, layersOf, type ModelInfo } from '../../server/protocol/models.js';
 import type { RunDetail, RunInfo } from '../../server/protocol/runs.js';
 import { on, request, select, selection, server } from '../host.js';
 import { liveRun } from './liveRuns.js';
@@ -27,9 +27,14 @@ export const activeModel: ReadonlySignal<ModelInfo | null> = computed(() => {
   const loaded = activeRun.value;
   return loaded.state === 'ready' ? (models.value.find((model) => model.id === loaded.value.model) ?? null) : null;
 });
+/** The layers that the selected run went through. */
+export const activeLayers: ReadonlySignal<readonly LayerSummary[]> = computed(() => {
+  const loaded = activeRun.value;
+  return layersOf(activeModel.value?.layers ?? [], loaded.state === 'ready' ? loaded.value.tower : undefined);
+});
 /** Selected layer of the model of the selected run, clamped to its layers. */
 export const activeLayer: ReadonlySignal<LayerSummary | null> = computed(() => {
-  const layers = activeModel.value?.layers ?? [];
+  const layers = activeLayers.value;
   return layers[Math.min(selection.value.layer, layers.length - 1)] ?? null;
 });
 

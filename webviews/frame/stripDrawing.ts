@@ -1,6 +1,7 @@
 import type { TokenInfo } from '../../server/protocol/runs.js';
 import { ink } from '../charts/theme.js';
 import { type Axis, xOf } from './axis.js';
+import { type Picture, patchPlace } from './picture.js';
 import { fill, strength, type TokenColour, tokenFill, visibleText } from './tokenText.js';
 
 /** Below this width a cell has no room for a label; from the other on, labels lie flat. */
@@ -20,6 +21,8 @@ export interface StripPicture {
   readonly hovered: number | null;
   /** Other tokens to mark, e.g. search results. */
   readonly marked: ReadonlySet<number>;
+  /** Whose patches the tokens are; null for those of a text. */
+  readonly picture: Picture | null;
 }
 
 export function drawStrip(context: CanvasRenderingContext2D, width: number, height: number, picture: StripPicture): void {
@@ -44,18 +47,35 @@ function drawCells(context: CanvasRenderingContext2D, height: number, picture: S
     context.fillStyle = ink.value.series[5] ?? ink.value.focus;
     context.fillRect(xOf(index, axis), height - 3, axis.width - gap, 3);
   }
-  if (axis.width >= LABELS_FROM) drawLabels(context, height, picture);
+  const patches = drawPatches(context, height, picture);
+  if (axis.width >= LABELS_FROM) drawLabels(context, height, picture, patches);
 }
 
-function drawLabels(context: CanvasRenderingContext2D, height: number, { tokens, axis, range }: StripPicture): void {
+/** Each patch on top of its cell; returns the height it takes. */
+function drawPatches(context: CanvasRenderingContext2D, height: number, { tokens, axis, range, picture }: StripPicture): number {
+  if (!picture) return 0;
+  const width = axis.width - (axis.width > 4 ? 1 : 0);
+  const tall = Math.min(height, (width * picture.patch[0]) / picture.patch[1]);
+  context.imageSmoothingEnabled = false;
+  for (let index = range[0]; index < Math.min(range[1], tokens.length); index++) {
+    const place = patchPlace(picture, index);
+    if (place) context.drawImage(picture.canvas, place.x, place.y, place.width, place.height, xOf(index, axis), 0, width, tall);
+  }
+  return tall;
+}
+
+function drawLabels(context: CanvasRenderingContext2D, height: number, picture: StripPicture, patches: number): void {
+  const { tokens, axis, range } = picture;
   context.font = ink.value.small;
   context.textBaseline = 'middle';
   context.fillStyle = ink.value.text;
   const flat = axis.width >= FLAT_FROM;
-  const room = flat ? axis.width - 6 : height - 6;
+  const under = (index: number) => ((picture.picture?.cells[index] ?? null) === null ? 0 : patches);
   for (let index = range[0]; index < range[1]; index++) {
     const token = tokens[index];
     if (!token) continue;
+    const room = flat ? axis.width - 6 : height - under(index) - 6;
+    if (room < LABELS_FROM || (flat && under(index) > 0)) continue;
     const label = shortened(context, visibleText(token), room);
     if (flat) {
       context.fillText(label, xOf(index, axis) + 3, height / 2);

@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { TokenInfo } from '../../server/protocol/runs.js';
 import { axis, axisPixels, fitAll, reveal, tokenAt, tokensOnScreen, zoomBy } from './axis.js';
 import { movedToken, searchTokens } from './keys.js';
+import { activePicture, type Picture } from './picture.js';
 import { hover, select, selection } from './selection.js';
 import { drawStrip, stripHeight } from './stripDrawing.js';
 import { TokenSearch, useSearchKey } from './tokenSearch.js';
@@ -21,6 +22,8 @@ export interface TokenStripProps {
   readonly onSelect?: (token: number) => void;
   /** Drawn on the same axis right over the strip. */
   readonly above?: ComponentChildren;
+  /** Whose patches the tokens are; that of the selected run by default. */
+  readonly picture?: Picture | null;
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -33,6 +36,7 @@ export function TokenStrip({
   selected = selection.value.token,
   onSelect = selectToken,
   above = null,
+  picture = activePicture.value,
 }: TokenStripProps) {
   const count = tokens.length;
   const at = axis.value;
@@ -49,6 +53,7 @@ export function TokenStrip({
       selected,
       hovered: hover.value,
       marked,
+      picture,
     });
   });
 

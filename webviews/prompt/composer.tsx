@@ -1,7 +1,22 @@
 import { Button, Checkbox, IconButton, TextArea, TextField } from '../controls/controls.js';
 import { persisted } from '../host.js';
 import { FIELDS, placeholders, problemOf } from './sampling.js';
-import { chosenModel, chosenPath, prefill, promptText, run, runAll, running, samplingText, stop, useChat } from './session.js';
+import {
+  chooseImage,
+  chosenModel,
+  chosenPath,
+  hasTowers,
+  imagePath,
+  prefill,
+  promptText,
+  run,
+  runAll,
+  running,
+  samplingText,
+  stop,
+  takes,
+  useChat,
+} from './session.js';
 
 const showSampling = persisted('sampling', false, (value): value is boolean => typeof value === 'boolean');
 const isMac = navigator.platform.startsWith('Mac');
@@ -16,41 +31,73 @@ export function Composer() {
   };
   return (
     <section class="composer" aria-label="Prompt">
-      <TextArea
-        label="Prompt"
-        rows={4}
-        placeholder="Write a prompt…"
-        value={promptText.value}
-        onInput={(value) => {
-          promptText.value = value;
-        }}
-        onKeyDown={onKeyDown}
-      />
+      {model && takes(model, 'pixel_values') && <ImageRow />}
+      {(!model || takes(model, 'input_ids') || model.generates) && (
+        <TextArea
+          label="Prompt"
+          rows={4}
+          placeholder={model && hasTowers(model) ? 'Write texts, one a line…' : 'Write a prompt…'}
+          value={promptText.value}
+          onInput={(value) => {
+            promptText.value = value;
+          }}
+          onKeyDown={onKeyDown}
+        />
+      )}
       <div class="composer-row">
         <RunOrStop />
-        <IconButton
-          icon="settings"
-          label="Sampling"
-          pressed={showSampling.value}
-          onClick={() => {
-            showSampling.value = !showSampling.value;
-          }}
-        />
-        {model?.hasChatTemplate && <ChatBox />}
-        <button
-          type="button"
-          class="link push"
-          title="Runs this prompt on each embedded model and shows them side by side"
-          onClick={() => void runAll()}
-        >
-          Prompt all
-        </button>
+        {(!model || model.generates) && <Generation />}
       </div>
-      {showSampling.value && <Sampling />}
+      {showSampling.value && (!model || model.generates) && <Sampling />}
       <Prefill />
     </section>
   );
 }
+
+/** What only a model that goes on token by token has. */
+const Generation = () => (
+  <>
+    <IconButton
+      icon="settings"
+      label="Sampling"
+      pressed={showSampling.value}
+      onClick={() => {
+        showSampling.value = !showSampling.value;
+      }}
+    />
+    {chosenModel.value?.hasChatTemplate && <ChatBox />}
+    <button
+      type="button"
+      class="link push"
+      title="Runs this prompt on each embedded model and shows them side by side"
+      onClick={() => void runAll()}
+    >
+      Prompt all
+    </button>
+  </>
+);
+
+/** The image a model is given, and how to give another. */
+const ImageRow = () => (
+  <div class="composer-row image-row">
+    <i class="codicon codicon-file-media" aria-hidden="true" />
+    <span class="image-name" title={imagePath.value}>
+      {imagePath.value === '' ? 'No image' : imagePath.value.split(/[\\/]/).at(-1)}
+    </span>
+    <Button kind="secondary" onClick={() => void chooseImage()}>
+      Image…
+    </Button>
+    {imagePath.value !== '' && (
+      <IconButton
+        icon="close"
+        label="Without the image"
+        onClick={() => {
+          imagePath.value = '';
+        }}
+      />
+    )}
+  </div>
+);
 
 const RunOrStop = () =>
   running.value ? (

@@ -12,6 +12,8 @@ const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
 /** Path of the model to prompt, also while it is not open. */
 export const chosenPath = persisted('path', boot.embedded[0] ?? '', isText);
 export const promptText = persisted('prompt', '', isText);
+/** Path of the image that a model which reads one is given. */
+export const imagePath = persisted('image', '', isText);
 export const useChat = persisted('chat', false, isFlag);
 /** What the person typed over the model's own sampling. */
 export const samplingText = signal<SamplingText>(UNCHANGED);
@@ -76,19 +78,41 @@ export const pickOther = (): Promise<void> =>
     if (picked) await choose(picked.path);
   });
 
+export const takes = (model: ModelInfo, input: string): boolean => model.inputs.some(({ name }) => name === input);
+/** Images and texts meet in such a model, and every line is a text. */
+export const hasTowers = (model: ModelInfo): boolean => model.layers.some(({ tower }) => tower !== undefined);
+
 async function start(path: string): Promise<RunInfo> {
   const model = await open(path);
   const { sampling, maxTokens } = readSampling(samplingText.value, model.sampling);
-  return request('runs/start', {
-    path: model.path,
-    prompt: promptText.value,
-    ids: null,
-    chat: useChat.value && model.hasChatTemplate,
-    maxTokens,
-    sampling,
-    branch: null,
-  });
+  const shared = { path: model.path, ids: null, sampling, branch: null };
+  if (model.generates)
+    return request('runs/start', {
+      ...shared,
+      prompt: promptText.value,
+      chat: useChat.value && model.hasChatTemplate,
+      maxTokens,
+    });
+  const once = { ...shared, chat: false, maxTokens: 0 };
+  const lines = hasTowers(model) ? promptText.value.split('\n').filter((line) => line.trim() !== '') : [promptText.value];
+  const texts = takes(model, 'input_ids') ? lines : [];
+  const image = takes(model, 'pixel_values') ? imagePath.value : '';
+  const started: RunInfo[] = [];
+  if (image !== '') started.push(await request('runs/start', { ...once, prompt: null, image }));
+  for (const prompt of texts) started.push(await request('runs/start', { ...once, prompt }));
+  if (!started[0] && takes(model, 'pixel_values'))
+    return request('runs/start', { ...once, prompt: null, image: await askImage() });
+  return started[0] ?? request('runs/start', { ...once, prompt: promptText.value });
 }
+
+async function askImage(): Promise<string> {
+  const picked = await request('host/pickImage', null);
+  if (!picked) throw { code: 'CANCELLED', message: '', hint: '' };
+  imagePath.value = picked.path;
+  return picked.path;
+}
+
+export const chooseImage = (): Promise<void> => attempt(async () => void (await askImage()));
 
 export const run = (): Promise<void> =>
   attempt(async () => {
@@ -117,12 +141,23 @@ export const branch = (from: string, token: number, id: number): Promise<void> =
     show(branched, token);
   });
 
+/** Run whose image is in the box. */
+let pictured: string | null = null;
+effect(() => {
+  const loaded = activeRun.value;
+  if (loaded.state !== 'ready' || loaded.value.id === pictured) return;
+  pictured = loaded.value.id;
+  // One that a command or the list of runs brought is the one to go on with, next to texts for instance.
+  if (loaded.value.recipe.image !== undefined) imagePath.value = loaded.value.recipe.image;
+});
+
 /** An earlier run, with its model and prompt back in the box. */
 export function reselect(chosen: RunInfo): void {
   batch(() => {
     show(chosen);
     chosenPath.value = chosen.recipe.path;
     if (chosen.recipe.prompt !== null) promptText.value = chosen.recipe.prompt;
+    if (chosen.recipe.image !== undefined) imagePath.value = chosen.recipe.image;
   });
 }
 

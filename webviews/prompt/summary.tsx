@@ -1,10 +1,10 @@
 import type { InspectorId } from '../../server/protocol/host.js';
 import type { Provenance } from '../../server/protocol/inspect.js';
-import { attends, type LayerSummary, type ModelInfo, recurs } from '../../server/protocol/models.js';
+import { attends, caches, type LayerSummary, type ModelInfo, recurs } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { compact } from '../charts/numbers.js';
 import { memoryNotes } from '../frame/runMemory.js';
-import { activeModel } from '../frame/selection.js';
+import { activeLayers, activeModel } from '../frame/selection.js';
 import { request } from '../host.js';
 import { ToExact } from './toExact.js';
 
@@ -39,14 +39,14 @@ const LINKS: readonly {
   fits(layer: LayerSummary): boolean;
 }[] = [
   { inspector: 'attention', text: 'Attention', icon: 'eye', fits: attends },
-  { inspector: 'cache', text: 'KV cache', icon: 'database', fits: attends },
+  { inspector: 'cache', text: 'KV cache', icon: 'database', fits: caches },
   { inspector: 'state', text: 'State', icon: 'symbol-array', fits: recurs },
   { inspector: 'weights', text: 'Weights', icon: 'symbol-numeric', fits: () => true },
 ];
 
 /** To the inspectors that this model has something for: what its layers declare decides. */
 export function InspectorLinks() {
-  const layers = activeModel.value?.layers ?? [];
+  const layers = activeLayers.value;
   return (
     <nav class="links" aria-label="Inspectors">
       {LINKS.filter(({ fits }) => layers.some(fits)).map(({ inspector, text, icon }) => (
@@ -78,5 +78,6 @@ export function InferredNote() {
 
 /** What computed the numbers of a run: those that tokens are coloured by and listed with. */
 export function runProvenance(run: RunDetail, model: ModelInfo | null): Provenance {
-  return { model: run.modelName, dtype: model?.dtype ?? '', probe: 'logits', provider: model?.provider ?? '', ms: run.prefillMs };
+  const probe = model?.generates === false ? model.outputs.join(', ') : 'logits';
+  return { model: run.modelName, dtype: model?.dtype ?? '', probe, provider: model?.provider ?? '', ms: run.prefillMs };
 }

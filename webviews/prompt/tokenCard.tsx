@@ -1,6 +1,8 @@
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Alternative, RunDetail, TokenInfo } from '../../server/protocol/runs.js';
+import { Patch } from '../frame/patch.js';
+import { activePicture, type Picture } from '../frame/picture.js';
 import { hover, selection } from '../frame/selection.js';
 import { hex, percent, visibleText } from '../frame/tokenText.js';
 import { branch } from './session.js';
@@ -9,26 +11,35 @@ import { boxOf } from './tokenBoxes.js';
 interface Props {
   readonly run: RunDetail;
   readonly list: RefObject<HTMLOListElement | null>;
+  /** Whether the model goes on from a token. */
+  readonly branches: boolean;
   leave(): void;
 }
 
 /** The selected token: what it is, how likely it was, and what else might have come. */
-export function TokenCard({ run, list, leave }: Props) {
+export function TokenCard({ run, list, branches, leave }: Props) {
   const token = run.tokenInfos[selection.value.token ?? -1];
   if (!token)
     return (
       <p class="card-hint">
-        Point at a token for its probability and alternatives. Click selects it, Alt+click generates again from there.
+        {branches
+          ? 'Point at a token for its probability and alternatives. Click selects it, Alt+click generates again from there.'
+          : 'Point at a token for what it is. Click selects it, and all views follow.'}
       </p>
     );
   return (
     <section class="card" aria-label={`Token ${token.index}`}>
       <CardHead token={token} />
       <Facts token={token} />
-      {token.probability === null ? (
-        <p class="quiet">The first token has no probability: nothing comes before it.</p>
+      {token.alternatives.length > 0 ? (
+        <Alternatives
+          token={token}
+          list={list}
+          leave={leave}
+          choose={branches ? (id) => void branch(run.id, token.index, id) : null}
+        />
       ) : (
-        <Alternatives token={token} list={list} leave={leave} choose={(id) => void branch(run.id, token.index, id)} />
+        branches && <p class="quiet">The first token has no probability: nothing comes before it.</p>
       )}
     </section>
   );
@@ -52,7 +63,7 @@ export function TokenHover({ run, flow }: { readonly run: RunDetail; readonly fl
     <div ref={card} class="hover-card" aria-hidden="true">
       <CardHead token={token} />
       <Facts token={token} />
-      {token.probability !== null && (
+      {token.alternatives.length > 0 && (
         <div class="alternatives">
           {rowsOf(token).map((row) => (
             <div key={row.id} class={row.id === token.id ? 'alternative own' : 'alternative'}>
@@ -67,16 +78,17 @@ export function TokenHover({ run, flow }: { readonly run: RunDetail; readonly fl
 
 const CardHead = ({ token }: { readonly token: TokenInfo }) => (
   <header class="card-head">
+    {activePicture.value && <Patch picture={activePicture.value} token={token.index} size={48} />}
     <code class="card-text">{visibleText(token)}</code>
     <span class="quiet">{`token ${token.index} · ${token.role}`}</span>
   </header>
 );
 
 function Facts({ token }: { readonly token: TokenInfo }) {
-  const facts: (readonly [string, string])[] = [
-    ['id', String(token.id)],
-    ['bytes', hex(token.bytes) || 'none'],
-  ];
+  const facts: (readonly [string, string])[] = [];
+  const cell = activePicture.value?.cells[token.index];
+  if (activePicture.value && cell !== undefined) facts.push(...patchFacts(activePicture.value, cell));
+  else facts.push(['id', String(token.id)], ['bytes', hex(token.bytes) || 'none']);
   if (token.probability !== null) {
     facts.push(['p', percent(token.probability)]);
     if (token.surprisal !== null) facts.push(['surprisal', `${token.surprisal.toFixed(1)} bits`]);
@@ -95,17 +107,28 @@ function Facts({ token }: { readonly token: TokenInfo }) {
   );
 }
 
+function patchFacts({ cols, patch }: Picture, cell: number | null): (readonly [string, string])[] {
+  if (cell === null) return [['patch', 'none: it stands for the whole image']];
+  return [
+    ['row', String(Math.floor(cell / cols))],
+    ['column', String(cell % cols)],
+    ['pixels', `${patch[1]} × ${patch[0]}`],
+  ];
+}
+
 interface AlternativesProps {
   readonly token: TokenInfo;
   readonly list: Props['list'];
   leave(): void;
-  choose(id: number): void;
+  /** Null where the model does not go on from another token. */
+  readonly choose: ((id: number) => void) | null;
 }
 
 /** Top of the distribution a token was drawn from; the token itself is added when it is not among them. */
 function rowsOf(token: TokenInfo): readonly Alternative[] {
   const top = token.alternatives.slice(0, 8);
-  const own: Alternative = { id: token.id, text: token.text, probability: token.probability ?? 0 };
+  if (token.probability === null) return top;
+  const own: Alternative = { id: token.id, text: token.text, probability: token.probability };
   return top.some(({ id }) => id === own.id) ? top : [...top, own];
 }
 
@@ -138,9 +161,11 @@ function Alternatives({ token, list, leave, choose }: AlternativesProps) {
           <button
             type="button"
             class={row.id === token.id ? 'alternative own' : 'alternative'}
-            aria-label={`${row.text}, ${percent(row.probability)}${row.id === token.id ? ', this token' : ''}: branch`}
-            title={row.id === token.id ? 'Generate again from here' : 'Branch: go on with this token instead'}
-            onClick={() => choose(row.id)}
+            aria-label={`${row.text}, ${percent(row.probability)}${row.id === token.id ? ', this token' : ''}${choose ? ': branch' : ''}`}
+            title={
+              choose ? (row.id === token.id ? 'Generate again from here' : 'Branch: go on with this token instead') : undefined
+            }
+            onClick={() => choose?.(row.id)}
           >
             <Share row={row} token={token} />
           </button>

@@ -12,12 +12,14 @@ import { boxId, boxOf, tokenOf, useBoxes, useMark } from './tokenBoxes.js';
 interface Props {
   readonly run: RunDetail;
   readonly colour: TokenColour;
+  /** Whether the model goes on from a token. */
+  readonly branches: boolean;
   /** Enter on a token: into its alternatives. */
   onEnter(): void;
 }
 
 /** The run as running text, one box a token. Click selects, Alt+click generates again from there. */
-export function TokenFlow({ run, colour, onEnter }: Props) {
+export function TokenFlow({ run, colour, branches, onEnter }: Props) {
   const tokens = run.tokenInfos;
   const list = useRef<HTMLDivElement>(null);
   const query = useSignal<string | null>(null);
@@ -35,7 +37,7 @@ export function TokenFlow({ run, colour, onEnter }: Props) {
     const current = tokens[from];
     const moved = verticalMove(event, list.current, from) ?? movedToken(event, tokens, from, 50);
     if (moved !== null) go(selected === null && event.key.startsWith('Arrow') ? 0 : moved);
-    else if (event.key === 'Enter' && event.altKey && current) void branch(run.id, from, current.id);
+    else if (event.key === 'Enter' && event.altKey && current && branches) void branch(run.id, from, current.id);
     else if (event.key === 'Enter' && selected !== null) onEnter();
     else if (event.key === 'Escape') select({ token: null });
     else return;
@@ -45,7 +47,7 @@ export function TokenFlow({ run, colour, onEnter }: Props) {
     const token = tokenOf(event);
     const info = token === null ? undefined : tokens[token];
     if (token === null || !info) return;
-    if (event.altKey) void branch(run.id, token, info.id);
+    if (event.altKey && branches) void branch(run.id, token, info.id);
     else select({ token });
   };
   return (
@@ -56,7 +58,7 @@ export function TokenFlow({ run, colour, onEnter }: Props) {
         class="flow"
         role="listbox"
         tabIndex={0}
-        aria-label={`${tokens.length} tokens. Enter: alternatives. Alt+Enter: generate again from here.`}
+        aria-label={`${tokens.length} tokens. Enter: alternatives.${branches ? ' Alt+Enter: generate again from here.' : ''}`}
         aria-activedescendant={selected === null ? undefined : boxId('token', selected)}
         onKeyDown={onKeyDown}
         onClick={onClick}

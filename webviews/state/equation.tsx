@@ -26,14 +26,14 @@ interface Term {
   readonly scale: 'state' | 'decay';
 }
 
-function termsOf({ token, after, before, decay, removal, write }: StateStep, turned: boolean): readonly Term[] {
+function termsOf({ token, previous, after, before, decay, removal, write }: StateStep, turned: boolean): readonly Term[] {
   const term = (sign: string, name: string, picture: WireTensor | null, scale: Term['scale'] = 'state'): Term[] =>
     picture ? [{ sign, name, picture: oriented(picture, turned), scale }] : [];
   const sum = decay !== null || write !== null;
   return [
     ...term('', `after ${token}`, after),
     ...term('=', 'decay', decay, 'decay'),
-    ...term(decay ? '⊙' : sum ? '=' : '←', token === 0 ? 'start' : `after ${token - 1}`, before),
+    ...term(decay ? '⊙' : sum ? '=' : '←', previous === null ? 'start' : `after ${previous}`, before),
     ...term('−', 'removal', removal),
     ...term('+', 'write', write),
   ];

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { attends, type LayerSummary, type ModelInfo, type Recurrence } from '../../server/protocol/models.js';
+import { attends, type LayerSummary, layersOf, type ModelInfo, type Recurrence } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import '../attention/attention.css';
 import { Details } from '../attention/details.js';
@@ -80,7 +80,7 @@ const recurrences: Readonly<Record<Recurrence, string>> = {
 
 function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInfo | null }) {
   const title = `Attention of ${run.modelName}`;
-  const layers = model?.layers.filter(attends) ?? [];
+  const layers = layersOf(model?.layers ?? [], run.tower).filter(attends);
   if (!model)
     return (
       <Message title={title}>
@@ -117,7 +117,8 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
   const tokens = run.tokenInfos;
   const query = selection.value.token !== null && selection.value.token < tokens.length ? selection.value.token : null;
   const chosen = useSignal<number | null>(null);
-  const key = query !== null && chosen.value !== null && chosen.value <= query ? chosen.value : null;
+  const causal = layer?.causal !== false;
+  const key = query !== null && chosen.value !== null && (!causal || chosen.value <= query) ? chosen.value : null;
   const of = { run: run.id, layer: index, head };
   const row = useRequest('attention/row', query === null ? null : { ...of, query }, SETTLE);
   const cell = useRequest('attention/cell', query === null || key === null ? null : { ...of, query, key }, SETTLE);
@@ -146,6 +147,7 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
           layer={index}
           head={head}
           pool={pool.value}
+          causal={causal}
           row={query === null ? null : shownValue(row)}
           selectedKey={key}
           onCell={chooseCell}

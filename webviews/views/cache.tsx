@@ -1,5 +1,5 @@
 import type { CacheLayer, CacheOverview, CacheSlice } from '../../server/protocol/inspect.js';
-import { attends as cachesRows } from '../../server/protocol/models.js';
+import { caches } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import '../cache/cache.css';
 import '../charts/inspector.css';
@@ -25,7 +25,7 @@ const shownState = persisted<string>('state', 'k', isState);
 /** What the KV cache keeps: how much, of which positions, and what is read again. */
 function Cache() {
   const run = shownValue(activeRun.value);
-  const attends = activeModel.value?.layers.some(cachesRows) ?? true;
+  const attends = activeModel.value?.layers.some(caches) ?? true;
   const overview = useRequest('cache/overview', run && run.tokens > 0 && attends ? { run: run.id } : null);
   if (!run || run.tokens === 0) return <Nothing />;
   if (!attends) return <NoCache model={run.modelName} />;

@@ -3,6 +3,7 @@ import { useRef } from 'preact/hooks';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { Live } from '../frame/frame.js';
 import { mount } from '../frame/mount.js';
+import { activePicture } from '../frame/picture.js';
 import { ProvenanceLine } from '../frame/provenance.js';
 import { SAMPLE } from '../frame/sample.js';
 import { activeModel, activeRun, shownToken } from '../frame/selection.js';
@@ -12,6 +13,8 @@ import { spokenToken } from '../frame/tokenText.js';
 import { server } from '../host.js';
 import { Composer } from '../prompt/composer.js';
 import { ModelPicker } from '../prompt/modelPicker.js';
+import { Outputs } from '../prompt/outputs.js';
+import { PatchFlow } from '../prompt/patchFlow.js';
 import '../prompt/prompt.css';
 import { RunList } from '../prompt/runList.js';
 import { problem, promptText, refreshFound, run } from '../prompt/session.js';
@@ -57,26 +60,33 @@ function Result({ run }: { readonly run: RunDetail }) {
       {run.error && <Failed error={run.error} />}
       {run.tokenInfos.length > 0 && (
         <>
-          <TokenLegend />
+          {run.tokenInfos.some(({ surprisal }) => surprisal !== null) && <TokenLegend />}
           <div ref={flow}>
-            <TokenFlow
-              run={run}
-              colour={tokenColour.value}
-              onEnter={() => alternatives.current?.querySelector('button')?.focus()}
-            />
+            {run.recipe.image === undefined ? (
+              <TokenFlow
+                run={run}
+                colour={tokenColour.value}
+                branches={activeModel.value?.generates ?? true}
+                onEnter={() => alternatives.current?.querySelector('button')?.focus()}
+              />
+            ) : (
+              activePicture.value && <PatchFlow run={run} picture={activePicture.value} />
+            )}
           </div>
           <Counters run={run} />
           <InspectorLinks />
           <InferredNote />
+          {activeModel.value?.generates === false && <Outputs run={run} />}
           <TokenCard
             run={run}
+            branches={activeModel.value?.generates ?? true}
             list={alternatives}
             leave={() => flow.current?.querySelector<HTMLElement>('[role=listbox]')?.focus()}
           />
           <ProvenanceLine
             provenance={runProvenance(run, activeModel.value)}
             identity={null}
-            command={{ run: run.id, probes: ['logits'] }}
+            command={{ run: run.id, probes: activeModel.value?.generates === false ? [] : ['logits'] }}
           />
           <TokenHover run={run} flow={flow} />
           <Live text={token ? spokenToken(token) : ''} />

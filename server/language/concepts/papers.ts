@@ -6,6 +6,13 @@ const paper = (title: string, arxiv: string | null = null): Paper => ({ title, a
 export const papers = {
   transformer: paper('Vaswani et al. 2017, Attention Is All You Need', '1706.03762'),
   gpt2: paper('Radford et al. 2019, Language Models are Unsupervised Multitask Learners'),
+  bert: paper('Devlin et al. 2018, BERT', '1810.04805'),
+  vit: paper('Dosovitskiy et al. 2020, An Image is Worth 16x16 Words', '2010.11929'),
+  layerScale: paper('Touvron et al. 2021, Going Deeper with Image Transformers', '2103.17239'),
+  clip: paper('Radford et al. 2021, Learning Transferable Visual Models From Natural Language Supervision', '2103.00020'),
+  siglip: paper('Zhai et al. 2023, Sigmoid Loss for Language Image Pre-Training', '2303.15343'),
+  dinov2: paper('Oquab et al. 2023, DINOv2', '2304.07193'),
+  vim: paper('Zhu et al. 2024, Vision Mamba', '2401.09417'),
   llama: paper('Touvron et al. 2023, LLaMA', '2302.13971'),
   llama3: paper('Grattafiori et al. 2024, The Llama 3 Herd of Models', '2407.21783'),
   mistral: paper('Jiang et al. 2023, Mistral 7B', '2310.06825'),

@@ -1,4 +1,4 @@
-import { encoders } from '../../architectures/encoders.js';
+import { namedEncoders } from '../../architectures/encoders.js';
 import { architectures, bindArchitecture } from '../../architectures/registry.js';
 import { checkAttention } from './attention.js';
 import { ConfigDocument, type Issue } from './document.js';
@@ -33,7 +33,7 @@ function unnamed(config: ConfigDocument, named: readonly string[], weights: Weig
 function family(config: ConfigDocument, weights: WeightHeaders | null): readonly Issue[] {
   const type = config.value('model_type');
   const named = [type, config.value('architectures')].flat().filter((name): name is string => typeof name === 'string');
-  if (named.length === 0 || [...architectures, ...encoders].some(({ names }) => named.some((name) => names.includes(name))))
+  if (named.length === 0 || [...architectures, ...namedEncoders].some(({ names }) => named.some((name) => names.includes(name))))
     return [];
   const message = unnamed(config, named, weights);
   return config.issue([typeof type === 'string' ? 'model_type' : 'architectures'], 'information', 'family-not-run', message);
