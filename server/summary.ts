@@ -51,6 +51,7 @@ async function runnable(checkpoint: Checkpoint): Promise<Runnable> {
     const shape = await (kind ? kind.describe(checkpoint) : sequenceShape(checkpoint));
     return {
       architecture: shape.family,
+      ...(shape.inferred && { inferred: shape.inferred }),
       unsupported: null,
       layers: shape.layers.map(({ attention, ...layer }) => layer),
       inputs: shape.inputs.map(({ name, dtype, shape, optional }) => ({ name, dtype, shape, optional })),
