@@ -39,7 +39,12 @@ uiTest(
     const menu = lab.page.locator('.monaco-menu');
     await lab.page.locator('.explorer-folders-view .monaco-list-row', { hasText: 'tiny-mamba' }).click({ button: 'right' });
     await menu.getByRole('menuitem', { name: 'Model Lab' }).click();
-    await menu.getByRole('menuitem', { name: 'Run in Model Lab' }).click();
+    // the workbench does not take a click that comes while the menu opens
+    const run = menu.getByRole('menuitem', { name: 'Run in Model Lab' });
+    for (let attempt = 0; attempt === 0 || (attempt < 5 && (await run.isVisible())); attempt++) {
+      await run.click();
+      await lab.page.waitForTimeout(300);
+    }
     const prompt = await lab.webview('prompt');
     await prompt.locator('.model-state', { hasText: /^\s*loaded/ }).waitFor();
     await lab.page.locator('.statusbar-item[id*="modelLab.status"]', { hasText: 'tiny-mamba' }).waitFor();
