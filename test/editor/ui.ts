@@ -111,15 +111,30 @@ export class Workbench {
 
   /** Runs a command of the palette by its whole title, as in 'Model Lab: Doctor'. */
   async command(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    await this.quickInput.fill(`>${title}`);
+    await this.palette(`>${title}`);
     await this.pick(title);
+  }
+
+  /** Opens the palette on a text; once more when an editor that was just opened took the focus away from it. */
+  private async palette(text: string): Promise<void> {
+    for (let attempts = 4; ; attempts--) {
+      await this.page.keyboard.press('F1');
+      try {
+        await this.quickInput.fill(text, { timeout: attempts > 0 ? 5000 : PATIENCE_MS });
+        return;
+      } catch (error) {
+        if (attempts === 0) throw error;
+        await this.page
+          .locator('.part.sidebar')
+          .first()
+          .click({ position: { x: 40, y: 10 } });
+      }
+    }
   }
 
   /** Titles of all commands in the palette that begin with `prefix`. */
   async commands(prefix: string): Promise<string[]> {
-    await this.page.keyboard.press('F1');
-    await this.quickInput.fill(`>${prefix}`);
+    await this.palette(`>${prefix}`);
     await this.quickRow(prefix).first().waitFor();
     const titles = new Set<string>();
     // The list draws only the rows in sight, so walk it until it comes round to one already seen.
