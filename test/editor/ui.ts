@@ -37,22 +37,31 @@ export interface WorkbenchOptions {
 after(closeOwnEditor);
 
 /**
- * One test in a workbench of its own, closed at the end; a failure leaves a screenshot and the extension's log. Skipped,
- * with the reason, where no editor can be had.
+ * One test in a workbench of its own, closed at the end; a failure leaves a screenshot and the extension's log. What fails once is tried once
+ * more in a fresh workbench, which is told: the workbench loses a key or a click now and then. Skipped, with the reason, where no editor can be had.
  */
 export function uiTest(name: string, options: WorkbenchOptions, body: (lab: Workbench) => Promise<void>): void {
-  test(name, { skip: editorUnavailable() ?? false, timeout: 180_000 }, async () => {
-    const lab = await openWorkbench(options);
+  test(name, { skip: editorUnavailable() ?? false, timeout: 300_000 }, async (t) => {
     try {
-      await body(lab);
+      await inWorkbench(name, options, body);
     } catch (error) {
-      const file = await lab.screenshot(`failed ${name}`);
-      console.error(`screenshot: ${file}\n${lab.log()}`);
-      throw error;
-    } finally {
-      await lab.close();
+      t.diagnostic(`tried once more after: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
+      await inWorkbench(name, options, body);
     }
   });
+}
+
+async function inWorkbench(name: string, options: WorkbenchOptions, body: (lab: Workbench) => Promise<void>): Promise<void> {
+  const lab = await openWorkbench(options);
+  try {
+    await body(lab);
+  } catch (error) {
+    const file = await lab.screenshot(`failed ${name}`);
+    console.error(`screenshot: ${file}\n${lab.log()}`);
+    throw error;
+  } finally {
+    await lab.close();
+  }
 }
 
 /** Opens a fresh workbench (no state of others) with the extension in it, in the editor that all UI tests share. */
