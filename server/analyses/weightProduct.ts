@@ -5,7 +5,7 @@ import { LabError } from '../protocol/errors.js';
 import type { MatrixProduct } from '../protocol/weights.js';
 import type { Model } from '../runtime/model.js';
 import type { RunView, Watched } from '../runtime/view.js';
-import { type Svd, svd } from '../tensor/svd.js';
+import { type Svd, svd, transposed } from '../tensor/svd.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { checkIndex, provenance } from './subject.js';
 import { atEase, readMatrix } from './weightMatrix.js';
@@ -170,9 +170,3 @@ function product(a: Float32Array, rows: number, cols: number, x: Float32Array): 
 
 const worst = (a: Float64Array, b: Float32Array): number =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0);
-
-function transposed(a: Float32Array, rows: number, cols: number): Float32Array {
-  const out = new Float32Array(a.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = a[r * cols + c] as number;
-  return out;
-}

@@ -36,3 +36,16 @@ export interface Concept {
   /** Declared states of a block that hold it. */
   readonly states?: readonly string[];
 }
+
+/** Probes and states (`state.NAME`) that one paper explains. */
+export const probeOf =
+  (paper: NonNullable<Concept['paper']>) =>
+  (name: string, title: string, what: string, formula?: string): Concept => ({
+    kind: 'probe',
+    names: [name],
+    title,
+    what,
+    paper,
+    ...(name.startsWith('state.') ? { states: [name.slice('state.'.length)] } : { probes: [name] }),
+    ...(formula !== undefined && { formula }),
+  });

@@ -28,17 +28,17 @@ type Steps<R> = Generator<number, R>;
  * σᵢ is of the order of the first value left out. Yields the share that is done. NaN throughout when a value is not finite.
  */
 export function* svd(a: Float32Array, m: number, n: number, options: SvdOptions): Steps<Svd> {
-  const short = Math.min(m, n);
-  if (short <= options.limit) return yield* decompose(a, m, n, energyOf(a), options.directions);
+  const energy = energyOf(a);
+  if (Math.min(m, n) <= options.limit) return yield* decompose(a, m, n, energy, options.directions);
   const basis = yield* range(a, m, n, options.top + OVERSAMPLED); // Q: [k, m]
   const k = basis.length / m;
   const reduced = new Float32Array(yield* products(basis, k, m, transposed(a, m, n), n, 0.8)); // QᵀA: [k, n]
-  const { sigma, u, v } = yield* decompose(reduced, k, n, energyOf(a), options.directions);
+  const { sigma, u, v } = yield* decompose(reduced, k, n, energy, options.directions);
   return {
     sigma: sigma.slice(0, options.top),
     u: u && multiply(u, options.top, k, basis, m),
     v: v?.slice(0, options.top * n) ?? null,
-    energy: energyOf(a),
+    energy,
     complete: false,
   };
 }
@@ -148,7 +148,8 @@ function orthonormal(rows: Float64Array, k: number, length: number): Float64Arra
   return rows;
 }
 
-function transposed(a: Float32Array, m: number, n: number): Float32Array {
+/** [m, n] → [n, m]. */
+export function transposed(a: Float32Array, m: number, n: number): Float32Array {
   const out = new Float32Array(m * n);
   for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out[j * m + i] = a[i * n + j] as number;
   return out;

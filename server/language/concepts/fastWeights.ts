@@ -1,17 +1,9 @@
-import type { Concept } from '../concept.js';
+import { type Concept, probeOf } from '../concept.js';
 import { papers } from './papers.js';
 
 const paper = papers.ttt;
 
-const probe = (name: string, title: string, what: string, formula?: string): Concept => ({
-  kind: 'probe',
-  names: [name],
-  title,
-  what,
-  paper,
-  ...(name.startsWith('state.') ? { states: [name.slice('state.'.length)] } : { probes: [name] }),
-  ...(formula !== undefined && { formula }),
-});
+const probe = probeOf(paper);
 
 /** TTT: layers whose state is a model that learns the text while it is read. */
 export const fastWeights: readonly Concept[] = [

@@ -1,17 +1,9 @@
-import type { Concept } from '../concept.js';
+import { type Concept, probeOf } from '../concept.js';
 import { papers } from './papers.js';
 
 const paper = papers.megalodon;
 
-const probe = (name: string, title: string, what: string, formula?: string): Concept => ({
-  kind: 'probe',
-  names: [name],
-  title,
-  what,
-  paper,
-  ...(name.startsWith('state.') ? { states: [name.slice('state.'.length)] } : { probes: [name] }),
-  ...(formula !== undefined && { formula }),
-});
+const probe = probeOf(paper);
 
 /** Megalodon: moving averages before attention within chunks. */
 export const megalodon: readonly Concept[] = [

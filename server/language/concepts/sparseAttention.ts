@@ -1,17 +1,9 @@
-import type { Concept } from '../concept.js';
+import { type Concept, probeOf } from '../concept.js';
 import { papers } from './papers.js';
 
 const paper = papers.nsa;
 
-const probe = (name: string, title: string, what: string, formula?: string): Concept => ({
-  kind: 'probe',
-  names: [name],
-  title,
-  what,
-  paper,
-  ...(name.startsWith('state.') ? { states: [name.slice('state.'.length)] } : { probes: [name] }),
-  ...(formula !== undefined && { formula }),
-});
+const probe = probeOf(paper);
 
 const BRANCHES = { cmp: 'compressed blocks', slc: 'selected blocks', win: 'the window' };
 
