@@ -157,6 +157,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     const text = '\0text';
     const tokens = post_processor.post_process([text], null, true).tokens;
     const at = tokens.indexOf(text);
+    if (at < 0) throw tokenizerInvalid('the post-processor leaves the text out');
     const ids = (part: readonly string[]) =>
       part.map((token) => {
         const id = this.#library.model.tokens_to_ids.get(token);

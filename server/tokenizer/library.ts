@@ -17,13 +17,38 @@ export interface Library {
   decode(ids: readonly number[], options: { readonly clean_up_tokenization_spaces: boolean }): string;
 }
 
-/** @throws TOKENIZER_INVALID when the library refuses a part of the file */
+/**
+ * The library at work on one file. It checks little of what it reads and trips over the rest when it first comes to it, so that every
+ * call of it can find a fault of the file.
+ * @throws TOKENIZER_INVALID from here and from every function of the result
+ */
 export function openLibrary(json: TokenizerJson, config: TokenizerConfig): Library {
-  try {
-    return new Tokenizer(json, config);
-  } catch (cause) {
-    throw tokenizerInvalid((cause as Error).message, cause);
-  }
+  const library = refusing((): Library => new Tokenizer(json, config))();
+  const { normalizer, pre_tokenizer, model, post_processor } = library;
+  return {
+    normalizer: normalizer && { normalize: refusing((text) => normalizer.normalize(text)) },
+    pre_tokenizer: pre_tokenizer && { pre_tokenize: refusing((text, options) => pre_tokenizer.pre_tokenize(text, options)) },
+    model: {
+      _call: refusing((pieces) => model._call(pieces)),
+      vocab: model.vocab,
+      tokens_to_ids: model.tokens_to_ids,
+      unk_token_id: model.unk_token_id ?? null,
+    },
+    post_processor: post_processor && {
+      post_process: refusing((tokens, pair, special) => post_processor.post_process(tokens, pair, special)),
+    },
+    decode: refusing((ids, options) => library.decode(ids, options)),
+  };
+}
+
+function refusing<A extends readonly unknown[], R>(call: (...args: A) => R): (...args: A) => R {
+  return (...args) => {
+    try {
+      return call(...args);
+    } catch (cause) {
+      throw tokenizerInvalid(cause instanceof Error ? cause.message : String(cause), cause);
+    }
+  };
 }
 
 /** The normaliser alone. */

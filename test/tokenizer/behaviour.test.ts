@@ -220,6 +220,8 @@ const malformed: Readonly<Record<string, unknown>> = {
     {},
     { post_processor: { type: 'BertProcessing', sep: ['[SEP]', 9], cls: ['[CLS]', 8] } },
   ),
+  'a template that says nothing': bpe({}, { post_processor: { type: 'TemplateProcessing' } }),
+  'a template without the text': bpe({}, { post_processor: { type: 'TemplateProcessing', single: [], pair: [] } }),
   'scores that are text': { model: { type: 'Unigram', vocab: [['a', 'x']], unk_id: 0 } },
 };
 
