@@ -72,12 +72,13 @@ function mlstm(g: SegmentBuilder, c: XlstmConfig, x: Recurrence): Value {
   return g.probe('mixer.y', outputs[0] as Value); // [B,T,H,V]
 }
 
-/** LayerNorm within each head, then one weight over all channels. */
+/** LayerNorm within each head, then one weight (and, with use_bias, one bias) over all channels. */
 function headNorm(g: SegmentBuilder, c: XlstmConfig, y: Value): Value {
   const V = c.dV / c.H;
   const ones = g.constant(new Float32Array(V).fill(1), [V]);
   const normed = g.op('LayerNormalization', [y, ones, null], y.shape, { axis: -1, epsilon: c.normEps });
-  return g.mul(g.reshape(normed, 0, 0, c.dV), g.weight('multihead_norm.weight', [c.dV]));
+  const scaled = g.mul(g.reshape(normed, 0, 0, c.dV), g.weight('multihead_norm.weight', [c.dV]));
+  return g.has('multihead_norm.bias') ? g.add(scaled, g.weight('multihead_norm.bias', [c.dV])) : scaled;
 }
 
 function layer(g: SegmentBuilder, c: XlstmConfig, x: Value): Value {
@@ -125,7 +126,6 @@ export const xlstm = defineArchitecture<XlstmConfig>({
   anchor: 'embeddings.weight',
   blockPrefix: (i) => `blocks.${i}.`,
   config: (raw, tensors) => {
-    raw.refuse('use_bias', true);
     const dModel = raw.size(['hidden_size', 'embedding_dim']);
     const H = raw.size('num_heads', 8);
     const dQk = Math.floor(dModel * raw.number('qk_dim_factor', 0.5));

@@ -122,6 +122,8 @@ test('what is not known is refused', () => {
   assert.throws(of({ rope_scaling: { rope_type: 'spiral' } }), { code: 'ROPE_UNKNOWN' });
   assert.throws(of({ rope_scaling: { rope_type: 'linear' } }), { code: 'CONFIG_MISSING' });
   assert.throws(of({ rope_scaling: { rope_type: 'linear', factor: 'two' } }), { code: 'CONFIG_INVALID' });
+  for (const dims of [0, -2, 5])
+    assert.throws(() => rope(dims, new ConfigReader({}).rope()), { code: 'CONFIG_INVALID', message: /pairs/ });
 });
 
 /** One head of 6 dimensions at positions 3 and 7, through transformers 5.23's Llama (halves) and GLM (pairs, 4 of 6 dimensions), θ = 100. */

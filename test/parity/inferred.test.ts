@@ -139,6 +139,11 @@ const refused: Readonly<Record<string, Refusal>> = {
     change: (c) => ({ ...c, rope_parameters: { rope_type: 'spiral', rope_theta: 1e4 } }),
     says: [/"spiral"/],
   },
+  'half a pair of RoPE': {
+    from: 'olmo2',
+    change: (c) => ({ ...c, partial_rotary_factor: 0.5 }),
+    says: [/RoPE on 3 of 6 dimensions/],
+  },
   'positions by distance': { from: 'falcon', change: (c) => ({ ...c, alibi: true }), says: [/alibi/] },
   'other heads than rows': {
     from: 'olmo2',

@@ -29,7 +29,7 @@ const speaks = (e: Evidence): boolean =>
     (key) => (e.config.raw[key] ?? null) !== null,
   );
 
-function ropeOf(e: Evidence, headDim: number, known: Recognised, kind: string | null): Rope {
+function ropeOf(e: Evidence, headDim: number, known: Recognised, kind: string | null): Rope | null {
   const base = e.number('rotary_emb_base')?.value ?? known.theta;
   const p = e.config.rope(base, kind);
   const told = [e.config.raw, ...ropeTables(e).tables].some(({ rope_theta }) => (rope_theta ?? null) !== null);
@@ -37,7 +37,10 @@ function ropeOf(e: Evidence, headDim: number, known: Recognised, kind: string | 
   if (!told && base === undefined) e.problem('no rope_theta: how fast queries and keys turn cannot be told');
   const own = e.number('rotary_dim')?.value;
   const share = e.number('partial_rotary_factor', 'rotary_pct', 'rope_pct')?.value ?? p.get('partial_rotary_factor') ?? 1;
-  return rope(own ?? Math.floor(headDim * share), p, known.interleaved ? 'interleaved' : 'half');
+  const dims = own ?? Math.floor(headDim * share);
+  if (dims > 0 && dims % 2 === 0 && dims <= headDim) return rope(dims, p, known.interleaved ? 'interleaved' : 'half');
+  e.problem(`RoPE on ${dims} of ${headDim} dimensions`);
+  return null;
 }
 
 /** Which of a head's dimensions turn, how fast, and in which pairs. */
@@ -62,15 +65,15 @@ export const turning: Rule = (e, draft, known) => {
     kinds.map((kind) => [kind, ropeOf(e, spec.headDim, { ...known, interleaved: interleaved ?? false }, kind)]),
   );
   const [first] = turns.values();
-  const { dims, limit } = first as Rope;
-  if (dims % 2 !== 0 || dims > spec.headDim || dims <= 0) return e.problem(`RoPE on ${dims} of ${spec.headDim} dimensions`);
+  if (!first) return;
+  const { dims, limit } = first;
   e.say(`RoPE on ${dims} of ${spec.headDim} dimensions of a head`, 'rope_theta, rope_parameters and head_dim');
   const pairs = interleaved ? 'neighbouring dimensions turn together' : 'dimensions i and i + half turn together';
   if (typeof style === 'boolean') e.say(pairs, 'rope_interleave');
   else if (known.interleaved !== undefined) e.say(pairs, known.because);
   else e.assume(pairs, 'it is so in Llama and most others; nothing in the files says it');
   if (limit !== null) draft.limit = limit;
-  draft.attention = [{ ...spec, rope: first as Rope }];
+  draft.attention = [{ ...spec, rope: first }];
   layered(e, draft, known, (kind) => turns.get(byKind ? kind : null) as Rope, byKind);
 };
 

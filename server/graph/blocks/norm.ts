@@ -1,11 +1,15 @@
 import type { Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 
-/** x / √(mean(x²) + ε) · w, or · (1 + w) where the checkpoint stores the offset (Gemma). Zhang & Sennrich 2019. */
+/**
+ * x / √(mean(x²) + ε) · w, or · (1 + w) where the checkpoint stores the offset (Gemma); + b where it has one (xLSTM with use_bias). Zhang &
+ * Sennrich 2019.
+ */
 export function rmsNorm(g: SegmentBuilder, x: Value, name: string, eps: number, offset = 0): Value {
   const size = x.shape.at(-1) as number;
   const weight = g.weight(`${name}.weight`, [size]);
-  return g.op('RMSNorm', [x, offset === 0 ? weight : g.add(weight, offset)], x.shape, { eps });
+  const normed = g.op('RMSNorm', [x, offset === 0 ? weight : g.add(weight, offset)], x.shape, { eps });
+  return g.has(`${name}.bias`) ? g.add(normed, g.weight(`${name}.bias`, [size])) : normed;
 }
 
 /** x / √(mean(x²) + ε) without a weight. */

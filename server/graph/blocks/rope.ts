@@ -42,8 +42,16 @@ const missing = (type: string, key: string) =>
     hint: 'Add it to rope_parameters in config.json.',
   });
 
+const unpaired = (dims: number) =>
+  new LabError({
+    code: 'CONFIG_INVALID',
+    message: `RoPE turns pairs of dimensions, and config.json says ${dims} of a head.`,
+    hint: 'Correct head_dim, partial_rotary_factor or qk_rope_head_dim in config.json: their product must be even.',
+  });
+
 /** Frequencies of a head of `dims` rotated dimensions under the scaling the config names. */
 export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'half'): Rope {
+  if (dims <= 0 || dims % 2 !== 0) throw unpaired(dims);
   const base = Float32Array.from({ length: dims / 2 }, (_, i) => p.theta ** ((-2 * i) / dims));
   const need = (key: string): number => {
     const value = p.get(key);
