@@ -8,6 +8,7 @@ import type { Tokenizer } from './tokenizer.js';
 import type { AddedTokenJson, Step, TokenizerJson } from './tokenizerJson.js';
 
 /** Values of `tokenizer.ggml.token_type`. */
+const NORMAL = 1;
 const UNKNOWN = 2;
 const CONTROL = 3;
 const USER_DEFINED = 4;
@@ -93,9 +94,20 @@ function byteLevel(metadata: Metadata): TokenizerJson {
   };
 }
 
+/**
+ * Gemma's runs of spaces are user-defined here, and llama.cpp takes the longest that fits. In the model's own tokenizer.json they are made by
+ * the first of all merges, 33 spaces as 16 and 17; so they are here.
+ */
+const isSpaces = (token: string): boolean => /^ {2,}$/.test(token);
+
 /** `llama`: SentencePiece BPE, whose merges are implied by the scores. */
 function sentencePiece(metadata: Metadata): TokenizerJson {
-  const vocab = vocabulary(metadata);
+  const { tokens, types } = vocabulary(metadata);
+  const runs = tokens.map((token, id) => types?.[id] === USER_DEFINED && isSpaces(token));
+  const vocab = {
+    tokens: tokens.map((token, id) => (runs[id] ? token.replaceAll(' ', '▁') : token)),
+    types: types?.map((type, id) => (runs[id] ? NORMAL : type)) ?? null,
+  };
   const scores = numbers(metadata['tokenizer.ggml.scores']);
   if (!scores || scores.length !== vocab.tokens.length) throw tokenizerInvalid('tokenizer.ggml.scores do not match the tokens');
   const prepend = metadata['tokenizer.ggml.add_space_prefix'] !== false;
@@ -119,7 +131,10 @@ function sentencePiece(metadata: Metadata): TokenizerJson {
     model: {
       type: 'BPE',
       vocab: table,
-      merges: mergesOf(table, scores),
+      merges: mergesOf(
+        table,
+        scores.map((score, id) => (runs[id] ? Number.MAX_VALUE : score)),
+      ),
       unk_token: vocab.tokens[unknown] ?? null,
       fuse_unk: true,
       byte_fallback: true,

@@ -1,5 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { tokenizerInvalid } from './errors.js';
+import { exactNormalizer } from './normalizers.js';
 import type { Step, TokenizerConfig, TokenizerJson } from './tokenizerJson.js';
 
 /** The parts of @huggingface/tokenizers that are used here; its own declarations do not resolve in a Node ESM project. */
@@ -23,7 +24,7 @@ export interface Library {
  * @throws TOKENIZER_INVALID from here and from every function of the result
  */
 export function openLibrary(json: TokenizerJson, config: TokenizerConfig): Library {
-  const library = refusing((): Library => new Tokenizer(json, config))();
+  const library = refusing((): Library => new Tokenizer({ ...json, normalizer: exactNormalizer(json.normalizer) }, config))();
   const { normalizer, pre_tokenizer, model, post_processor } = library;
   return {
     normalizer: normalizer && { normalize: refusing((text) => normalizer.normalize(text)) },

@@ -1,7 +1,8 @@
 /**
  * Against the reference libraries: test/fixtures/tokenizers/*.json hold small vocabularies with the ids and offsets that
  * Hugging Face's tokenizers 0.23.3 (or SentencePiece 0.2.3) gave; make.py beside them made them. rwkv_world.json and
- * smollm2.json hold ids of the published vocabularies, from the rwkv and tokenizers packages.
+ * smollm2.json hold ids of the published vocabularies, from the rwkv and tokenizers packages; gemma3.json and minilm.json those of
+ * published vocabularies reduced to what their strings can use (makeReduced.py).
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
@@ -70,6 +71,16 @@ for (const name of ['byte_level', 'per_digit', 'metaspace_bpe', 'metaspace_first
 
 test('the embedded models’ tokenizer', async () => {
   compare(await open(read('../../media/models/tiny-llama/tokenizer.json')), fixture('embedded').cases);
+});
+
+test('MiniLM: 150 strings and those that break tokenizers', async () => {
+  const { tokenizer, cases } = fixture('minilm');
+  compare(await open(JSON.stringify(tokenizer)), cases);
+});
+
+test('Gemma 3 in a GGUF: 150 strings and those that break tokenizers', async () => {
+  const { tokenizer, cases } = fixture('gemma3');
+  compare(await createTokenizer({ kind: 'gguf', metadata: tokenizer ?? {} }), cases);
 });
 
 test('GGUF metadata: SentencePiece scores', async () => {
