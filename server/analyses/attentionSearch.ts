@@ -1,6 +1,6 @@
 import { queriesSeeing } from '../graph/blocks/sees.js';
 import type { Analysis } from './analysis.js';
-import { scanHead, scanHeads } from './attentionScan.js';
+import { outlineHead, scanHeads } from './attentionScan.js';
 import { heaviest } from './strongestEdges.js';
 import { attentionOf, checkIndex, countedTokens, provenance } from './subject.js';
 
@@ -14,7 +14,7 @@ export const column: Analysis<'attention/column'> = async (view, { layer, head, 
   checkIndex('head', head, spec.heads);
   const tokens = countedTokens(view, count);
   checkIndex('token', key, tokens);
-  const { norms } = await scanHead(view, layer, head, tokens, watched);
+  const { norms } = await outlineHead(view, layer, head, tokens, watched);
   const weights = new Float32Array(tokens);
   const rows = queriesSeeing(spec, key, tokens);
   await view

@@ -3,13 +3,15 @@ import type { RowNorms } from '../runtime/attentionRows.js';
 import type { RunView, Watched } from '../runtime/view.js';
 import type { Range } from '../tensor/ranges.js';
 import type { Analysis } from './analysis.js';
-import { knownScan, scanHead } from './attentionScan.js';
+import { knownOutline, outlineHead } from './attentionScan.js';
 import { CellPicture, meanOf } from './cellPicture.js';
 import { sampleRows } from './sampledRows.js';
 import { attentionOf, checkIndex, countedTokens, provenance } from './subject.js';
 
 /** Rows whose normalisation is computed for a tile alone; for more, the whole head is looked at once. */
 const FEW_ROWS = 4 * TILE;
+/** Keys in a cell where only the normalisation of rows is of interest. */
+const WIDE = 64;
 /** Queries of a sketch. */
 const SKETCHED = 64;
 
@@ -75,7 +77,7 @@ const told = (picture: CellPicture, pool: 'mean' | 'max'): Pick<AttentionTile, '
 
 /** The tile of the whole head; levels above it have fewer cells. */
 async function wholeHead(view: RunView, { layer, head, count }: Subject, cell: number, watched: Watched): Promise<CellPicture> {
-  const { picture } = await scanHead(view, layer, head, count, watched);
+  const { picture } = await outlineHead(view, layer, head, count, watched);
   return picture.coarser(cell / picture.pool);
 }
 
@@ -89,14 +91,14 @@ async function computed(view: RunView, subject: Subject, picture: CellPicture, w
 
 /** How these rows are normalised. A few are computed at once: who zooms in need not wait for all of a long run. */
 async function normsOf(view: RunView, { layer, head, count }: Subject, rows: Range, watched: Watched): Promise<RowNorms> {
-  const known = knownScan(view, layer, head, count);
+  const known = knownOutline(view, layer, head, count);
   if (known) return known.norms;
-  if (rows.to - rows.from > FEW_ROWS) return (await scanHead(view, layer, head, count, watched)).norms;
+  if (rows.to - rows.from > FEW_ROWS) return (await outlineHead(view, layer, head, count, watched)).norms;
   const make = async ({ signal }: Watched): Promise<RowNorms> => {
     const length = rows.to - rows.from;
     const norms = { first: rows.from, top: new Float32Array(length), total: new Float32Array(length) };
-    await view.attention(layer).whole(
-      { rows, heads: { from: head, to: head + 1 }, pool: 1 },
+    await view.attention(layer).outline(
+      { rows, heads: { from: head, to: head + 1 }, pool: WIDE },
       (strip) => {
         norms.top.set(strip.norms.top, strip.rows.from - rows.from);
         norms.total.set(strip.norms.total, strip.rows.from - rows.from);

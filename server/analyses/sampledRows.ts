@@ -1,4 +1,4 @@
-import type { AttentionRows } from '../runtime/attentionRows.js';
+import type { OutlinedRows } from '../runtime/attentionRows.js';
 import type { RunView } from '../runtime/view.js';
 import type { Range } from '../tensor/ranges.js';
 
@@ -15,13 +15,13 @@ export async function sampleRows(
   heads: Range,
   { tokens, rows, pool }: Sample,
   signal: AbortSignal,
-  visit: (strip: AttentionRows, row: number) => void,
+  visit: (strip: OutlinedRows, row: number) => void,
 ): Promise<void> {
   const reader = view.attention(layer);
   await Promise.all(
     Array.from({ length: rows }, (_, row) => {
       const query = row === rows - 1 ? tokens - 1 : Math.floor(((row + 0.5) * tokens) / rows);
-      return reader.whole({ rows: { from: query, to: query + 1 }, heads, pool }, (strip) => visit(strip, row), signal);
+      return reader.outline({ rows: { from: query, to: query + 1 }, heads, pool }, (strip) => visit(strip, row), signal);
     }),
   );
 }

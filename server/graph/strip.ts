@@ -8,8 +8,11 @@ export interface StripKind {
   readonly spec: AttentionSpec;
   /** Size of q and k as scored. */
   readonly size: number;
-  /** all: every key that the queries see, which tells how their rows are normalised; part: some keys, of rows for which that is known. */
-  readonly keys: 'all' | 'part';
+  /**
+   * outline: every key that the queries see, which tells how their rows are normalised; all: the same with what their weights add up to; part: some
+   * keys, of rows whose normalisation is known.
+   */
+  readonly reads: 'outline' | 'all' | 'part';
   /** Whether some of these keys are hidden from some of these queries. */
   readonly masked: boolean;
 }
@@ -22,13 +25,13 @@ const HIDDEN = -1e30;
  * 0, 0, −1, p: keys are pooled by p. Masked: `query` and `key`, positions of the first ones, `open` leading keys that all queries see, and
  * `tokens`, the keys there are (i64 [1] each).
  *
- * All keys: `max` and `sum` [G,R,C] of the weights, `top` and `peak` [G,R,1] (the largest score and its weight), `share` [G,R,1] (what a sink
- * leaves; everything else is before the sink), `received` [G,1,S], `bits` [G,R,1,1] (Σ weight · score), `near` [G,R,2] (weights of the keys
+ * Outline: `max` and `sum` [G,R,C] of the weights, `top` and `peak` [G,R,1] (the largest score and its weight), `share` [G,R,1] (what a sink
+ * leaves; everything else is before the sink). All: these, `received` [G,1,S], `bits` [G,R,1,1] (Σ weight · score), `near` [G,R,2] (weights of the keys
  * `near.at`), `first` [G,R,1], `copies` [G,R,1,1] (Σ weight · `same` [R,S]), `best` [G,R,n] (largest weights) with `best.cell` and `best.at`.
  * A part: `max` and `sum` of exp(score − `top`), given `top` [G,R,1].
  */
 export function stripGraph(kind: StripKind): Graph {
-  const g = new Builder(`strip_${kind.keys}${kind.masked ? '_masked' : ''}`);
+  const g = new Builder(`strip_${kind.reads}${kind.masked ? '_masked' : ''}`);
   const scores = scored(g, kind); // [G,R,S]
   const cells = g.input('cells', 'i64', [4]);
   const split = (x: Value) => g.op('Reshape', [x, cells], ['G', 'R', 'C', 'p']);
@@ -40,7 +43,7 @@ export function stripGraph(kind: StripKind): Graph {
     g.output('max', max);
     return { parts, max };
   };
-  if (kind.keys === 'part') {
+  if (kind.reads === 'part') {
     pool(g.exp(g.sub(scores, g.input('top', 'f32', ['G', 'R', 1]))));
     return g.graph;
   }
@@ -49,17 +52,24 @@ export function stripGraph(kind: StripKind): Graph {
   const { parts, max } = pool(weights);
   const peak = g.reduceMax(max, 2);
   const share = kind.spec.sinks ? leftBySink(g, top, peak) : g.add(g.mul(peak, 0), 1); // [G,R,1]
-  const row = (x: Value) => g.unsqueeze(x, 2); // [G,R,1,S]
   g.output('top', top);
   g.output('peak', peak);
   g.output('share', share);
+  if (kind.reads === 'all') sums(g, { scores, weights, share, parts, max });
+  return g.graph;
+}
+
+type Rows = Readonly<Record<'scores' | 'weights' | 'share' | 'parts' | 'max', Value>>;
+
+/** What rows add up to, each by one product that reads the weights once. */
+function sums(g: Builder, { scores, weights, share, parts, max }: Rows): void {
+  const row = (x: Value) => g.unsqueeze(x, 2); // [G,R,1,S]
   g.output('received', g.matmul(g.transpose(share, 0, 2, 1), weights));
   g.output('bits', g.matmul(row(weights), row(scores), { transB: true }));
   g.output('near', g.op('GatherElements', [weights, g.input('near.at', 'i64', ['G', 'R', 2])], ['G', 'R', 2], { axis: 2 }));
   g.output('first', g.slice(weights, 2, 0, 1));
   g.output('copies', g.matmul(row(weights), g.unsqueeze(g.input('same', 'f32', ['R', 'S']), 1), { transB: true }));
   best(g, parts, max);
-  return g.graph;
 }
 
 /** scale · q kᵀ, capped and masked as the layer does it: [G,R,S]. */
@@ -119,12 +129,15 @@ function best(g: Builder, parts: Value, max: Value): void {
   g.output('best.at', at);
 }
 
-/** 1 where a key follows an earlier copy of the query's token: inputs `query` and `id` [R,1], `key` and `before` [1,S], f32; output `same` [R,S]. */
-export function copiesGraph(): Graph {
+/**
+ * 1 where a key follows a copy of the query's token: inputs `id` [R,1] and `before` [1,S], ids as f32; output `same` [R,S]. Where all keys are seen,
+ * only a key before its query counts: `query` [R,1] and `key` [1,S]. A causal query sees none behind it, and itself is taken off afterwards.
+ */
+export function copiesGraph({ causal }: Pick<AttentionSpec, 'causal'>): Graph {
   const g = new Builder('copies');
   const input = (name: string, shape: readonly (string | number)[]) => g.input(name, 'f32', shape);
-  const earlier = g.less(input('key', [1, 'S']), input('query', ['R', 1]));
-  const same = g.and(g.equal(input('id', ['R', 1]), input('before', [1, 'S'])), earlier);
-  g.output('same', g.where(same, g.constant(1), g.constant(0)));
+  const same = g.equal(input('id', ['R', 1]), input('before', [1, 'S']));
+  const counted = causal === false ? g.and(same, g.less(input('key', [1, 'S']), input('query', ['R', 1]))) : same;
+  g.output('same', g.cast(counted, 'f32'));
   return g.graph;
 }

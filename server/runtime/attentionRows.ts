@@ -17,9 +17,13 @@ export interface PooledRows {
   readonly sum: Float32Array;
 }
 
-/** Rows over all keys they see, with what their weights add up to. A number a row where nothing else is said. */
-export interface AttentionRows extends PooledRows {
+/** Rows over all keys they see. */
+export interface OutlinedRows extends PooledRows {
   readonly norms: RowNorms;
+}
+
+/** The same with what their weights add up to. A number a row where nothing else is said. */
+export interface AttentionRows extends OutlinedRows {
   /** Σ over these rows of what each key gets: [keys]. */
   readonly received: Float32Array;
   /** Entropy in bits. */
@@ -54,6 +58,7 @@ export interface PartRequest {
 
 /** Reads the attention of one layer strip by strip; a strip is some rows of one head. Strips come in order of their rows. Errors: CANCELLED. */
 export interface AttentionReader {
+  outline(request: WholeRequest, visit: (rows: OutlinedRows) => void, signal?: AbortSignal): Promise<void>;
   whole(request: WholeRequest, visit: (rows: AttentionRows) => void, signal?: AbortSignal): Promise<void>;
   /** Rows that see none of the keys are left out. */
   part(request: PartRequest, visit: (rows: PooledRows) => void, signal?: AbortSignal): Promise<void>;

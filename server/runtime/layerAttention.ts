@@ -1,12 +1,12 @@
 import { firstHidden, keysSeen } from '../graph/blocks/sees.js';
 import { copiesGraph, type StripKind, stripGraph } from '../graph/strip.js';
-import { cut, length, positions } from '../tensor/ranges.js';
-import type { AttentionReader, AttentionRows, PartRequest, PooledRows, WholeRequest } from './attentionRows.js';
+import { cut, length } from '../tensor/ranges.js';
+import type { AttentionReader, AttentionRows, OutlinedRows, PartRequest, PooledRows, WholeRequest } from './attentionRows.js';
 import { type Feed, f32, i64, type Step } from './device.js';
 import type { HostTensor } from './elements.js';
 import { LayerKeys } from './layerKeys.js';
 import type { Run } from './run.js';
-import { nearKeys, partOutputs, partRows, type Strip, wholeOutputs, wholeRows } from './strips.js';
+import { nearKeys, outlinedRows, outlineOutputs, partOutputs, partRows, type Strip, wholeOutputs, wholeRows } from './strips.js';
 import type { LayerView, TokenRange } from './view.js';
 
 /** Queries of one call of the device: between two calls others have their turn, and a cancelled request ends. */
@@ -42,6 +42,10 @@ export class LayerAttention implements AttentionReader {
     return this.#reading > 0;
   }
 
+  outline(request: WholeRequest, visit: (rows: OutlinedRows) => void, signal?: AbortSignal): Promise<void> {
+    return this.#read(signal, () => this.#outline(request, visit, signal));
+  }
+
   whole(request: WholeRequest, visit: (rows: AttentionRows) => void, signal?: AbortSignal): Promise<void> {
     return this.#read(signal, () => this.#whole(request, visit, signal));
   }
@@ -60,12 +64,24 @@ export class LayerAttention implements AttentionReader {
     }
   }
 
-  async #whole({ rows, heads, pool }: WholeRequest, visit: (rows: AttentionRows) => void, signal?: AbortSignal): Promise<void> {
-    const tokens = this.run.ids.length;
-    const session = await this.#session('all', true);
-    const sinks = this.#spec.sinks ? await this.#sinkScores() : null;
+  async #outline({ rows, heads, pool }: WholeRequest, visit: (rows: OutlinedRows) => void, signal?: AbortSignal): Promise<void> {
+    const session = await this.#session('outline', true);
+    const sinks = await this.#sinkScores();
     for (const block of cut(rows, ROWS)) {
-      const strips = this.#strips(block, heads, (part) => cellsAround(keysSeen(this.#spec, part, tokens), pool));
+      const strips = this.#strips(block, heads, this.#seen(pool));
+      const { first, step } = await this.keys.queries(block, 'q', signal);
+      const given = (strip: Strip) => ({ ...this.#mask(strip), ...sinks(strip) });
+      const steps = strips.map((strip) => this.#step(session, strip, first, pool, given(strip), outlineOutputs));
+      const out = await this.run.model.device.run([step, ...steps], signal ? { signal } : {});
+      for (const strip of strips) for (const part of outlinedRows(strip, pool, out)) visit(part);
+    }
+  }
+
+  async #whole({ rows, heads, pool }: WholeRequest, visit: (rows: AttentionRows) => void, signal?: AbortSignal): Promise<void> {
+    const session = await this.#session('all', true);
+    const sinks = await this.#sinkScores();
+    for (const block of cut(rows, ROWS)) {
+      const strips = this.#strips(block, heads, this.#seen(pool));
       const { first, step } = await this.keys.queries(block, 'q', signal);
       const steps: Step[] = [step];
       for (const [i, strip] of strips.entries()) {
@@ -73,16 +89,16 @@ export class LayerAttention implements AttentionReader {
         const cells = Math.min(LISTED, length(strip.keys) / pool);
         const given = {
           ...this.#mask(strip),
+          ...sinks(strip),
           same: { kind: 'register', name: 'same' },
           'near.at': tensor(nearKeys(strip)),
           'best.cells': numbers(cells),
           'best.count': numbers(Math.min(LISTED, cells * pool)),
-          ...(sinks && { sinks: tensor(f32([length(strip.heads), 1, 1], sinks.slice(strip.heads.from, strip.heads.to))) }),
         } as const;
         steps.push(this.#step(session, strip, first, pool, given, wholeOutputs));
       }
       const out = await this.run.model.device.run(steps, signal ? { signal } : {});
-      for (const strip of strips) for (const part of wholeRows(strip, pool, out)) visit(part);
+      for (const strip of strips) for (const part of wholeRows(strip, pool, out)) visit(this.#withoutItself(part));
     }
   }
 
@@ -116,6 +132,9 @@ export class LayerAttention implements AttentionReader {
     return this.layer.attention as NonNullable<LayerView['attention']>;
   }
 
+  /** Keys that rows see, in whole cells. */
+  #seen = (pool: number) => (rows: TokenRange) => cellsAround(keysSeen(this.#spec, rows, this.run.ids.length), pool);
+
   /** Cuts rows so that the scores of each strip fit; the heads of a strip share their keys. */
   #strips(rows: TokenRange, heads: TokenRange, keys: (rows: TokenRange) => TokenRange): Strip[] {
     const groups = cut(heads, this.keys.shared);
@@ -125,10 +144,10 @@ export class LayerAttention implements AttentionReader {
     );
   }
 
-  #session(keys: StripKind['keys'], masked: boolean): Promise<number> {
+  #session(reads: StripKind['reads'], masked: boolean): Promise<number> {
     const { scale, softcap, window, chunk, causal, sinks } = this.#spec;
-    const kind = { spec: this.#spec, size: this.keys.size, keys, masked };
-    const key = JSON.stringify(['strip', keys, masked, kind.size, scale, softcap, window, chunk, causal, sinks]);
+    const kind = { spec: this.#spec, size: this.keys.size, reads, masked };
+    const key = JSON.stringify(['strip', reads, masked, kind.size, scale, softcap, window, chunk, causal, sinks]);
     return this.run.model.tool(key, () => stripGraph(kind));
   }
 
@@ -162,30 +181,51 @@ export class LayerAttention implements AttentionReader {
     return { query: numbers(rows.from), key: numbers(keys.from), open: numbers(open), tokens: numbers(tokens) };
   }
 
-  /** Register `same`: which keys follow an earlier copy of the query's token. The heads of a layer share it. */
+  /** Register `same`: which keys follow a copy of the query's token. The heads of a layer share it. */
   async #copies({ rows, keys }: Strip): Promise<Step> {
     const { ids } = this.run;
-    const column = (at: (token: number) => number) => tensor(f32([length(rows), 1], Float32Array.from(positions(rows), at)));
-    const row = (at: (token: number) => number) => tensor(f32([1, length(keys)], Float32Array.from(positions(keys), at)));
+    const { causal } = this.#spec;
+    const column = (at: (token: number) => number) => tensor(f32([length(rows), 1], filled(rows, at)));
+    const row = (at: (token: number) => number) => tensor(f32([1, length(keys)], filled(keys, at)));
     return {
-      session: await this.run.model.tool('copies', copiesGraph),
+      session: await this.run.model.tool(`copies ${causal}`, () => copiesGraph({ ...(causal !== undefined && { causal }) })),
       feeds: {
-        query: column((token) => token),
         id: column((token) => ids[token] as number),
-        key: row((token) => token),
         before: row((token) => ids[token - 1] ?? -1),
+        ...(causal === false && { query: column((token) => token), key: row((token) => token) }),
       },
       sinks: { same: [{ kind: 'register', name: 'same' }] },
     };
   }
 
-  #sinkScores(): Promise<Float32Array> {
+  /** A token right behind its own copy does not point at itself. */
+  #withoutItself(part: AttentionRows): AttentionRows {
+    if (this.#spec.causal === false) return part;
+    const { ids } = this.run;
+    const copies = part.copies.map((sum, r) => {
+      const query = part.rows.from + r;
+      return ids[query - 1] === ids[query] ? sum - (part.self[r] as number) : sum;
+    });
+    return { ...part, copies };
+  }
+
+  /** Scores of the sinks, as a strip is given them. */
+  async #sinkScores(): Promise<(strip: Strip) => Readonly<Record<string, Feed>>> {
+    if (!this.#spec.sinks) return () => ({});
     const name = `blocks.${this.layer.index}.attn.sinks`;
     this.#sinks ??= this.run
       .probes([name], { range: { from: 0, to: 1 } })
       .then((probes) => probes.get(name)?.data as Float32Array);
-    return this.#sinks;
+    const scores = await this.#sinks;
+    return ({ heads }) => ({ sinks: tensor(f32([length(heads), 1, 1], scores.slice(heads.from, heads.to))) });
   }
+}
+
+/** A number for each position. */
+function filled({ from, to }: TokenRange, at: (position: number) => number): Float32Array {
+  const values = new Float32Array(to - from);
+  for (let i = 0; i < values.length; i++) values[i] = at(from + i);
+  return values;
 }
 
 /** The multiples of `pool` around these keys. */

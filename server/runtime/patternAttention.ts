@@ -2,7 +2,7 @@ import { keysSeen } from '../graph/blocks/sees.js';
 import { cut, length, positions, type Range } from '../tensor/ranges.js';
 import { entropyBits } from '../tensor/reduce.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { AttentionReader, AttentionRows, PartRequest, PooledRows, WholeRequest } from './attentionRows.js';
+import type { AttentionReader, AttentionRows, OutlinedRows, PartRequest, PooledRows, WholeRequest } from './attentionRows.js';
 import type { RunView } from './view.js';
 
 /** Weights held at once. */
@@ -25,6 +25,11 @@ export class PatternAttention implements AttentionReader {
       const weights = await this.#read(block, signal);
       for (const head of positions(heads)) visit(this.#rows(head, block, pool, weights));
     }
+  }
+
+  /** All of it: the pattern is what costs. */
+  outline(request: WholeRequest, visit: (rows: OutlinedRows) => void, signal?: AbortSignal): Promise<void> {
+    return this.whole(request, visit, signal);
   }
 
   async part({ rows, keys, head, pool }: PartRequest, visit: (rows: PooledRows) => void, signal?: AbortSignal): Promise<void> {

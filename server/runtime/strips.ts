@@ -1,5 +1,5 @@
 import { length, positions, type Range } from '../tensor/ranges.js';
-import type { AttentionRows, PooledRows, RowNorms } from './attentionRows.js';
+import type { AttentionRows, OutlinedRows, PooledRows, RowNorms } from './attentionRows.js';
 import { i64 } from './device.js';
 import type { HostTensor } from './elements.js';
 
@@ -13,11 +13,9 @@ export interface Strip {
 }
 
 export const partOutputs = ['max', 'sum'] as const;
+export const outlineOutputs = [...partOutputs, 'top', 'peak', 'share'] as const;
 export const wholeOutputs = [
-  ...partOutputs,
-  'top',
-  'peak',
-  'share',
+  ...outlineOutputs,
   'received',
   'bits',
   'near',
@@ -39,52 +37,82 @@ export function nearKeys({ heads, rows, keys }: Strip): HostTensor {
   return i64([length(heads), length(rows), 2], all);
 }
 
-/** What a strip over all keys returned, head by head, with the sink's share taken off. */
-export function wholeRows({ name, heads, rows, keys }: Strip, pool: number, out: Returned): AttentionRows[] {
-  const R = length(rows);
-  const of = (output: (typeof wholeOutputs)[number]) => out[`${name}.${output}`]?.data as Float32Array;
-  const listed = (out[`${name}.best`] as HostTensor).dims.at(-1) as number;
-  const cellsListed = (out[`${name}.best.cell`] as HostTensor).dims.at(-1) as number;
-  const [cell, at] = [out[`${name}.best.cell`], out[`${name}.best.at`]].map((t) => t?.data as BigInt64Array) as [
-    BigInt64Array,
-    BigInt64Array,
-  ];
+/** What one head of a strip returned. */
+class Returns {
+  constructor(
+    private readonly strip: Strip,
+    private readonly g: number,
+    private readonly out: Returned,
+  ) {}
+
+  /** Its share of [G, …]. */
+  of(output: (typeof wholeOutputs)[number]): Float32Array {
+    const data = this.#tensor(output).data as Float32Array;
+    const size = data.length / length(this.strip.heads);
+    return data.subarray(this.g * size, (this.g + 1) * size);
+  }
+
+  places(output: 'best.cell' | 'best.at'): BigInt64Array {
+    const data = this.#tensor(output).data as BigInt64Array;
+    const size = data.length / length(this.strip.heads);
+    return data.subarray(this.g * size, (this.g + 1) * size);
+  }
+
+  #tensor(output: (typeof wholeOutputs)[number]): HostTensor {
+    return this.out[`${this.strip.name}.${output}`] as HostTensor;
+  }
+}
+
+/** Head by head, with the sink's share taken off. */
+export const outlinedRows = (strip: Strip, pool: number, out: Returned): OutlinedRows[] =>
+  positions(strip.heads).map((head, g) => outlined(strip, head, pool, new Returns(strip, g, out)));
+
+function outlined({ rows, keys }: Strip, head: number, pool: number, returns: Returns): OutlinedRows {
+  const [share, peak] = [returns.of('share'), returns.of('peak')];
+  const total = peak.map((weight, r) => 1 / (weight * (share[r] as number)));
+  const norms = { first: rows.from, top: returns.of('top'), total };
+  return { head, rows, keys, pool, max: scaledRows(returns.of('max'), share), sum: scaledRows(returns.of('sum'), share), norms };
+}
+
+/** The same with what the rows add up to. */
+export function wholeRows(strip: Strip, pool: number, out: Returned): AttentionRows[] {
+  const { heads, rows, keys } = strip;
   return positions(heads).map((head, g) => {
-    const rowsOf = (values: Float32Array, width = 1) => values.slice(g * R * width, (g + 1) * R * width);
-    const share = rowsOf(of('share'));
-    const shared = (values: Float32Array) => scaledRows(values, share);
-    const [top, peak, near] = [rowsOf(of('top')), rowsOf(of('peak')), rowsOf(of('near'), 2)];
-    const total = peak.map((weight, r) => 1 / (weight * (share[r] as number)));
-    const weighted = shared(rowsOf(of('bits')));
-    const width = length(keys) / pool;
-    const sees = (key: number) => key >= keys.from;
-    const nearAt = (side: 0 | 1) =>
-      shared(Float32Array.from({ length: R }, (_, r) => (sees(rows.from + r - side) ? (near[2 * r + side] as number) : 0)));
+    const returns = new Returns(strip, g, out);
+    const outline = outlined(strip, head, pool, returns);
+    const share = returns.of('share');
+    const shared = (output: (typeof wholeOutputs)[number]) => scaledRows(returns.of(output), share);
+    const near = shared('near');
+    const nearAt = (side: 0 | 1) => share.map((_, r) => (rows.from + r - side >= keys.from ? (near[2 * r + side] as number) : 0));
+    const { top, total } = outline.norms;
+    const weighted = shared('bits');
+    const best = shared('best');
+    const listed = best.length / length(rows);
     return {
-      head,
-      rows,
-      keys,
-      pool,
-      max: shared(rowsOf(of('max'), width)),
-      sum: shared(rowsOf(of('sum'), width)),
-      norms: { first: rows.from, top, total },
-      received: of('received').slice(g * length(keys), (g + 1) * length(keys)),
+      ...outline,
+      received: returns.of('received'),
       // −Σ w log w, w = exp(score − top) / total
       entropy: share.map((sum, r) =>
         Math.max(0, (sum * ((top[r] as number) + Math.log(total[r] as number)) - (weighted[r] as number)) / Math.LN2),
       ),
       self: nearAt(0),
       previous: nearAt(1),
-      sink: keys.from === 0 ? shared(rowsOf(of('first'))) : new Float32Array(R),
-      copies: shared(rowsOf(of('copies'))),
+      sink: keys.from === 0 ? shared('first') : new Float32Array(length(rows)),
+      copies: shared('copies'),
       listed,
-      best: shared(rowsOf(of('best'), listed)),
-      bestKeys: Int32Array.from({ length: R * listed }, (_, i) => {
-        const row = g * R + Math.floor(i / listed);
-        const place = Number(at[g * R * listed + i]);
-        return keys.from + Number(cell[row * cellsListed + Math.floor(place / pool)]) * pool + (place % pool);
-      }),
+      best,
+      bestKeys: bestKeys(returns, length(rows), listed, pool).map((key) => key + keys.from),
     };
+  });
+}
+
+/** Where the largest weights are, from the first key on: by place among those of the cells that were looked at. */
+function bestKeys(returns: Returns, rows: number, listed: number, pool: number): Int32Array {
+  const [cells, places] = [returns.places('best.cell'), returns.places('best.at')];
+  const looked = cells.length / rows;
+  return Int32Array.from({ length: rows * listed }, (_, i) => {
+    const place = Number(places[i]);
+    return Number(cells[Math.floor(i / listed) * looked + Math.floor(place / pool)]) * pool + (place % pool);
   });
 }
 
@@ -95,8 +123,12 @@ export function partRows({ name, heads, rows, keys }: Strip, pool: number, norms
   return { head: heads.from, rows, keys, pool, max: of('max'), sum: of('sum') };
 }
 
-/** Row r of [rows, …] times factors[r]. */
+/** Row r of [rows, …] times factors[r]; the same array when there is nothing to do. */
 function scaledRows(values: Float32Array, factors: Float32Array): Float32Array {
+  if (factors.every((factor) => factor === 1)) return values;
   const width = values.length / factors.length;
-  return values.map((value, i) => value * (factors[Math.floor(i / width)] as number));
+  const scaled = new Float32Array(values.length);
+  for (let r = 0; r < factors.length; r++)
+    for (let i = r * width; i < (r + 1) * width; i++) scaled[i] = (values[i] as number) * (factors[r] as number);
+  return scaled;
 }

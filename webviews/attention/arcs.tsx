@@ -1,4 +1,3 @@
-import type { AttentionRow } from '../../server/protocol/attention.js';
 import { ink } from '../charts/theme.js';
 import { axis, xOf } from '../frame/axis.js';
 import { useCanvas } from '../frame/useCanvas.js';
@@ -6,26 +5,26 @@ import { useCanvas } from '../frame/useCanvas.js';
 /** Weights below this are not drawn: they add up to little and hide the others. */
 const LEAST = 0.01;
 const HEIGHT = 44;
+/** From so many arcs on, lines are thin: thick ones would be one blot. */
+const MANY = 12;
 
-interface Props {
-  /** Null when no row is selected. */
-  readonly row: AttentionRow | null;
-  readonly query: number | null;
+export interface Arc {
+  readonly query: number;
+  readonly key: number;
+  readonly weight: number;
 }
 
-/** From the selected token to those it reads, over the strip: a wider and stronger line carries more weight. */
-export function Arcs({ row, query }: Props) {
+/** From tokens to those they read, over the strip: a wider and stronger line carries more weight. */
+export function Arcs({ arcs }: { readonly arcs: readonly Arc[] }) {
   const at = axis.value;
   const canvas = useCanvas((context, width, height) => {
-    if (!row || query === null) return;
-    const end = xOf(query + 0.5, at);
     context.strokeStyle = ink.value.series[0] ?? ink.value.text;
-    for (const { token, weight } of row.top) {
+    for (const { query, key, weight } of arcs) {
       if (weight < LEAST) continue;
-      const start = xOf(token + 0.5, at);
+      const [start, end] = [xOf(key + 0.5, at), xOf(query + 0.5, at)];
       if (Math.max(start, end) < 0 || Math.min(start, end) > width) continue;
       context.globalAlpha = Math.min(1, 0.25 + 0.75 * weight);
-      context.lineWidth = Math.max(0.75, 5 * weight);
+      context.lineWidth = arcs.length > MANY ? 1 : Math.max(0.75, 5 * weight);
       const top = height - 2 - Math.min(height - 4, 8 + Math.abs(end - start) / 3);
       context.beginPath();
       context.moveTo(end, height);

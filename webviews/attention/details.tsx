@@ -1,11 +1,12 @@
-import type { AttentionCell, AttentionRow } from '../../server/protocol/attention.js';
+import type { ComponentChildren } from 'preact';
 import type { TokenInfo } from '../../server/protocol/runs.js';
-import type { Loadable } from '../frame/loadable.js';
 import { activePicture } from '../frame/picture.js';
 import { Loaded } from '../frame/states.js';
 import { CellDetails } from './cellDetails.js';
+import { ColumnDetails } from './columnDetails.js';
 import { OverImage } from './overImage.js';
 import { RowDetails } from './rowDetails.js';
+import type { Reading } from './useReading.js';
 
 interface Props {
   readonly tokens: readonly TokenInfo[];
@@ -13,17 +14,23 @@ interface Props {
   readonly name: string;
   readonly query: number | null;
   readonly selectedKey: number | null;
-  readonly row: Loadable<AttentionRow>;
-  readonly cell: Loadable<AttentionCell>;
+  readonly reading: Pick<Reading, 'row' | 'column' | 'cell'>;
+  /** What is shown while nothing is selected. */
+  readonly children: ComponentChildren;
+  onQuery(query: number): void;
   onKey(key: number): void;
 }
 
-/** The selected row, and below it the selected cell. */
-export function Details({ tokens, name, query, selectedKey, row, cell, onKey }: Props) {
+/** The selected row, below it who reads that token, and the selected cell. */
+export function Details({ tokens, name, query, selectedKey, reading, children, onQuery, onKey }: Props) {
+  const { row, column, cell } = reading;
   return (
     <aside class="details">
       {query === null ? (
-        <p class="quiet">Select a token in the strip, or a cell of the map, to see which tokens it reads and why.</p>
+        <>
+          <p class="quiet">Select a token in the strip, or a cell of the map, to see which tokens it reads and why.</p>
+          {children}
+        </>
       ) : (
         <Loaded of={row} what={`Row ${query} of head ${name}`}>
           {(value) => (
@@ -32,6 +39,11 @@ export function Details({ tokens, name, query, selectedKey, row, cell, onKey }: 
               <RowDetails tokens={tokens} query={query} row={value} selectedKey={selectedKey} onKey={onKey} />
             </>
           )}
+        </Loaded>
+      )}
+      {query !== null && selectedKey === null && (
+        <Loaded of={column} what={`Who reads token ${query} in head ${name}`}>
+          {(value) => <ColumnDetails tokens={tokens} token={query} column={value} onQuery={onQuery} />}
         </Loaded>
       )}
       {query !== null && selectedKey !== null && (

@@ -1,6 +1,5 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import type { AttentionRow } from '../../server/protocol/attention.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import type { Cell } from '../charts/grid.js';
 import { Heatmap } from '../charts/heatmap.js';
@@ -13,7 +12,7 @@ import { hover, select, selection } from '../frame/selection.js';
 import { Failed, Loaded } from '../frame/states.js';
 import { TokenStrip } from '../frame/tokenStrip.js';
 import { visibleText } from '../frame/tokenText.js';
-import { Arcs } from './arcs.js';
+import { type Arc, Arcs } from './arcs.js';
 import { fitMap, queryKeyAxes, rowPixels, rowRoom } from './axes.js';
 import { type MapTiles, useMapTiles } from './mapTiles.js';
 import { QueryLabels } from './queryLabels.js';
@@ -26,15 +25,15 @@ interface Props {
   readonly pool: 'mean' | 'max';
   /** False: a query sees the tokens behind it too. */
   readonly causal: boolean;
-  /** The selected query's row, for the arcs. */
-  readonly row: AttentionRow | null;
+  /** What the selected query reads, or the heaviest reads of all. */
+  readonly arcs: readonly Arc[];
   readonly selectedKey: number | null;
   onCell(cell: Cell): void;
 }
 
-/** One head: every query (down) by every key (right), under the token strip, with the selected row's arcs over it. */
+/** One head: every query (down) by every key (right), under the token strip, with arcs over it. */
 export function HeadMap(props: Props) {
-  const { run, layer, head, pool, causal, row } = props;
+  const { run, layer, head, pool, causal, arcs } = props;
   const tokens = run.tokenInfos;
   const count = tokens.length;
   const map = useMapTiles({ run: run.id, layer, head, count, pool, causal });
@@ -44,7 +43,7 @@ export function HeadMap(props: Props) {
   return (
     <div class="map">
       <div class="map-strip" ref={strip}>
-        <TokenStrip tokens={tokens} label="Keys" colour="none" above={<Arcs row={row} query={selection.value.token} />} />
+        <TokenStrip tokens={tokens} label="Keys" colour="none" above={<Arcs arcs={arcs} />} />
       </div>
       <Loaded of={map.whole} what={`Attention of head ${layer}.${head}`}>
         {() => <Picture {...props} map={map} />}

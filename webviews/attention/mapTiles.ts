@@ -6,12 +6,12 @@ import type { Loadable } from '../frame/loadable.js';
 import { shownValue } from '../frame/loadable.js';
 import { useRequest } from '../frame/useRequest.js';
 import { type Progress, server } from '../host.js';
-import { arrived, asking, forget, placed, type TileParams, tileOf, want } from './tileStore.js';
+import { arrived, forget, placed, type TileParams, tileOf, want } from './tileStore.js';
 
 /** Tokens from which a head is first sketched from a sample of its queries: all of them then take more than a blink. */
 export const SKETCH_FROM = 4096;
 /** Milliseconds that a gesture may pause before its tiles are asked for; those that are here are drawn at once. */
-const SETTLE = 60;
+const SETTLE = 20;
 
 export interface MapQuery {
   readonly run: string;
@@ -29,7 +29,7 @@ export interface MapTiles {
   readonly whole: Loadable<AttentionTile>;
   /** Coarse before sharp. */
   readonly tiles: readonly Tile[];
-  /** What sets the colours: the first complete picture at this zoom, so that they stay while it is panned. */
+  /** What sets the colours: the whole head, or of means the first complete picture at this zoom, so that they stay while it is panned. */
   readonly colouredBy: readonly ArrayLike<number>[];
   readonly sharpening: boolean;
   /** How far the whole head is. */
@@ -64,8 +64,11 @@ export function useMapTiles(query: MapQuery): MapTiles {
 
   const loaded = places.map((place) => tileOf({ ...subject, ...place }));
   const complete = loaded.every((tile) => tile !== null);
+  // A largest weight is as large at every zoom; a mean is larger the fewer weights it is of.
+  const perLevel = pool === 'mean' && level < top;
   const version = arrived.value;
   const key = JSON.stringify([subject, places]);
+  const bottom = useMemo(() => below && placed(below), [below]);
   const tiles = useMemo(() => {
     const coarser = view.value
       ? Array.from({ length: Math.max(0, top - level - 1) }, (_, i) => top - 1 - i).flatMap((between) =>
@@ -73,20 +76,20 @@ export function useMapTiles(query: MapQuery): MapTiles {
         )
       : [];
     const fine = [...coarser, ...loaded].filter((tile) => tile !== null);
-    return below ? [placed(below), ...fine] : fine;
-  }, [below, version, key]);
+    return bottom ? [bottom, ...fine] : fine;
+  }, [bottom, version, key]);
   return {
     whole,
     tiles,
     colouredBy: useColoured(
-      JSON.stringify([subject, level, below?.sampled ?? null]),
-      level < top ? loaded : tiles,
-      complete,
+      JSON.stringify([subject, perLevel ? level : top, below?.sampled ?? null]),
+      perLevel ? loaded : tiles.slice(0, 1),
+      perLevel ? complete : below !== null,
       tiles,
     ),
     progress: computed.state === 'loading' ? computed.progress : null,
     retry: () => want(wanted),
-    sharpening: computed.state === 'loading' || asking.value > 0,
+    sharpening: computed.state === 'loading' || !complete,
     onViewport: (window, _rows, cols) => {
       if (window.col1 > window.col0) view.value = { window, density: (window.col1 - window.col0) / cols };
     },

@@ -16,9 +16,8 @@ const known = new Map<string, Tile>();
 const running = new Map<string, AbortController>();
 let wanted: readonly TileParams[] = [];
 
-/** Changes when a tile has come; `asking` is how many are still to come. */
+/** Changes when a tile has come. */
 export const arrived = signal(0);
-export const asking = signal(0);
 export const problem = signal<LabErrorData | null>(null);
 
 const keyOf = (params: TileParams): string => JSON.stringify(params);
@@ -48,7 +47,6 @@ export function forget(): void {
 }
 
 function pump(): void {
-  asking.value = wanted.length;
   for (const params of wanted) {
     if (running.size >= AT_ONCE || problem.value) return;
     if (!running.has(keyOf(params))) void load(params);

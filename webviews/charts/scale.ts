@@ -94,20 +94,21 @@ export function colourScale(
 
 type Axis = Pick<ColourScale, 'position' | 'value'>;
 
-/** Clamped to 0…1; infinities must not be clamped into the table. */
-function axis(scale: ScaleContinuousNumeric<number, number>, lo: number, hi: number): Axis {
+/** Clamped to 0…1; infinities must not be clamped into the table. `along` is looked up for every pixel, the other way for a few ticks. */
+function axis(scale: ScaleContinuousNumeric<number, number>, lo: number, hi: number, along: (value: number) => number): Axis {
   const clamped = scale.domain([lo, hi]).range([0, 1]).clamp(true);
   return {
-    position: (value) => (Number.isFinite(value) ? clamped(value) : Number.NaN),
+    position: (value) => (Number.isFinite(value) ? Math.max(0, Math.min(1, along(value))) : Number.NaN),
     value: (position) => clamped.invert(position),
   };
 }
 
-const linearAxis = (lo: number, hi: number): Axis => axis(scaleLinear(), lo, hi);
+const linearAxis = (lo: number, hi: number): Axis => axis(scaleLinear(), lo, hi, (value) => (value - lo) / (hi - lo));
 
 /** What is not positive lies at the bottom. */
 function logAxis(lo: number, hi: number): Axis {
-  const { position, value } = axis(scaleLog(), lo, hi);
+  const depth = Math.log(hi / lo);
+  const { position, value } = axis(scaleLog(), lo, hi, (x) => Math.log(x / lo) / depth);
   return { position: (x) => position(x <= lo ? lo : x), value };
 }
 

@@ -103,7 +103,8 @@ interface Drawing extends Pick<HeatmapState, 'base' | 'over'> {
 /** Two layers: the cells are drawn when they change, the cursor on every move. */
 function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, over, cursor, selected, hidden }: Drawing): void {
   const { tiles, scale, rowLabel, colLabel, lower = false, selectedRow = null, under = null } = props;
-  const images = useImages(tiles, scale, under !== null);
+  const veil = under !== null;
+  const images = useMemo(() => tiles.map((tile) => imagesOf(tile, scale, veil)), [tiles, scale, veil]);
   const picture: Picture = {
     frame,
     view,
@@ -128,17 +129,15 @@ function useDrawing(props: HeatmapProps, { frame, view, margins, ratio, base, ov
   }, [...drawn, cursor?.row, cursor?.col, selected?.row, selected?.col, selectedRow]);
 }
 
-/** Each tile is painted once for a scale, however often others come and go. */
-function useImages(tiles: readonly Tile[], scale: ColourScale, veil: boolean): readonly TileImages[] {
-  const made = useRef<readonly TileImages[]>([]);
-  return useMemo(() => {
-    const before = new Map(made.current.map((images) => [images.tile, images]));
-    made.current = tiles.map((tile) => {
-      const known = before.get(tile);
-      return known?.scale === scale && known.veil === veil ? known : new TileImages(tile, scale, veil);
-    });
-    return made.current;
-  }, [tiles, scale, veil]);
+const painted = new WeakMap<Tile, TileImages>();
+
+/** Each tile is painted once for a scale, however often it comes and goes: whoever keeps the tile keeps its picture. */
+function imagesOf(tile: Tile, scale: ColourScale, veil: boolean): TileImages {
+  const known = painted.get(tile);
+  if (known?.scale === scale && known.veil === veil) return known;
+  const images = new TileImages(tile, scale, veil);
+  painted.set(tile, images);
+  return images;
 }
 
 function sized(canvas: HTMLCanvasElement | null, frame: Frame, margins: Margins): CanvasRenderingContext2D | null {

@@ -4,11 +4,14 @@ import { attends, type LayerSummary, layersOf, type ModelInfo, type Recurrence }
 import type { RunDetail } from '../../server/protocol/runs.js';
 import '../attention/attention.css';
 import { Details } from '../attention/details.js';
+import { EdgeDetails, isScope, type Scope } from '../attention/edgeDetails.js';
 import { HeadGrid } from '../attention/headGrid.js';
 import { HeadMap } from '../attention/headMap.js';
 import { HeadPicker } from '../attention/headPicker.js';
+import { SKETCH_FROM } from '../attention/mapTiles.js';
 import { settled } from '../attention/settled.js';
 import { ORDERS, type Order } from '../attention/thumbnails.js';
+import { useReading } from '../attention/useReading.js';
 import type { Cell } from '../charts/grid.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
@@ -18,19 +21,19 @@ import { runSample } from '../frame/sample.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
 import { visibleText } from '../frame/tokenText.js';
-import { useRequest } from '../frame/useRequest.js';
 import { persisted, request } from '../host.js';
 
 const isOrder = (value: unknown): value is Order => ORDERS.some((order) => order.value === value);
 const order = persisted<Order>('order', 'layer', isOrder);
 const pool = persisted<'mean' | 'max'>('pool', 'max', (value) => value === 'mean' || value === 'max');
 
+/** Null until somebody chooses. */
+const scope = persisted<Scope | null>('edges', null, isScope);
+
 const POOLS = [
   { value: 'max', text: 'max' },
   { value: 'mean', text: 'mean' },
 ] as const;
-/** Milliseconds that the keys may pause before a row is asked for. */
-const SETTLE = 40;
 
 function Attention() {
   return (
@@ -119,9 +122,10 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
   const chosen = useSignal<number | null>(null);
   const causal = layer?.causal !== false;
   const key = query !== null && chosen.value !== null && (!causal || chosen.value <= query) ? chosen.value : null;
-  const of = { run: run.id, layer: index, head };
-  const row = useRequest('attention/row', query === null ? null : { ...of, query }, SETTLE);
-  const cell = useRequest('attention/cell', query === null || key === null ? null : { ...of, query, key }, SETTLE);
+  const count = tokens.length;
+  const edgesOf = layersInScope(scopeFor(count), layers, index);
+  const reading = useReading({ run: run.id, layer: index, head, count, query, selectedKey: key, edgesOf });
+  const { row, cell } = reading;
   const onKey = (event: KeyboardEvent) => {
     if (event.key !== 'Escape') moveHead(event, layers, index, head);
     else if (key !== null) chosen.value = null;
@@ -148,7 +152,7 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
           head={head}
           pool={pool.value}
           causal={causal}
-          row={query === null ? null : shownValue(row)}
+          arcs={reading.arcs}
           selectedKey={key}
           onCell={chooseCell}
         />
@@ -157,16 +161,36 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
           name={`${index}.${head}`}
           query={query}
           selectedKey={key}
-          row={row}
-          cell={cell}
+          reading={reading}
+          onQuery={(next) => chooseCell({ row: next, col: query ?? 0 })}
           onKey={(next) => {
             chosen.value = next;
           }}
-        />
+        >
+          <EdgeDetails
+            tokens={tokens}
+            layer={index}
+            found={reading.edges}
+            scope={scopeFor(count)}
+            onScope={(next) => {
+              scope.value = next;
+            }}
+            onEdge={(edge) => {
+              select({ token: edge.query, layer: edge.layer, head: edge.head });
+              chosen.value = edge.key;
+            }}
+          />
+        </Details>
       </div>
     </Frame>
   );
 }
+
+/** The layer's, but of a long run only when somebody asks: all heads of a layer then take their time. */
+const scopeFor = (count: number): Scope => scope.value ?? (count < SKETCH_FROM ? 'layer' : 'none');
+
+const layersInScope = (of: Scope, layers: readonly LayerSummary[], layer: number): readonly number[] | null =>
+  of === 'none' ? null : of === 'layer' ? [layer] : layers.map(({ index }) => index);
 
 function Controls(props: { readonly layers: readonly LayerSummary[]; readonly layer: number; readonly head: number }) {
   return (
