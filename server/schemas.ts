@@ -120,6 +120,7 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'cache/slice': layer.extend({ kvHead: index, token: index }),
   'state/overview': run,
   'state/series': layer.extend({ state: id, group: index }),
+  'state/ranks': layer.extend({ state: id, group: index }),
   'state/step': layer.extend({ state: id, group: index, token: index, against: index.nullable() }),
   'weights/tensor': z.strictObject({ path, tensor, rows: side, cols: side, bins: count.max(4096) }).refine(isTile, TOO_LARGE),
   'weights/spectrum': stored,

@@ -6,6 +6,7 @@ import { preview, tile } from './attentionTile.js';
 import * as cache from './cache.js';
 import * as graph from './graphValue.js';
 import * as state from './state.js';
+import { ranks, series } from './stateSeries.js';
 
 /** One line an analysis; a method without one does not compile. */
 export const analyses: { readonly [M in AnalysisMethod]: Analysis<M> } = {
@@ -21,7 +22,8 @@ export const analyses: { readonly [M in AnalysisMethod]: Analysis<M> } = {
   'cache/received': cache.received,
   'cache/slice': cache.slice,
   'state/overview': state.overview,
-  'state/series': state.series,
+  'state/series': series,
+  'state/ranks': ranks,
   'state/step': state.step,
   'graph/value': graph.value,
   'graph/norms': graph.norms,

@@ -1,14 +1,13 @@
 import type { StateLayer, StateStep } from '../protocol/inspect.js';
 import type { WireTensor } from '../protocol/tensors.js';
 import type { LayerView, RunView } from '../runtime/view.js';
-import { mean, norm } from '../tensor/reduce.js';
+import { norm } from '../tensor/reduce.js';
 import { effectiveRank } from '../tensor/spectrum.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Analysis } from './analysis.js';
-import { breathe } from './breathe.js';
 import { type Change, type Mixer, type Place, type Stretch, take } from './mixers/mixer.js';
 import { type StateLayout, stateLayouts, stateSubject } from './stateLayout.js';
-import { nearOf, readStretch, stretchOf } from './stretch.js';
+import { nearOf, readStretch } from './stretch.js';
 import { checkIndex, layerOf, provenance } from './subject.js';
 
 /** Every recurrent state of every layer, and how it is cut into pictures. */
@@ -18,45 +17,6 @@ export const overview: Analysis<'state/overview'> = async (view) => {
     return layer.mixer === 'attention' || states.length === 0 ? [] : [{ layer: layer.index, mixer: layer.mixer, states }];
   });
   return { layers, bytes: layers.flatMap((layer) => layer.states).reduce((sum, state) => sum + state.bytes, 0) };
-};
-
-/** Size, rank, write and decay of one group over all tokens. */
-export const series: Analysis<'state/series'> = async (view, params, { signal, progress }) => {
-  const started = performance.now();
-  const { layout, rows, mixer } = stateSubject(view, params);
-  const T = view.ids.length;
-  const line = () => new Float32Array(T);
-  const lines = { norm: line(), rank: line(), write: line(), decay: line() };
-  for (let first = 0; first < T; ) {
-    await breathe(signal);
-    const range = stretchOf(view, first);
-    const stretch = await readStretch(
-      view,
-      params.layer,
-      [`state.${params.state}`, ...(mixer?.updateProbes ?? [])],
-      range,
-      signal,
-    );
-    for (let token = range.from; token < range.to; token++) {
-      const place = { token: token - range.from, group: params.group, size: layout.rows, rows, cols: layout.cols };
-      const state = take(stretch(`state.${params.state}`), place, layout.cols);
-      lines.norm[token] = norm(state);
-      lines.rank[token] = effectiveRank(state, rows, layout.cols);
-      if (!mixer) continue;
-      lines.write[token] = norm(mixer.write(stretch, place));
-      lines.decay[token] = mean(mixer.decay(stretch, place));
-    }
-    first = range.to;
-    progress(first, T, `state of layer ${params.layer}`);
-  }
-  const wire = (data: Float32Array): WireTensor => ({ shape: [T], data });
-  return {
-    norm: wire(lines.norm),
-    rank: wire(lines.rank),
-    write: mixer && wire(lines.write),
-    decay: mixer && wire(lines.decay),
-    provenance: provenance(view, `blocks.${params.layer}.state.${params.state}`, started),
-  };
 };
 
 /** The update of one token as an equation of pictures. */

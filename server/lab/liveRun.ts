@@ -15,6 +15,8 @@ import { SharedWork } from './sharedWork.js';
 import { idSpeller, promptLoss, type Speller, tokenInfo } from './tokens.js';
 
 const TITLE = 60;
+/** Distributions between two reports of progress. */
+const TOLD = 64;
 
 const offsetsOf = (piece: Piece | undefined) => ({ start: piece?.start ?? null, end: piece?.end ?? null });
 
@@ -231,9 +233,10 @@ export class LiveRun implements LabRun {
     this.#become('prefill');
     const started = performance.now();
     const { signal } = this.#stop;
-    const report = (done: number, total: number) =>
-      this.emit('progress', { token: this.id, done, total, what: 'Reading the prompt' });
-    if (known.length < ids.length) await engine.prefill(ids.slice(known.length), { signal, onProgress: report });
+    const report = (what: string, done: number) =>
+      this.emit('progress', { token: this.id, done, total: ids.length, what: `${what}: token` });
+    const onProgress = (done: number) => report('Reading the prompt', known.length + done);
+    if (known.length < ids.length) await engine.prefill(ids.slice(known.length), { signal, onProgress });
     this.#prefillMs = performance.now() - started;
     const place = (index: number) => ({
       index,
@@ -248,6 +251,7 @@ export class LiveRun implements LabRun {
     await engine.eachLogits(
       { from: Math.max(0, known.length - 1), to: ids.length },
       (t, logits) => {
+        if (t % TOLD === 0) report('Distribution after each token', t);
         if (t + 1 < ids.length) tokens.push(tokenInfo(place(t + 1), logits, this.#speller));
         else this.#after(logits);
       },

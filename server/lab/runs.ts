@@ -136,15 +136,15 @@ export class Runs {
     if (!(run instanceof LiveRun)) throw noDistributions();
     const { signal, progress } = watched;
     return run.diverge(async (engine, tokens) => {
-      const onProgress = (done: number, total: number) => progress(done, total, 'Running the prompt in fp32');
+      const told = (what: string) => (done: number, total: number) => progress(done, total, what);
       const options = { ...(await this.models.engineOptions()), signal, dtype: 'fp32' } as const;
       const model = await LanguageModel.open(run.model.checkpoint, options);
       try {
         const exact = await model.start();
-        await exact.prefill(engine.ids.slice(0, tokens), { signal, onProgress });
+        await exact.prefill(engine.ids.slice(0, tokens), { signal, onProgress: told('Running the prompt in fp32: token') });
         const reference = await ReferenceLogits.of(exact, tokens, signal);
         try {
-          return await reference.divergence(engine, signal);
+          return await reference.divergence(engine, { signal, onProgress: told('Comparing distributions: token') });
         } finally {
           await reference.remove();
           await exact.close();

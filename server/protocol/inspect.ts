@@ -101,12 +101,16 @@ export interface StateOverview {
 export interface StateSeries {
   /** Frobenius norm of the group's state after each token: [T]. */
   readonly norm: WireTensor;
-  /** Effective rank exp(entropy of normalised squared singular values) after each token: [T]. */
-  readonly rank: WireTensor;
   /** Norm of what each token wrote: [T]. Null for conv and shift states. */
   readonly write: WireTensor | null;
   /** Mean decay factor applied at each token, 0…1: [T]. Null for conv and shift states. */
   readonly decay: WireTensor | null;
+  readonly provenance: Provenance;
+}
+
+export interface StateRanks {
+  /** Effective rank exp(entropy of normalised squared singular values) after each token: [T]. */
+  readonly rank: WireTensor;
   readonly provenance: Provenance;
 }
 

@@ -17,6 +17,7 @@ import type {
   LayerOfRun,
   ReceivedAttention,
   StateOverview,
+  StateRanks,
   StateSeries,
   StateStep,
   TensorPicture,
@@ -155,6 +156,8 @@ export interface Requests {
 
   'state/overview': Of<{ readonly run: RunId }, StateOverview>;
   'state/series': Of<LayerOfRun & { readonly state: string; readonly group: number }, StateSeries>;
+  /** Takes longer than the rest of the history, and comes behind it. */
+  'state/ranks': Of<LayerOfRun & { readonly state: string; readonly group: number }, StateRanks>;
   'state/step': Of<
     LayerOfRun & { readonly state: string; readonly group: number; readonly token: number; readonly against: number | null },
     StateStep

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Divergence } from '../protocol/runs.js';
 import { argmax } from './sampler.js';
-import type { Sequence } from './sequence.js';
+import type { PrefillOptions, Sequence } from './sequence.js';
 
 /** With the KL divergence after each token: [T], nats. */
 export interface MeasuredDivergence extends Divergence {
@@ -11,6 +11,8 @@ export interface MeasuredDivergence extends Divergence {
 }
 
 const FLOAT = 4;
+/** Rows of logits compared at a time. */
+const ROWS = 64;
 
 /**
  * What one model says of some tokens, kept in a temporary file, so that the same tokens can be run by the same weights in another form
@@ -45,20 +47,26 @@ export class ReferenceLogits {
   }
 
   /** KL(reference ‖ run) after each token, from the logits of both. */
-  async divergence(run: Sequence, signal?: AbortSignal): Promise<MeasuredDivergence> {
-    const perToken = new Float32Array(this.tokens);
+  async divergence(run: Sequence, { signal, onProgress }: PrefillOptions = {}): Promise<MeasuredDivergence> {
+    const { tokens, vocab } = this;
+    const perToken = new Float32Array(tokens);
     let agreed = 0;
-    const expected = new Float32Array(this.vocab);
-    for (let t = 0; t < this.tokens; t++) {
-      const actual = await run.logits({ from: t, to: t + 1 }, signal);
-      await this.file.read(new Uint8Array(expected.buffer), 0, expected.byteLength, t * this.vocab * FLOAT);
-      perToken[t] = klDivergence(expected, actual);
-      if (argmax(expected) === argmax(actual)) agreed++;
+    for (let from = 0; from < tokens; from += ROWS) {
+      const to = Math.min(tokens, from + ROWS);
+      const reference = new Float32Array((to - from) * vocab);
+      await this.file.read(new Uint8Array(reference.buffer), 0, reference.byteLength, from * vocab * FLOAT);
+      const compare = (t: number, actual: Float32Array) => {
+        const expected = reference.subarray((t - from) * vocab, (t - from + 1) * vocab);
+        perToken[t] = klDivergence(expected, actual);
+        if (argmax(expected) === argmax(actual)) agreed++;
+      };
+      await run.eachLogits({ from, to }, compare, signal);
+      onProgress?.(to, tokens);
     }
     let at = 0;
-    for (let t = 1; t < this.tokens; t++) if ((perToken[t] as number) > (perToken[at] as number)) at = t;
-    const mean = perToken.reduce((sum, kl) => sum + kl, 0) / this.tokens;
-    return { perToken, tokens: this.tokens, mean, largest: perToken[at] as number, at, agreement: agreed / this.tokens };
+    for (let t = 1; t < tokens; t++) if ((perToken[t] as number) > (perToken[at] as number)) at = t;
+    const mean = perToken.reduce((sum, kl) => sum + kl, 0) / tokens;
+    return { perToken, tokens, mean, largest: perToken[at] as number, at, agreement: agreed / tokens };
   }
 
   async remove(): Promise<void> {

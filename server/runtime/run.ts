@@ -132,11 +132,10 @@ export class Run implements Sequence {
 
   async #read(ids: readonly number[], options: PrefillOptions): Promise<void> {
     const steps = this.model.pieces.length - 1;
-    const calls = this.#calls(ids.length);
     let at = 0;
-    for (const [call, length] of calls.entries()) {
+    for (const length of this.#calls(ids.length)) {
       const part = ids.slice(at, at + length);
-      const onStep = (done: number) => options.onProgress?.(call * steps + done, calls.length * steps);
+      const onStep = (done: number) => options.onProgress?.(at + Math.floor((length * done) / steps), ids.length);
       const returned = await this.model.device.run(this.#program(part, false), {
         ...(options.signal && { signal: options.signal }),
         onStep,

@@ -29,7 +29,7 @@ export interface SequenceModel {
 
 export interface PrefillOptions {
   readonly signal?: AbortSignal;
-  /** Steps done of all steps. */
+  /** Tokens read of all that are given; those of a call count by the share of the blocks that they have passed. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 

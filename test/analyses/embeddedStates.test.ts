@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { series, step } from '../../server/analyses/state.js';
+import { step } from '../../server/analyses/state.js';
+import { ranks, series } from '../../server/analyses/stateSeries.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { createRunView } from '../../server/lab/runView.js';
 import { Model } from '../../server/runtime/model.js';
@@ -44,7 +45,7 @@ before(() => {
 });
 after(() => device.close());
 
-for (const { name, state, key, ranks } of models)
+for (const { name, state, key, ranks: reference } of models)
   test(`norms and ranks of ${name}`, async () => {
     const oracle = await readOracle(name);
     const ids = [...(oracle.get('input_ids') as Tensor).data];
@@ -53,7 +54,7 @@ for (const { name, state, key, ranks } of models)
     await engine.prefill(ids);
     const { id, recipe, model } = constructedRun(ids, [], {});
     const view = createRunView({ id, recipe, model, engine }, freshMemo(1 << 26));
-    for (const [layer, expected] of ranks) {
+    for (const [layer, expected] of reference) {
       const norms = oracle.get(`statet_norm.${layer}.${key}`) as Tensor;
       const [T, parts] = norms.shape as [number, number];
       const each = parts / expected.length;
@@ -63,7 +64,8 @@ for (const { name, state, key, ranks } of models)
           const squares = norms.data.slice(t * parts + group * each, t * parts + (group + 1) * each).map((n) => n * n);
           near(found.norm.data[t], Math.sqrt(squares.reduce((a, b) => a + b, 0)), `${name} ${layer}.${group} norm at ${t}`);
         }
-        near(found.rank.data[T - 1], rank, `${name} ${layer}.${group} rank`);
+        const effective = await ranks(view, { layer, state, group }, quiet);
+        near(effective.rank.data[T - 1], rank, `${name} ${layer}.${group} rank`);
         const { identity } = await step(view, { layer, state, group, token: T - 1, against: null }, quiet);
         assert.ok(identity && identity.magnitude > 0 && identity.error <= 1e-5 * identity.magnitude);
       }

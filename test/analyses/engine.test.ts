@@ -6,6 +6,7 @@ import { cell, row } from '../../server/analyses/attentionRow.js';
 import { tile } from '../../server/analyses/attentionTile.js';
 import * as cache from '../../server/analyses/cache.js';
 import * as state from '../../server/analyses/state.js';
+import { series } from '../../server/analyses/stateSeries.js';
 import type { TensorEntry } from '../../server/formats/checkpoint.js';
 import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
@@ -200,7 +201,7 @@ for (const [family, name, key, transposed] of [
           const inside = transposed ? c * rows + r : i;
           return token < 0 ? 0 : (expected.data[token * size + group * rows * cols + inside] as number);
         };
-        const { norm } = await state.series(view, { layer, state: name, group }, quiet);
+        const { norm } = await series(view, { layer, state: name, group }, quiet);
         for (const token of [0, 1, 13, T - 1]) {
           const step = await state.step(view, { layer, state: name, group, token, against: 4 }, quiet);
           const what = `${layer} ${group} ${token}`;

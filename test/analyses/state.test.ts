@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { overview, series, step } from '../../server/analyses/state.js';
+import { overview, step } from '../../server/analyses/state.js';
+import { ranks, series } from '../../server/analyses/stateSeries.js';
 import { LabError } from '../../server/protocol/errors.js';
 import type { LayerView } from '../../server/runtime/view.js';
 import { constructedRun, quiet, tensor } from './constructed.js';
@@ -91,10 +92,12 @@ test('a window has no update, only what it holds', async () => {
 });
 
 test('the series covers every token, whatever stretches it was read in', async () => {
-  const { norm, rank, write, decay } = await series(halving(), { layer: 0, state: 'ssm', group: 1 }, quiet);
+  const { norm, write, decay } = await series(halving(), { layer: 0, state: 'ssm', group: 1 }, quiet);
+  const { rank } = await ranks(halving(), { layer: 0, state: 'ssm', group: 1 }, quiet);
+  assert.equal(rank.data.length, T);
   assert.equal(norm.data.length, T);
   for (const t of [0, 1, 255, 256, 299]) near(norm.data[t], (2 - 2 ** -t) * Math.sqrt(12));
-  near(rank.data[7], 1);
+  for (const t of [0, 7, 255, 256, 299]) near(rank.data[t], 1);
   near(write?.data[299], Math.sqrt(12));
   near(decay?.data[256], 0.5);
   const window = await series(halving(), { layer: 0, state: 'conv', group: 0 }, quiet);

@@ -1,6 +1,6 @@
 import type { Params } from '../../server/protocol/requests.js';
 import { type CacheScene, cacheMap, cacheOverview, cacheReceived, cacheSlice } from './syntheticCache.js';
-import { type StateScene, stateOverview, stateSeries, stateStep } from './syntheticState.js';
+import { type StateScene, stateOverview, stateRanks, stateSeries, stateStep } from './syntheticState.js';
 import { checkpoint, tensorPicture } from './syntheticWeights.js';
 
 /** Answers of the cache, state and weights inspectors; null for anything else. */
@@ -18,6 +18,8 @@ export function inspect(method: string, params: unknown, scene: CacheScene & Sta
       return stateOverview(scene);
     case 'state/series':
       return stateSeries(params as Params<'state/series'>, scene);
+    case 'state/ranks':
+      return stateRanks(params as Params<'state/ranks'>, scene);
     case 'state/step':
       return stateStep(params as Params<'state/step'>, scene);
     case 'models/inspect':

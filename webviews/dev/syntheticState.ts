@@ -1,4 +1,4 @@
-import type { StateOverview, StateSeries, StateStep } from '../../server/protocol/inspect.js';
+import type { StateOverview, StateRanks, StateSeries, StateStep } from '../../server/protocol/inspect.js';
 import type { Params } from '../../server/protocol/requests.js';
 import type { WireTensor } from '../../server/protocol/tensors.js';
 import { noise } from './syntheticTokens.js';
@@ -146,15 +146,21 @@ export function stateStep(params: Params<'state/step'>, scene: StateScene): Stat
   };
 }
 
+const overTokens = ({ tokens }: StateScene, value: (token: number) => number): WireTensor => ({
+  shape: [tokens],
+  data: Float32Array.from({ length: tokens }, (_, token) => value(token)),
+});
+
+export const stateRanks = (params: Params<'state/ranks'>, scene: StateScene): StateRanks => ({
+  rank: overTokens(scene, (t) => 1 + 10 * (1 - Math.exp(-t / 20)) + noise(t, 5)),
+  provenance: provenance(scene, `blocks.${params.layer}.state.${params.state}`),
+});
+
 export function stateSeries(params: Params<'state/series'>, scene: StateScene): StateSeries {
-  const over = (value: (token: number) => number): WireTensor => ({
-    shape: [scene.tokens],
-    data: Float32Array.from({ length: scene.tokens }, (_, token) => value(token)),
-  });
+  const over = (value: (token: number) => number) => overTokens(scene, value);
   const matrix = params.state === 'wkv' || params.state === 'ssm';
   return {
     norm: over((t) => 8 * (1 - Math.exp(-t / 12)) + noise(t, 3, params.group)),
-    rank: over((t) => 1 + 10 * (1 - Math.exp(-t / 20)) + noise(t, 5)),
     write: matrix ? over((t) => (t === 4 ? Number.NaN : 1 + noise(t, 4) ** 3 * 4)) : null,
     decay: matrix ? over((t) => 0.7 + 0.25 * noise(t, 9)) : null,
     provenance: provenance(scene, `blocks.${params.layer}.state.${params.state}`),

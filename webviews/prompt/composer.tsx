@@ -156,8 +156,11 @@ function Prefill() {
   return (
     <div class="prefill" role="status">
       <span>
-        {now.status === 'queued' ? 'Waiting for the model' : 'Reading the prompt'}
-        {progress && ` · ${progress.what} ${progress.done} of ${progress.total}`}
+        {progress
+          ? `${progress.what} ${progress.done.toLocaleString('en')} of ${progress.total.toLocaleString('en')}`
+          : now.status === 'queued'
+            ? 'Waiting for the model'
+            : 'Reading the prompt'}
       </span>
       {progress ? <progress value={progress.done} max={progress.total} /> : <progress />}
     </div>

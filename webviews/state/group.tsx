@@ -14,10 +14,13 @@ import { visibleText } from '../frame/tokenText.js';
 import { useRequest } from '../frame/useRequest.js';
 import { Badge } from './badge.js';
 import { Equation, type StateShape } from './equation.js';
-import { History, Horizon } from './history.js';
+import { History, Horizon, Ranks } from './history.js';
 import { Scrubber, toggle, usePlaying } from './scrubber.js';
 import { useStep } from './steps.js';
 import { isSum, sumError } from './update.js';
+
+/** Milliseconds by which the lines that are quick to compute go ahead of the ranks. */
+const RANKS_LATER = 150;
 
 export interface GroupProps {
   readonly run: RunDetail;
@@ -38,6 +41,7 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
   const other = against.value !== null && against.value < tokens ? against.value : null;
   const at = { run: run.id, layer: layer.layer, state: shape.name, group };
   const series = useRequest('state/series', at);
+  const ranks = useRequest('state/ranks', at, RANKS_LATER);
   const step = useStep({ ...at, token, against: other }, tokens);
   const go = (to: number) => select({ token: to });
   const playing = usePlaying(token, tokens, step.state === 'ready', go);
@@ -82,7 +86,10 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
         )}
       </Loaded>
       <Loaded of={series} what={`History of the state of layer ${layer.layer}`}>
-        {(value) => <History series={value} shape={shape} />}
+        {(value) => <History series={value} />}
+      </Loaded>
+      <Loaded of={ranks} what={`Effective rank of the state of layer ${layer.layer} after every token`}>
+        {({ rank }) => <Ranks ranks={rank.data} shape={shape} />}
       </Loaded>
       {shown && <Horizon step={shown} shape={shape} />}
     </Frame>

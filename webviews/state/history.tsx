@@ -7,38 +7,21 @@ import { Vector } from '../charts/vector.js';
 import { hover, select, selection } from '../frame/selection.js';
 import type { StateShape } from './equation.js';
 
-export interface HistoryProps {
-  readonly series: StateSeries;
-  readonly shape: StateShape;
-}
-
-/** Norm, effective rank, write and decay over the tokens, in line with the strip. */
-export function History({ series, shape }: HistoryProps) {
-  const most = Math.min(shape.rows, shape.cols);
+/** Norm, write and decay over the tokens, in line with the strip. */
+export function History({ series }: { readonly series: StateSeries }) {
   const lines = useMemo(() => {
-    const line = (label: string, values: ArrayLike<number> | undefined, text = compact): Line[] | null =>
-      values ? [{ label, values, text }] : null;
+    const line = (label: string, values: ArrayLike<number> | undefined): Line[] | null =>
+      values ? [{ label, values, text: compact }] : null;
     return {
       norm: line('norm', series.norm.data),
-      rank: line('rank', series.rank.data, (value) => `${compact(value)} of ${most}`),
       write: line('write', series.write?.data),
       decay: line('decay', series.decay?.data),
     };
-  }, [series, most]);
-  const shared = {
-    columns: tokenColumns(series.norm.data.length),
-    hovered: hover.value,
-    selected: selection.value.token,
-    height: 44,
-    onHover: (token: number | null) => {
-      hover.value = token;
-    },
-    onSelect: (token: number) => select({ token }),
-  };
+  }, [series]);
+  const shared = overTokens(series.norm.data.length);
   return (
     <div class="history">
       {lines.norm && <Series {...shared} label="Norm of the state (Frobenius)" lines={lines.norm} />}
-      {lines.rank && <Series {...shared} label={`Effective rank, of ${most}`} lines={lines.rank} />}
       {lines.write && <Series {...shared} label="Norm of what each token wrote" lines={lines.write} />}
       {lines.decay && <Series {...shared} label="Mean decay factor (1 keeps all, 0 forgets)" lines={lines.decay} range={UNIT} />}
     </div>
@@ -46,6 +29,32 @@ export function History({ series, shape }: HistoryProps) {
 }
 
 const UNIT = [0, 1] as const;
+
+/** What all lines over the tokens share. */
+const overTokens = (tokens: number) => ({
+  columns: tokenColumns(tokens),
+  hovered: hover.value,
+  selected: selection.value.token,
+  height: 44,
+  onHover: (token: number | null) => {
+    hover.value = token;
+  },
+  onSelect: (token: number) => select({ token }),
+});
+
+/** Effective rank after every token, which takes longer to compute than the rest. */
+export function Ranks({ ranks, shape }: { readonly ranks: ArrayLike<number>; readonly shape: StateShape }) {
+  const most = Math.min(shape.rows, shape.cols);
+  const lines = useMemo(
+    () => [{ label: 'rank', values: ranks, text: (value: number) => `${compact(value)} of ${most}` }],
+    [ranks, most],
+  );
+  return (
+    <div class="history">
+      <Series {...overTokens(ranks.length)} label={`Effective rank, of ${most}`} lines={lines} />
+    </div>
+  );
+}
 
 /** How long each channel remembers at this token's decay. */
 export function Horizon({ step, shape }: { readonly step: StateStep; readonly shape: StateShape }) {
