@@ -1,5 +1,5 @@
 import type { Checkpoint } from './formats/checkpoint.js';
-import { listProbes } from './graph/segment.js';
+import { foldBlocks, listProbes } from './graph/segment.js';
 import { toLabError } from './protocol/errors.js';
 import type { CheckpointSummary, TensorSummary } from './protocol/models.js';
 import type { ForwardShape } from './runtime/forward.js';
@@ -56,7 +56,7 @@ async function runnable(checkpoint: Checkpoint): Promise<Runnable> {
       layers: shape.layers.map(({ attention, ...layer }) => layer),
       inputs: shape.inputs.map(({ name, dtype, shape, optional }) => ({ name, dtype, shape, optional })),
       outputs: shape.outputs,
-      probes: [...new Set(shape.probes.map((name) => name.replace(/(^|\.)blocks\.\d+\./, '$1blocks.i.')))],
+      probes: foldBlocks(shape.probes),
       ...(shape.about && { about: shape.about }),
     };
   } catch (error) {

@@ -7,7 +7,7 @@ import { idsOfFile } from '../readInputs.js';
 import { ReferenceLogits, spokenDivergence } from '../runtime/divergence.js';
 import { everyState, isEveryState } from '../runtime/everyState.js';
 import type { ModelOptions } from '../runtime/model.js';
-import type { Sequence, SequenceModel } from '../runtime/sequence.js';
+import type { Sequence } from '../runtime/sequence.js';
 import type { TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { openDevice } from './device.js';
@@ -65,7 +65,7 @@ async function runSequence(args: Arguments, open: OpenModel, reference: Referenc
   const generated = count(args, 'generate', 0);
   const draw = sampling(args, greedy);
   const ids = await idsOf(args, open);
-  const names = expandProbes(args.probe ?? [], everyProbe(open.model));
+  const names = expandProbes(args.probe ?? [], () => open.model.probes);
   const engine = await open.model.start();
   await engine.prefill(ids);
   const divergence = await reference?.divergence(engine);
@@ -92,11 +92,6 @@ async function idsOf(args: Arguments, open: OpenModel): Promise<number[]> {
   if (args.inputs === undefined) return promptIds(requireTokenizer(open), prompt as string, args.chat ?? false);
   return idsOfFile(args.inputs);
 }
-
-const everyProbe = (model: SequenceModel) => () =>
-  model.probes.flatMap((name) =>
-    name.startsWith('blocks.i.') ? model.layers.map((layer) => name.replace('blocks.i.', `blocks.${layer.index}.`)) : [name],
-  );
 
 /** Probes block by block, each block's by one segment run, and logits always. */
 async function collect(engine: Sequence, names: readonly string[], range: TokenRange): Promise<Map<string, Tensor>> {

@@ -84,12 +84,15 @@ export function buildSegment(bound: BoundStack, spec: SegmentSpec): Segment {
 const said = (g: SegmentBuilder, { architecture, config }: BoundStack, x: Value): Readonly<Record<string, Value>> =>
   'outputs' in architecture ? architecture.outputs(g, config, x) : { logits: architecture.head(g, config as CoreConfig, x) };
 
-/** Every probe of a model, `blocks.i.` once for all blocks that declare it. Builds graphs, reads no weights. */
+/** Every probe of a model, block by block. Builds graphs, reads no weights. */
 export function listProbes(bound: BoundStack): string[] {
-  const names = new Set<string>();
-  for (let i = 0; i < bound.config.layers; i++) {
-    const { declared } = buildSegment(bound, { from: i, to: i + 1, embed: i === 0, head: i === bound.config.layers - 1 });
-    for (const name of declared) names.add(name.replace(`blocks.${i}.`, 'blocks.i.'));
-  }
-  return [...names];
+  const { layers } = bound.config;
+  return Array.from({ length: layers }, (_, i) =>
+    buildSegment(bound, { from: i, to: i + 1, embed: i === 0, head: i === layers - 1 }),
+  ).flatMap(({ declared }) => declared);
 }
+
+/** The same to read: `blocks.i.` once for all blocks that have it. */
+export const foldBlocks = (probes: readonly string[]): string[] => [
+  ...new Set(probes.map((name) => name.replace(/(^|\.)blocks\.\d+\./, '$1blocks.i.'))),
+];

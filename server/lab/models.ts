@@ -1,5 +1,6 @@
 import { freemem } from 'node:os';
 import type { Checkpoint } from '../formats/checkpoint.js';
+import { foldBlocks } from '../graph/segment.js';
 import type { Emit } from '../handlers.types.js';
 import { type OpenForward, type OpenModel, openAny } from '../open.js';
 import { cancelled, LabError } from '../protocol/errors.js';
@@ -211,7 +212,7 @@ function describe(id: ModelId, opened: OpenModel | OpenForward): ModelInfo {
     inputs: [{ name: 'input_ids', dtype: 'int64', shape: ['T'], optional: false }],
     outputs: ['logits'],
     generates: true,
-    probes: model.probes,
+    probes: foldBlocks(model.probes),
     hasChatTemplate: tokenizer?.renderChat !== null && tokenizer !== null,
     sampling,
   };
@@ -234,7 +235,7 @@ function describeForward({ forward, checkpoint }: OpenForward) {
     inputs: forward.inputs.map(({ name, dtype, shape, optional }) => ({ name, dtype, shape, optional })),
     outputs: forward.outputs,
     generates: false,
-    probes: [...new Set(forward.probes.map((name) => name.replace(/(^|\.)blocks\.\d+\./, '$1blocks.i.')))],
+    probes: foldBlocks(forward.probes),
     hasChatTemplate: false,
     sampling: greedy,
   };

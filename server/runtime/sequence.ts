@@ -18,7 +18,7 @@ export interface SequenceModel {
   /** Tokens it was made for; null when nothing says so. */
   readonly context: number | null;
   readonly layers: readonly LayerView[];
-  /** `blocks.i.` stands for every block. */
+  /** All of them, block by block. */
   readonly probes: readonly string[];
   /** Bytes it holds. */
   readonly memory: number;

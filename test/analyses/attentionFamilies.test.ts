@@ -36,7 +36,7 @@ for (const family of families)
     if (findEncoder(checkpoint.config)) return t.skip('an encoder has no run');
     const device = new LocalDevice();
     const model = await Model.open(checkpoint, { device, threads: 1 });
-    const attending = model.probes.includes('blocks.i.attn.pattern') ? model.layers.filter(({ attention }) => attention) : [];
+    const attending = model.layers.filter(({ index }) => model.probes.includes(`blocks.${index}.attn.pattern`));
     if (attending.length === 0) t.skip('it has no pattern');
     const { vocab, limit } = model.bound.config;
     const T = Math.min(TOKENS, limit ?? TOKENS);

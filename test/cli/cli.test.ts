@@ -70,6 +70,21 @@ test('inspect predicts whether a model runs, here and on another machine', () =>
   assert.match(cli('inspect', model, '--roofline', '--machine', 'abacus').stderr, /^error\[MACHINE_UNKNOWN\]/);
 });
 
+test('a pattern of probes means the layers that have them', async () => {
+  const out = path.join(folder, 'hybrid.safetensors');
+  const [hybrid, oracle] = [path.join(fixtures, 'jamba'), await readOracle('jamba')];
+  const ids = (oracle.get('input_ids') as Tensor).data.join();
+  ok('run', hybrid, '--ids', ids, '--probe', 'blocks.*.attn.pattern', '--probe', 'blocks.i.state.ssm', '--out', out);
+  const probes = await readTensors(out);
+  const names = [...probes.keys()].filter((name) => name.startsWith('blocks.'));
+  assert.deepEqual(
+    names.sort(),
+    ['0.state.ssm', '1.attn.pattern', '2.state.ssm', '3.attn.pattern'].map((name) => `blocks.${name}`),
+  );
+  for (const block of [1, 3])
+    assertClose(`${block}`, probes.get(`blocks.${block}.attn.pattern`) as Tensor, oracle.get(`attn.${block}`) as Tensor);
+});
+
 test('a value of the graph is a probe by its own name', () => {
   const out = path.join(folder, 'value.safetensors');
   const block = JSON.parse(ok('inspect', path.join(models, 'tiny-llama'), '--graph', '1'));

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { openCheckpoint } from '../../server/formats/registry.js';
+import { foldBlocks } from '../../server/graph/segment.js';
 import type { ActiveContext } from '../../server/language/context.js';
 import type { RunDetail, TokenInfo } from '../../server/protocol/runs.js';
 import { Model, parameterCount } from '../../server/runtime/model.js';
@@ -101,7 +102,7 @@ export async function activeModel(
         layers: model.layers,
       },
       ...{
-        probes: model.probes,
+        probes: foldBlocks(model.probes),
         inputs: [{ name: 'input_ids', dtype: 'int64', shape: ['T'], optional: false }],
         outputs: ['logits'],
         generates: true,

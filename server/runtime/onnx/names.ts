@@ -62,18 +62,17 @@ export function endNames({ embed, head }: GraphBlocks): ReadonlyMap<string, Name
   return new Map(Object.entries(all).flatMap(([name, value]) => (value ? [[name, value] as const] : [])));
 }
 
-/** Every name that is not the graph's own: those of the blocks with `i` for their number, and those outside. */
+/** Every name that is not the graph's own: those of the blocks, and those outside. */
 export function aliases(
   graph: GraphBlocks,
   layers: readonly { readonly arithmetic: boolean; readonly state: readonly { readonly name: string }[] }[],
 ): string[] {
-  const inBlocks = graph.blocks.flatMap((block, i) => [
-    ...new Set([
-      ...blockNames(block, layers[i]?.arithmetic === true).keys(),
-      ...(layers[i]?.state ?? []).map(({ name }) => `state.${name}`),
-    ]),
-  ]);
-  return [...endNames(graph).keys(), ...[...new Set(inBlocks)].map((name) => `blocks.i.${name}`), 'logits'];
+  const inBlocks = graph.blocks.flatMap((block, i) => {
+    const own = [...blockNames(block, layers[i]?.arithmetic === true).keys()];
+    const state = (layers[i]?.state ?? []).map(({ name }) => `state.${name}`);
+    return [...new Set([...own, ...state])].map((name) => `blocks.${i}.${name}`);
+  });
+  return [...endNames(graph).keys(), ...inBlocks, 'logits'];
 }
 
 /** The names of all blocks in full, each with its value. */
