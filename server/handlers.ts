@@ -79,9 +79,9 @@ export const handlers = (lab: Lab) =>
     },
     ...analysisHandlers(lab),
     ...weightHandlers(lab),
-    'model/outline': async ({ path }, { signal }) => graphOutline(await lab.checkpointAt(path, signal)),
+    'model/outline': async ({ path }, { signal }) => graphOutline(await lab.checkpointAt(path, signal), lab.device),
     'model/segment': async ({ path, ...wanted }, { signal }) =>
-      segmentGraph(await lab.checkpointAt(path, signal), wanted, aboutProbe),
+      segmentGraph(await lab.checkpointAt(path, signal), wanted, aboutProbe, lab.device),
     'fit/machines': () => lab.machines.list,
     'fit/predict': async ({ path, machine, ...wanted }, { signal, progress }) => {
       const onProgress = (done: number, total: number) => progress(done, total, 'Measuring this machine');

@@ -2,6 +2,7 @@ import type { Checkpoint } from '../formats/checkpoint.js';
 import { costOf, eachOperator, type OperatorCost } from '../graph/cost.js';
 import type { Graph } from '../graph/ir.js';
 import type { BoundStack } from '../graph/segment.js';
+import { partsOf, segmentOf } from '../graph/segmentParts.js';
 import type { Call } from '../graph/sizes.js';
 import { LabError } from '../protocol/errors.js';
 import type { ComputeType, Fit, Machine, PartCost, PhaseCost } from '../protocol/fit.js';
@@ -9,7 +10,6 @@ import { describeLayers, stateBytesAt } from '../runtime/layers.js';
 import { memoryNeeded, parameterCount, weightPlan } from '../runtime/model.js';
 import { bindStacks } from '../runtime/stacks.js';
 import { bytesPerElement } from '../runtime/weightPlan.js';
-import { partsOf, segmentOf } from './modelGraph.js';
 
 const sizesUnknown = (what: string) =>
   new LabError({

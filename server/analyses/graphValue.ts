@@ -1,4 +1,5 @@
 import type { GraphValueAt, ValueStats } from '../protocol/graph.js';
+import type { RunView, TokenRange } from '../runtime/view.js';
 import { norm } from '../tensor/reduce.js';
 import { sizeOf, type Tensor } from '../tensor/tensor.js';
 import type { Analysis } from './analysis.js';
@@ -7,8 +8,7 @@ import { checkIndex, provenance } from './subject.js';
 /** Any value of a segment, by its name as a probe, when the model reads one token: what it is, and a picture of at most `side` × `side`. */
 export const value: Analysis<'graph/value'> = async (view, { probe, token, side }, { signal }) => {
   const started = performance.now();
-  checkIndex('token', token, view.ids.length);
-  const tensors = await view.probes([probe], { range: { from: token, to: token + 1 }, signal });
+  const tensors = await view.probes([probe], { ...at(view, token), signal });
   const tensor = tensors.get(probe) as Tensor;
   return {
     shape: tensor.shape,
@@ -21,8 +21,7 @@ export const value: Analysis<'graph/value'> = async (view, { probe, token, side 
 /** The L2 norms of many values of one segment at one token. */
 export const norms: Analysis<'graph/norms'> = async (view, { probes, token }, { signal }) => {
   const started = performance.now();
-  checkIndex('token', token, view.ids.length);
-  const tensors = await view.probes(probes, { range: { from: token, to: token + 1 }, signal });
+  const tensors = await view.probes(probes, { ...at(view, token), signal });
   const data = Float32Array.from(probes, (probe) => statsOf((tensors.get(probe) as Tensor).data).norm);
   return { norms: { shape: [data.length], data }, provenance: provenance(view, probes[0] ?? '', started) };
 };
@@ -30,16 +29,23 @@ export const norms: Analysis<'graph/norms'> = async (view, { probes, token }, { 
 /** The length of the residual stream on its way through the blocks, at one token. */
 export const flow: Analysis<'graph/flow'> = async (view, { token }, { signal }) => {
   const started = performance.now();
-  checkIndex('token', token, view.ids.length);
   const last = view.layers.length - 1;
+  if (last < 0) return { norms: { shape: [0], data: new Float32Array() }, provenance: provenance(view, '', started) };
   const names = [...view.layers.map(({ index }) => `blocks.${index}.resid_pre`), `blocks.${last}.resid_post`];
   const norms = new Float32Array(names.length);
   for (const [i, name] of names.entries()) {
-    const tensors = await view.probes([name], { range: { from: token, to: token + 1 }, signal });
+    const tensors = await view.probes([name], { ...at(view, token), signal });
     norms[i] = norm((tensors.get(name) as Tensor).data);
   }
   return { norms: { shape: [norms.length], data: norms }, provenance: provenance(view, 'blocks.i.resid_pre', started) };
 };
+
+/** One token; all there is of a run whose input are no tokens. Errors: INDEX_INVALID. */
+function at({ ids }: RunView, token: number): { readonly range?: TokenRange } {
+  if (ids.length === 0) return {};
+  checkIndex('token', token, ids.length);
+  return { range: { from: token, to: token + 1 } };
+}
 
 /** Of the finite values; a value without any has NaN. */
 function statsOf(data: Float32Array): ValueStats {

@@ -1,10 +1,10 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
+import { partsOf, segmentOf } from '../graph/segmentParts.js';
 import type { MeasuredParts } from '../protocol/fit.js';
 import type { Device } from '../runtime/device.js';
 import { type TimeOptions, timePart } from '../runtime/partTimes.js';
 import { bindStacks } from '../runtime/stacks.js';
 import { callsOf, type FitOptions } from './fit.js';
-import { partsOf, segmentOf } from './modelGraph.js';
 
 export interface MeasureOptions extends TimeOptions {
   readonly device: Device;

@@ -5,6 +5,7 @@ import { graphOutline, segmentGraph } from '../analyses/modelGraph.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { Machines } from '../lab/machines.js';
 import { aboutProbe } from '../language/knowledge.js';
+import type { GraphPart } from '../protocol/graph.js';
 import { describeState } from '../runtime/layers.js';
 import { summarise } from '../summary.js';
 import { openDevice } from './device.js';
@@ -32,12 +33,17 @@ async function headers(checkpoint: Checkpoint, args: Arguments): Promise<object>
   return { ...summary, layers, state: { tokens: T, bytes, declared: state } };
 }
 
-function graph(checkpoint: Checkpoint, what: string): Promise<object> {
-  if (what === 'outline') return graphOutline(checkpoint);
-  const [, tower = '', part] = /^(?:(.*)\.)?(embed|head|\d+)$/.exec(what) ?? [];
-  if (part === undefined) throw badValue('graph', what, 'outline, embed, head or the number of a block');
-  const wanted = { tower, part: part === 'embed' || part === 'head' ? part : Number(part), shown: 0 } as const;
-  return segmentGraph(checkpoint, wanted, aboutProbe);
+async function graph(checkpoint: Checkpoint, what: string): Promise<object> {
+  const [, tower = '', part] = /^(?:(.*)\.)?(outline|embed|head|graph|\d+)$/.exec(what) ?? [];
+  if (part === undefined) throw badValue('graph', what, 'outline, embed, head, the number of a block, or graph');
+  const device = openDevice();
+  try {
+    if (part === 'outline') return await graphOutline(checkpoint, device);
+    const wanted = { tower, part: /^\d/.test(part) ? Number(part) : (part as GraphPart), shown: 0 };
+    return await segmentGraph(checkpoint, wanted, aboutProbe, device);
+  } finally {
+    await device.close();
+  }
 }
 
 async function roofline(checkpoint: Checkpoint, args: Arguments): Promise<object> {

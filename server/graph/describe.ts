@@ -16,15 +16,25 @@ export interface DescribeOptions {
   readonly prefix: string;
   /** Which of several parts built alike is sent. */
   readonly shown: number;
-  readonly stored: (tensor: string) => Pick<StoredWeight, 'dtype' | 'shape' | 'bytes'>;
+  readonly stored: (tensor: string) => Omit<StoredWeight, 'tensor' | 'label'>;
   readonly about: (probe: string) => GraphGroup['about'];
 }
 
+/** What is told of a graph: a segment, or a part of a graph from a file. */
+export interface Describable extends Pick<Segment, 'graph' | 'declared' | 'named'> {
+  /** Where each node belongs; by default where the names of its values put it. */
+  readonly places?: readonly Place[];
+  /** What inputs are, where their names do not say it. */
+  readonly roles?: ReadonlyMap<string, string>;
+  /** Types by the name of a value, where they are none of the IR's. */
+  readonly dtypes?: ReadonlyMap<string, string>;
+}
+
 /** A segment as data: its operators with their shapes, sorted into modules and steps. Names are relative to the block, so that like blocks are equal. */
-export function describeSegment(segment: Segment, options: DescribeOptions): SegmentGraph {
-  const { graph, named, declared } = segment;
-  const writer = new Writer(options, graph.weights, probesByValue(named, options.scope));
-  const groups = new Grouping(writer, placesOf(graph, named, options.scope), options.about);
+export function describeSegment(segment: Describable, options: DescribeOptions): SegmentGraph {
+  const { graph, named, declared, places = placesOf(graph, named, options.scope) } = segment;
+  const writer = new Writer(options, segment, probesByValue(named, options.scope));
+  const groups = new Grouping(writer, places, options.about);
   writer.graph(graph, (node, i) => groups.ofPart(i, node));
   const outputs = [...graph.outputs].map(([name, value]) => writer.leaves(value, withoutScope(name, options.scope)));
   const seen = new Set([...named.keys()].map((name) => withoutScope(name, options.scope)));
@@ -57,7 +67,7 @@ class Writer {
 
   constructor(
     private readonly options: DescribeOptions,
-    private readonly weights: Graph['weights'],
+    private readonly told: Describable,
     private readonly probes: ReadonlyMap<string, readonly string[]>,
   ) {}
 
@@ -68,7 +78,8 @@ class Writer {
   graph(graph: Graph, groupOf: (node: Node, i: number) => number): void {
     const { scope } = this.options;
     for (const value of graph.inputs)
-      if (!this.#index.has(value.name)) this.#add(value, { kind: 'input', role: withoutScope(value.name, scope) });
+      if (!this.#index.has(value.name))
+        this.#add(value, { kind: 'input', role: this.told.roles?.get(value.name) ?? withoutScope(value.name, scope) });
     for (const constant of graph.constants.values()) this.#constants.set(constant.value.name, constant);
     for (const [i, node] of graph.nodes.entries()) {
       if (node.part && node.part.index !== this.options.shown) continue;
@@ -87,7 +98,8 @@ class Writer {
   #node(node: Node, group: number): void {
     const given = node.inputs.map((value) => this.#input(value));
     const inputs = given.filter((index) => index !== undefined);
-    const outputs = node.outputs.map((value) => this.#add(value, { kind: 'computed' }));
+    const made = node.outputs.filter(({ name }) => name !== '');
+    const outputs = made.map((value) => this.#add(value, { kind: 'computed' }));
     const { attributes, op } = node;
     const plain = Object.entries(attributes).filter(([, value]) => !isGraph(value));
     const index = this.nodes.push({
@@ -109,7 +121,7 @@ class Writer {
     if (known !== undefined) return known;
     const constant = this.#constants.get(value.name);
     if (constant) return this.#add(value, { kind: 'constant', constant: spelled(constant.data) });
-    const weight = this.weights.get(value.name);
+    const weight = this.told.graph.weights.get(value.name);
     if (!weight) return undefined;
     const stored = this.options.stored(weight.tensor);
     const tensor = withoutScope(weight.tensor, this.options.prefix);
@@ -119,14 +131,15 @@ class Writer {
         : { ...stored, shape: stored.shape.slice(1), bytes: stored.bytes / (stored.shape[0] ?? 1) };
     return this.#add(value, {
       kind: 'weight',
-      weight: { tensor: weight.part === undefined ? tensor : `${tensor}[${weight.part}]`, ...part },
+      weight: { tensor: weight.part === undefined ? tensor : `${tensor}[${weight.part}]`, label: labelOf(tensor), ...part },
     });
   }
 
   #add({ name, dtype, shape }: Value, more: Partial<GraphValue>): number {
     const probes = this.probes.get(name) ?? [];
     const shown = withoutScope(withoutScope(name, this.options.scope), `w.${this.options.prefix}`);
-    const index = this.values.push({ name: shown, dtype, shape, kind: 'computed', probes, role: null, ...more }) - 1;
+    const type = this.told.dtypes?.get(name) ?? dtype;
+    const index = this.values.push({ name: shown, dtype: type, shape, kind: 'computed', probes, role: null, ...more }) - 1;
     this.#index.set(name, index);
     return index;
   }
@@ -134,15 +147,17 @@ class Writer {
   #bodies(node: Node, index: number, parent: number, outer: readonly number[]): void {
     const { body, then_branch, else_branch } = node.attributes;
     if (body && isGraph(body)) {
-      const states = node.inputs.length - (node.attributes.num_scan_inputs as number);
+      // the body of a Loop begins with the number of the step and returns its condition
+      const [states, skipped] =
+        node.op === 'Loop' ? [node.inputs.length, 1] : [node.inputs.length - (node.attributes.num_scan_inputs as number), 0];
       for (const [i, value] of body.inputs.entries())
         this.#add(value, { kind: 'input', role: null, ...(outer[i] !== undefined && { of: outer[i] }) });
       const group = this.group({ title: 'for each step', kind: 'loop', parent, node: index });
       this.graph(body, () => group);
       const results = [...body.outputs.values()].map((value) => this.#index.get(value.name) as number);
-      for (const [i, value] of body.inputs.slice(0, states).entries())
+      for (const [i, value] of body.inputs.slice(skipped, states).entries())
         (this.values[this.#index.get(value.name) as number] as Mutable<GraphValue>).next = results[i] as number;
-      this.#become(node, results);
+      this.#become(node, results.slice(skipped));
     }
     for (const [title, branch] of [
       ['then', then_branch],
@@ -161,8 +176,8 @@ class Writer {
   /** What leaves a body is what its node gives. */
   #become(node: Node, results: readonly number[]): void {
     for (const [i, value] of node.outputs.entries()) {
-      const inner = this.values[results[i] as number];
-      if (inner) inner.of = this.#index.get(value.name) as number;
+      const [inner, of] = [this.values[results[i] as number], this.#index.get(value.name)];
+      if (inner && of !== undefined) inner.of = of;
     }
   }
 }
@@ -181,10 +196,15 @@ class Grouping {
   }
 
   of(i: number): number {
-    const { module, step, probe } = this.places[i] as Place;
-    const outer = module === null ? this.#root : this.#once(`${module}`, { title: module, kind: 'module', parent: this.#root });
+    const { modules, step, probe } = this.places[i] as Place;
+    let [group, key] = [this.#root, ''];
+    for (const title of modules) {
+      key += `${title}/`;
+      group = this.#once(key, { title, kind: 'module', parent: group });
+    }
+    if (step === null) return group;
     const about = probe === null ? null : this.about(probe);
-    return this.#once(`${module}/${step}`, { title: step, kind: 'step', parent: outer, probe, about });
+    return this.#once(`${key}/${step}`, { title: step, kind: 'step', parent: group, probe, about });
   }
 
   /** Operators of a part stand together within their step. */
@@ -201,6 +221,16 @@ class Grouping {
     return known;
   }
 }
+
+/** The last words of a tensor's name: `q_proj`, `experts.3.w1`; exporters number those that they make. */
+const labelOf = (tensor: string): string =>
+  /^(onnx::|val_|const_|_)/.test(tensor) || /^\d+$/.test(tensor)
+    ? ''
+    : tensor
+        .replace(/\.weight$/, '')
+        .split('.')
+        .slice(-2)
+        .join('.');
 
 const attributeText = (value: Attribute): string =>
   typeof value === 'object' && !isGraph(value) ? value.join(', ') : String(value);

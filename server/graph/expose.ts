@@ -2,7 +2,7 @@ import { LabError } from '../protocol/errors.js';
 import { type Graph, isGraph, type Node, type Value } from './ir.js';
 
 /** `blocks.3.#v17`: any value of a segment by the graph's own name; `embed.#v0` and `head.#v2` are those of the ends. */
-export const VALUE_NAME = /^(?:blocks\.(\d+)|embed|head)\.#(.+)$/;
+export const VALUE_NAME = /^(?:blocks\.(\d+)|embed|head|graph)\.#(.+)$/;
 
 const unknown = (name: string) =>
   new LabError({

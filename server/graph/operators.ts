@@ -1,3 +1,5 @@
+import { onnxFormulas } from './onnx/formulas.js';
+
 /** What an operator of the IR computes, in a line, and how many floating-point operations that takes. */
 export interface Operator {
   readonly formula: string;
@@ -73,5 +75,5 @@ export function formulaOf(op: string, attributes: Readonly<Record<string, unknow
     return `y = a · b${attributes.transB === true ? 'ᵀ' : ''}${attributes.alpha === undefined ? '' : ` · ${Number(attributes.alpha).toPrecision(6)}`}`;
   if (op === 'TopK' && attributes.largest === 0) return 'the k smallest, and where they are';
   if (op === 'Gelu' && attributes.approximate === 'tanh') return 'y = x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))';
-  return operators[op]?.formula ?? op;
+  return operators[op]?.formula ?? onnxFormulas[op] ?? op;
 }

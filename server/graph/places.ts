@@ -1,9 +1,9 @@
 import { captures, type Graph, isGraph, type Node, type Value } from './ir.js';
 
-/** Where an operator belongs: a module (null at the block's own level) and the step within it. */
+/** Where an operator belongs: the modules around it, outermost first (none at the block's own level), and the step within them. */
 export interface Place {
-  readonly module: string | null;
-  readonly step: string;
+  readonly modules: readonly string[];
+  readonly step: string | null;
   /** The probe that the step ends in; null when it serves several, or only state. */
   readonly probe: string | null;
 }
@@ -35,9 +35,10 @@ export function placesOf(graph: Graph, named: ReadonlyMap<string, Value>, scope:
   return graph.nodes.map((_, i) => {
     const goals = [...(reached[i] as ReadonlySet<string>)];
     const module = common(goals.map(ownModule));
-    if (goals.length !== 1) return { module, step: names.get(goals.join()) as string, probe: null };
+    const modules = module === null ? [] : [module];
+    if (goals.length !== 1) return { modules, step: names.get(goals.join()) as string, probe: null };
     const [step = 'rest'] = goals;
-    return { module, step, probe: named.has(scope + step) ? step : null };
+    return { modules, step, probe: named.has(scope + step) ? step : null };
   });
 }
 

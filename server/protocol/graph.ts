@@ -4,8 +4,8 @@ import type { WireTensor } from './tensors.js';
 
 /** A model as the graph that runs: what the architecture view draws. */
 
-/** What a segment of its own computes: the embedding, one block, or the head. */
-export type GraphPart = 'embed' | 'head' | number;
+/** What a segment of its own computes: the embedding, one block, or the head; all of a graph that has no blocks. */
+export type GraphPart = 'embed' | 'head' | 'graph' | number;
 
 /** One segment seen from outside. */
 export interface OutlinePart {
@@ -22,6 +22,9 @@ export interface OutlinePart {
   /** As stored, by type. */
   readonly bytes: Readonly<Record<string, number>>;
   readonly states: readonly Pick<StateSummary, 'name' | 'kind'>[];
+  /** What comes from outside the model and leaves it here: `tokens`, `logits`, names of inputs and outputs. */
+  readonly reads: readonly string[];
+  readonly says: readonly string[];
   readonly carriesIn: readonly string[];
   readonly carriesOut: readonly string[];
 }
@@ -37,8 +40,9 @@ export interface GraphOutline {
 export interface GraphValue {
   /** The graph's own name: `blocks.3.#v17` reads it as a probe. */
   readonly name: string;
-  readonly dtype: 'f32' | 'i64' | 'bool';
-  /** Sizes known at run time by name: B, T, C (cached rows), S, or an expression over them. */
+  /** `f32`, `i64`, `bool`; of a graph from a file any type of ONNX, or what else a value can be (`sequence`). */
+  readonly dtype: string;
+  /** Sizes known at run time by name: B, T, C (cached rows), S, or an expression over them; `?` where nobody knows. */
   readonly shape: readonly (number | string)[];
   readonly kind: 'computed' | 'input' | 'weight' | 'constant';
   /** Names of probes, without `blocks.i.`. */
@@ -56,6 +60,8 @@ export interface GraphValue {
 
 export interface StoredWeight {
   readonly tensor: string;
+  /** Its last words, to be written into a picture; empty for a name that says nothing. */
+  readonly label: string;
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly bytes: number;

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { graphOutline, segmentGraph } from '../../server/analyses/modelGraph.js';
 import type { Checkpoint } from '../../server/formats/checkpoint.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { aboutProbe } from '../../server/language/knowledge.js';
 import type { GraphPart, SegmentGraph } from '../../server/protocol/graph.js';
+import { LocalDevice } from '../../server/runtime/sessions.js';
 import { fixtures } from '../parity/oracle.js';
 
+const device = new LocalDevice();
+after(() => device.close());
 const open = (family: string) => openCheckpoint(path.join(fixtures, family));
 const segment = async (family: string, part: GraphPart, shown = 0) =>
-  segmentGraph(await open(family), { tower: '', part, shown }, aboutProbe);
+  segmentGraph(await open(family), { tower: '', part, shown }, aboutProbe, device);
 const titles = ({ groups }: SegmentGraph, kind: string) => groups.filter((g) => g.kind === kind).map((g) => g.title);
 
 /** Operators of the step with this name, in order. */
@@ -39,12 +42,13 @@ test('what serves several values is a step of its own, named by its weight', asy
 });
 
 test('blocks that are built alike share a structure, others do not', async () => {
-  const structures = async (family: string) => (await graphOutline(await open(family))).parts.map(({ structure }) => structure);
+  const structures = async (family: string) =>
+    (await graphOutline(await open(family), device)).parts.map(({ structure }) => structure);
   assert.deepEqual(await structures('llama'), [0, 1, 1, 3]);
   assert.deepEqual(await structures('jamba'), [0, 1, 2, 1, 2, 5]);
   // RWKV-7's first block writes the value that later ones read
   assert.deepEqual(await structures('rwkv7'), [0, 1, 2, 3]);
-  const [, first, second] = (await graphOutline(await open('rwkv7'))).parts;
+  const [, first, second] = (await graphOutline(await open('rwkv7'), device)).parts;
   assert.deepEqual([first?.carriesOut, first?.carriesIn, second?.carriesIn], [['v_first'], [], ['v_first']]);
 });
 
@@ -77,9 +81,9 @@ test('bodies of loops and branches are told with what flows into them', async ()
 for (const name of readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, 'config.json')))) {
   test(`every value of ${name} comes from somewhere, every node has a place`, async () => {
     const checkpoint = await open(name);
-    const { parts } = await graphOutline(checkpoint);
+    const { parts } = await graphOutline(checkpoint, device);
     for (const { tower, part, operators } of parts) {
-      const { nodes, values, groups, outputs } = await segmentGraph(checkpoint, { tower, part, shown: 0 }, aboutProbe);
+      const { nodes, values, groups, outputs } = await segmentGraph(checkpoint, { tower, part, shown: 0 }, aboutProbe, device);
       const made = new Set(nodes.flatMap((node) => node.outputs));
       for (const [i, value] of values.entries())
         assert.equal(value.kind === 'computed', made.has(i), `${name} ${part} ${value.name}`);
@@ -95,11 +99,11 @@ for (const name of readdirSync(fixtures).filter((name) => existsSync(path.join(f
 
 test('a model of 61 layers with 256 experts is told in messages below 1 MB', async () => {
   const checkpoint = await deepSeekV3();
-  const outline = await graphOutline(checkpoint);
+  const outline = await graphOutline(checkpoint, device);
   assert.equal(outline.parts.length, 63);
   assert.deepEqual(new Set(outline.parts.slice(4, -1).map(({ structure }) => structure)), new Set([4]));
   assert.ok(JSON.stringify(outline).length < 1e5);
-  const block = await segmentGraph(checkpoint, { tower: '', part: 60, shown: 255 }, aboutProbe);
+  const block = await segmentGraph(checkpoint, { tower: '', part: 60, shown: 255 }, aboutProbe, device);
   assert.ok(JSON.stringify(block).length < 1e5);
   assert.ok((outline.parts[61]?.operators ?? 0) > 2800);
 });

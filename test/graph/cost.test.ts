@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { segmentOf } from '../../server/analyses/modelGraph.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { addCosts, type Cost, costOf } from '../../server/graph/cost.js';
 import type { BoundArchitecture } from '../../server/graph/segment.js';
-import type { GraphPart } from '../../server/protocol/graph.js';
+import { type BuiltPart, segmentOf } from '../../server/graph/segmentParts.js';
 import { bindCheckpoint } from '../../server/runtime/model.js';
 import { fixtures } from '../parity/oracle.js';
 
@@ -27,7 +26,7 @@ const DECODE = { batch: 1, tokens: 1, past: T };
 const products = ({ convolution = 0, ...rest }: Readonly<Record<string, number>> = {}): number =>
   Object.values(rest).reduce((a, b) => a + b, 0);
 
-const partsOf = ({ config }: BoundArchitecture): GraphPart[] => [
+const partsOf = ({ config }: BoundArchitecture): BuiltPart[] => [
   'embed',
   ...Array.from({ length: config.layers }, (_, i) => i),
   'head',

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { segmentOf } from '../../server/analyses/modelGraph.js';
 import type { Graph, Node } from '../../server/graph/ir.js';
 import { withoutScope } from '../../server/graph/places.js';
+import { segmentOf } from '../../server/graph/segmentParts.js';
 import type { LabError } from '../../server/protocol/errors.js';
 import type { Run } from '../../server/runtime/run.js';
 import type { Tensor } from '../../server/tensor/tensor.js';

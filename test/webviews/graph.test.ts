@@ -202,6 +202,8 @@ test('runs are as long as they can be, with the shortest pattern', () => {
     parameters: 1,
     bytes: {},
     states: [],
+    reads: [],
+    says: [],
     carriesIn: [],
     carriesOut: [],
   });

@@ -44,7 +44,7 @@ function Drawn({ path, outline }: { readonly path: string; readonly outline: Gra
   };
   return (
     <Frame
-      title={`How ${outline.name} computes: ${blocks} ${blocks === 1 ? 'block' : 'blocks'}`}
+      title={`How ${outline.name} computes${blocks === 0 ? '' : `: ${blocks} ${blocks === 1 ? 'block' : 'blocks'}`}`}
       controls={<Controls graph={graph} />}
       provenance={outline.provenance}
       command={graph.command}

@@ -36,7 +36,7 @@ export function nameOf(graph: GraphState, id: string): string {
   if (part) return typeof part.part === 'number' ? `block ${part.part}` : part.part;
   const run = graph.runs.find((candidate) => runId(candidate) === id);
   if (run) return `blocks ${run.parts[0]?.part}–${run.parts.at(-1)?.part}`;
-  return id.endsWith('input') ? 'tokens' : 'next token';
+  return graph.root.inner?.children.find(({ box }) => box.id === id)?.box.label.title ?? '';
 }
 
 function itemName(item: Item, segment: NonNullable<ReturnType<GraphState['segments']['known']>>): string {

@@ -6,6 +6,7 @@ import { request } from '../host.js';
 import { type BlockRun, runTitle } from './runs.js';
 import { leavesOf, resultOf, shapeText, shortRole, titleOf, weightsOf } from './text.js';
 import { type Branch, type Item, isBranch } from './tree.js';
+import type { At } from './useGraph.js';
 import { ValueAtToken } from './valueAtToken.js';
 
 export interface DetailsProps {
@@ -15,7 +16,7 @@ export interface DetailsProps {
   /** Tokens of the run, for shapes. */
   readonly tokens: number | null;
   /** A run of this model and the token that is looked at; null without one. */
-  readonly at: { readonly run: string; readonly token: number } | null;
+  readonly at: Pick<At, 'run' | 'token' | 'where'> | null;
   readonly shown: number;
   onShown(index: number): void;
   /** Selects what makes a value. */
@@ -248,6 +249,8 @@ function Links({ part, graph, value, weights }: DetailsProps & { readonly value:
   );
 }
 
+const ENDS = { embed: 'Embedding', head: 'Head', graph: 'The whole graph' } as const;
+
 /** A segment from outside, a run of blocks, or the whole model. */
 export function PartDetails({
   part,
@@ -261,9 +264,7 @@ export function PartDetails({
   const total = Object.values(part.bytes).reduce((a, b) => a + b, 0);
   return (
     <>
-      <h2>
-        {typeof part.part === 'number' ? `Block ${part.part}: ${part.mixer}` : part.part === 'embed' ? 'Embedding' : 'Head'}
-      </h2>
+      <h2>{typeof part.part === 'number' ? `Block ${part.part}: ${part.mixer}` : ENDS[part.part]}</h2>
       <dl class="graph-facts">
         <Fact name="operators" value={part.operators.toLocaleString('en')} />
         <Fact name="parameters" value={part.parameters.toLocaleString('en')} />
@@ -305,7 +306,7 @@ export function ModelDetails({ outline }: { readonly outline: GraphOutline }) {
     <>
       <h2>{`${outline.name}: ${outline.family}`}</h2>
       <dl class="graph-facts">
-        <Fact name="blocks" value={`${blocks.length}, ${kinds === 1 ? 'all built alike' : `${kinds} kinds`}`} />
+        {kinds > 0 && <Fact name="blocks" value={`${blocks.length}, ${kinds === 1 ? 'all built alike' : `${kinds} kinds`}`} />}
         <Fact name="operators" value={outline.parts.reduce((sum, part) => sum + part.operators, 0).toLocaleString('en')} />
       </dl>
       <p class="note">

@@ -38,13 +38,17 @@ export class Norms {
   }
 }
 
+/** Strings, sequences and maps have no length. */
+const isTensor = (dtype: string): boolean => /^(b?f|[iu])\d|^bool/.test(dtype);
+
 /** Values that a segment gives without running a body step by step. */
-function outsideBodies({ nodes, groups }: SegmentGraph): number[] {
+function outsideBodies({ nodes, groups, values }: SegmentGraph): number[] {
   const inBody = (group: number): boolean => {
     const { kind, parent } = groups[group] ?? { kind: 'root', parent: -1 };
     return kind === 'loop' || kind === 'branch' || (parent >= 0 && inBody(parent));
   };
-  return nodes.filter(({ group }) => !inBody(group)).flatMap(({ outputs }) => outputs);
+  const made = nodes.filter(({ group }) => !inBody(group)).flatMap(({ outputs }) => outputs);
+  return made.filter((value) => isTensor(values[value]?.dtype ?? ''));
 }
 
 /** The name under which a value of a segment is read from a run. */

@@ -1,4 +1,4 @@
-import type { GraphOutline, OutlinePart, SegmentGraph } from '../../server/protocol/graph.js';
+import type { GraphOutline, GraphPart, OutlinePart, SegmentGraph } from '../../server/protocol/graph.js';
 import { bytes, count } from '../charts/numbers.js';
 import type { Drawn, Inner } from './drawn.js';
 import { PADDING, type Point } from './layout.js';
@@ -16,7 +16,7 @@ export interface SceneLook extends Omit<SegmentLook, 'open'> {
   /** A line about a segment from the run: the length of what enters and leaves it. */
   readonly note: (part: OutlinePart) => string | null;
   /** What goes in and what comes out, with the numbers of the run. */
-  readonly ends: { readonly input: Label; readonly output: Label };
+  ends(reads: readonly string[], says: readonly string[]): { readonly input: Label; readonly output: Label };
 }
 
 export const segmentId = ({ tower, part }: Pick<OutlinePart, 'tower' | 'part'>): string =>
@@ -53,13 +53,18 @@ export function sceneOf(outline: GraphOutline, look: SceneLook): Drawn {
     const parts = outline.parts.filter((part) => part.tower === tower);
     const prefix = tower === '' ? '' : `${tower}.`;
     const blocks = parts.filter(({ part }) => typeof part === 'number');
-    const [embed, head] = [parts.find(({ part }) => part === 'embed'), parts.find(({ part }) => part === 'head')];
+    const end = (which: GraphPart) => parts.filter(({ part }) => part === which).map((part) => segmentLink(part, look));
+    const { input, output } = look.ends(
+      parts.flatMap(({ reads }) => reads),
+      parts.flatMap(({ says }) => says),
+    );
     return column([
-      plain(endBox(`${prefix}input`, look.ends.input, look)),
-      ...(embed ? [segmentLink(embed, look)] : []),
+      plain(endBox(`${prefix}input`, input, look)),
+      ...end('embed'),
+      ...end('graph'),
       ...blockRuns(blocks).flatMap((run) => runLinks(run, look)),
-      ...(head ? [segmentLink(head, look)] : []),
-      plain(endBox(`${prefix}output`, look.ends.output, look)),
+      ...end('head'),
+      plain(endBox(`${prefix}output`, output, look)),
     ]);
   });
   const height = Math.max(...columns.map((c) => c.height));

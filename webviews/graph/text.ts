@@ -35,14 +35,6 @@ function sizeText(size: number | string, tokens: number | null): string {
   return factors.every(Number.isFinite) ? String(factors.reduce((a, b) => a * b, 1)) : size.replace(/^n\..*/, 'n');
 }
 
-/** The last words of a tensor's name: `q_proj`, `experts.3.w1`. */
-export const weightName = (tensor: string): string =>
-  tensor
-    .replace(/\.weight$/, '')
-    .split('.')
-    .slice(-2)
-    .join('.');
-
 export const weightsOf = (node: GraphNode, { values }: SegmentGraph): GraphValue[] =>
   node.inputs.flatMap((index) => (values[index]?.kind === 'weight' ? [values[index] as GraphValue] : []));
 
@@ -67,7 +59,7 @@ function leafLabel({ node: index, names }: Leaf, graph: SegmentGraph, tokens: nu
   const node = graph.nodes[index] as GraphNode;
   const weights = weightsOf(node, graph);
   const named = names.map((group) => (graph.groups[group] as GraphGroup).title);
-  const what = [node.op, ...weights.map(({ weight }) => weightName(weight?.tensor ?? ''))].join(' ');
+  const what = [node.op, ...weights.flatMap(({ weight }) => weight?.label || [])].join(' ');
   const value = node.outputs[0] as number;
   const shape = shapeText((graph.values[value] as GraphValue).shape, tokens);
   const title = named.at(-1) ?? what;

@@ -39,15 +39,17 @@ export interface Tree {
   readonly items: ReadonlyMap<string, Item>;
 }
 
+const isFloat = (dtype: string): boolean => /^b?f\d/.test(dtype);
+
 /** Computes sizes and nothing else: whole numbers of a few axes. */
 export const isPlumbing = ({ outputs }: GraphNode, { values }: SegmentGraph): boolean =>
   outputs.every((index) => {
     const { dtype, shape } = values[index] as SegmentGraph['values'][number];
-    return dtype !== 'f32' && shape.length <= 1 && shape.every((size) => typeof size === 'number');
+    return !isFloat(dtype) && shape.length <= 1 && shape.every((size) => typeof size === 'number');
   });
 
-/** Values that pass from segment to segment; the others are drawn as pills. */
-export const passesOn = (role: string | null): boolean => role !== null && !/^(state\.|past$)/.test(role);
+/** Values that pass from segment to segment; state is drawn as pills, sizes that another segment computed not at all. */
+export const passesOn = (role: string | null): boolean => role !== null && !/^(state\.|past$|sizes\.)/.test(role);
 
 const KINDS: Readonly<Record<GraphGroup['kind'], BranchKind>> = {
   root: 'segment',
@@ -103,12 +105,14 @@ function hoisted(branch: Branch): Item {
 
 function pillsOf({ values, outputs }: SegmentGraph, id: string): Pill[] {
   const read = values.flatMap(({ kind, role, of }, value): Pill[] =>
-    kind === 'input' && of === undefined && !passesOn(role) ? [{ kind: 'pill', id: `${id}/i${value}`, value, side: 'in' }] : [],
+    kind === 'input' && of === undefined && isState(role) ? [{ kind: 'pill', id: `${id}/i${value}`, value, side: 'in' }] : [],
   );
   const written = outputs.flatMap((value): Pill[] =>
     writtenState(values[value]?.role ?? null) ? [{ kind: 'pill', id: `${id}/o${value}`, value, side: 'out' }] : [],
   );
   return [...read, ...written];
 }
+
+const isState = (role: string | null): boolean => !passesOn(role) && !/^sizes\./.test(role ?? '');
 
 export const writtenState = (role: string | null): boolean => role !== null && /^state\./.test(role);

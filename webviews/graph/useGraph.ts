@@ -22,10 +22,12 @@ import { resultOf } from './text.js';
 import { type Item, isBranch, type Tree, treeOf } from './tree.js';
 import { shownBox } from './walk.js';
 
-/** A run of this model and the token that is looked at. */
+/** A run of this model and the token that is looked at; 0 where it has none. */
 export interface At {
   readonly run: string;
   readonly token: number;
+  /** `at token 7`; of tensors that hold no tokens a value is that of the whole run. */
+  readonly where: string;
   readonly detail: RunDetail;
 }
 
@@ -85,13 +87,13 @@ export function useGraph(path: string, outline: GraphOutline): GraphState {
   const part = (id: string) => parts.get(partsOfId(id)[0]) ?? null;
   const parent = (id: string): string | null => parentOf(id, part(id), tree, runs);
   const isOpen = useOpen(outline, runs, parent);
-  const inner = useInner(segments, isOpen, at?.detail.tokens ?? null);
+  const inner = useInner(segments, isOpen, at?.detail.tokens || null);
   const family = ink.value.family;
   const measure = useMemo(() => measurer(family), [family]);
   const root = sceneOf(outline, {
     open: isOpen,
     sizes: sizesShown.value,
-    tokens: at?.detail.tokens ?? null,
+    tokens: at?.detail.tokens || null,
     measure,
     segment: (part) => segments.get(part),
     inner: (part, graph, id) => inner(part, graph, id, measure),
@@ -140,8 +142,12 @@ const runsOf = ({ parts }: GraphOutline): BlockRun[] =>
 /** The active run, when it is one of this model. */
 function useAt(path: string): At | null {
   const detail = shownValue(activeRun.value);
-  if (!detail || detail.tokens === 0 || activeModel.value?.path !== path) return null;
-  return { run: detail.id, token: Math.min(detail.tokens - 1, selection.value.token ?? detail.tokens - 1), detail };
+  const model = activeModel.value;
+  if (!detail || model?.path !== path) return null;
+  if (detail.tokens === 0)
+    return model.generates || detail.status !== 'done' ? null : { run: detail.id, token: 0, where: 'in this run', detail };
+  const token = Math.min(detail.tokens - 1, selection.value.token ?? detail.tokens - 1);
+  return { run: detail.id, token, where: `at token ${token}`, detail };
 }
 
 /** What was known of another token is dropped, and no longer asked for. */
@@ -171,7 +177,8 @@ function useOpen(outline: GraphOutline, runs: readonly BlockRun[], parent: (id: 
   const first = blocks.find(({ part }) => part === layer) ?? blocks[0];
   const around = first && runs.find(({ parts }) => parts.includes(first));
   const few = around !== undefined && around.parts.length <= FEW;
-  const byDefault = first && around && few ? [runId(around), segmentId(first)] : [];
+  const whole = outline.parts.filter(({ part }) => part === 'graph').map(segmentId);
+  const byDefault = first && around && few ? [runId(around), segmentId(first)] : whole;
   const now = opened.value ?? byDefault;
   const open = useMemo(() => new Set(now), [now.join()]);
   const deep = now.some((id) => id.endsWith('*'));
@@ -261,7 +268,7 @@ function commandOf(path: string, at: At | null, selected: Found | null, item: Gr
   const graph = found && segments.known(found.part);
   if (!found || !graph) {
     const part = selected && partsOfId(selected.id)[0];
-    const wanted = part && /^(b\d+|embed|head)$/.test(part) ? part.replace(/^b/, '') : 'outline';
+    const wanted = part && /^(b\d+|embed|head|graph)$/.test(part) ? part.replace(/^b/, '') : 'outline';
     return { path, options: ['--graph', wanted] };
   }
   const value = isBranch(found.item)

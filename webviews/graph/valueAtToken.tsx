@@ -8,6 +8,7 @@ import { useColour } from '../charts/useColour.js';
 import { Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
 import { probeOf } from './norms.js';
+import type { At } from './useGraph.js';
 
 const SIDE = 64;
 
@@ -15,21 +16,21 @@ interface Props {
   readonly part: OutlinePart;
   readonly graph: SegmentGraph;
   readonly value: number;
-  readonly at: { readonly run: string; readonly token: number };
+  readonly at: Pick<At, 'run' | 'token' | 'where'>;
 }
 
 /** A value while the model reads the selected token: its statistics and a small picture. */
 export function ValueAtToken({ part, graph, value, at }: Props) {
   const probe = probeOf(part, graph, value);
-  const asked = useRequest('graph/value', { ...at, probe, side: SIDE }, 60);
+  const asked = useRequest('graph/value', { run: at.run, token: at.token, probe, side: SIDE }, 60);
   return (
-    <Loaded of={asked} what={`The value at token ${at.token}`}>
-      {(found) => <Value found={found} token={at.token} />}
+    <Loaded of={asked} what={`The value ${at.where}`}>
+      {(found) => <Value found={found} where={at.where} />}
     </Loaded>
   );
 }
 
-function Value({ found, token }: { readonly found: GraphValueAt; readonly token: number }) {
+function Value({ found, where }: { readonly found: GraphValueAt; readonly where: string }) {
   const { stats, picture } = found;
   const [rows = 1, cols = 1] = picture.shape;
   const colour = useColour([picture.data], { kind: 'diverging', settings: { clip: 1 } });
@@ -43,7 +44,7 @@ function Value({ found, token }: { readonly found: GraphValueAt; readonly token:
   const size = found.shape.reduce((a, b) => a * b, 1);
   return (
     <>
-      <dl class="statistics" aria-label={`Value at token ${token}`}>
+      <dl class="statistics" aria-label={`Value ${where}`}>
         {facts.map(([name, number]) => (
           <div key={name}>
             <dt>{name}</dt>
@@ -65,7 +66,7 @@ function Value({ found, token }: { readonly found: GraphValueAt; readonly token:
             cols={cols}
             tiles={tiles}
             scale={colour.scale}
-            label={`Value at token ${token}`}
+            label={`Value ${where}`}
             rowName="row"
             colName="column"
             height={rows === 1 ? 16 : 160}
@@ -76,7 +77,7 @@ function Value({ found, token }: { readonly found: GraphValueAt; readonly token:
       )}
       <p class="note">
         <span>
-          at token {token}: {shape(found.shape)}
+          {where}: {shape(found.shape)}
           {picture.data.length < size && `, each cell the value of largest magnitude of ${Math.ceil(size / picture.data.length)}`}
         </span>
       </p>

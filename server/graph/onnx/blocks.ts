@@ -3,13 +3,16 @@ import { type AttentionSite, attentionSites } from './attention.js';
 import { type Bottleneck, bottlenecks, embeddingOf, streamOf } from './bottlenecks.js';
 import type { OnnxDocument } from './document.js';
 import { type RecurrentSite, recurrentSites } from './recurrence.js';
-import type { PassedState, TokenGraph } from './tokenGraph.js';
+import { type PassedState, type TokenGraph, tokenInputsOf } from './tokenGraph.js';
+import { typeOf } from './types.js';
 
 /** One block of a graph: what mixes its tokens, with the residual stream around it where there is one. */
 export interface GraphBlock {
   /** One of the two. */
   readonly attention: AttentionSite | null;
   readonly recurrence: RecurrentSite | null;
+  /** Index of the node that mixes tokens. */
+  readonly site: number;
   /** The bottleneck that everything of this block follows from; null where there is none. */
   readonly enters: Bottleneck | null;
   /** The residual stream before, between and behind attention and MLP, where it is a value of the graph. */
@@ -20,6 +23,8 @@ export interface GraphBlock {
 
 export interface GraphBlocks {
   readonly embed: string | null;
+  /** Where the graph narrows between its tokens and its result. */
+  readonly chain: readonly Bottleneck[];
   readonly blocks: readonly GraphBlock[];
   /** What the logits alone follow from: the last value before the product with the vocabulary. */
   readonly head: Bottleneck | null;
@@ -28,10 +33,14 @@ export interface GraphBlocks {
   readonly typed: ReadonlyMap<string, string>;
 }
 
-/** Finds the blocks of a graph: what attends and recurs, and for a graph of tokens where it narrows in between. */
+/**
+ * Finds the blocks of a graph: what attends and recurs, and where it narrows in between, on the way from its tokens (or its first input of floats) to
+ * `tokens.logits` or its first output.
+ */
 export function graphBlocks(document: OnnxDocument, tokens: TokenGraph | null): GraphBlocks {
-  const embed = tokens && embeddingOf(document, tokens.ids.name);
-  const chain = tokens && embed !== null ? bottlenecks(document, embed, tokens.logits) : [];
+  const words = tokens ?? tokenInputsOf(document);
+  const embed = 'reason' in words ? null : embeddingOf(document, words.ids.name);
+  const chain = bottlenecks(document, embed ?? firstFloats(document) ?? '', tokens?.logits ?? document.outputs[0] ?? '');
   const attentions = attentionSites(document);
   const recurrences = recurrentSites(document);
   const sites = [
@@ -46,15 +55,25 @@ export function graphBlocks(document: OnnxDocument, tokens: TokenGraph | null): 
       k: stateBehind(document, states, attention?.k?.value),
       v: stateBehind(document, states, attention?.v?.value),
     };
-    return { attention, recurrence, enters, resid: streamsOf(document, chain, enters, node, next), cache };
+    return { attention, recurrence, site: node, enters, resid: streamsOf(document, chain, enters, node, next), cache };
   });
   return {
     embed,
+    chain,
     blocks,
-    head: headOf(document, chain),
+    // of anything else than the next token's scores nobody knows what the last product is
+    head: tokens && headOf(document, chain),
     added: [...attentions, ...recurrences].flatMap(({ added }) => added),
     typed: new Map(attentions.flatMap(({ typed }) => Object.entries(typed ?? {}))),
   };
+}
+
+/** What the first node computes from that reads an image, or other numbers. */
+function firstFloats(document: OnnxDocument): string | null {
+  const isFloat = (name: string) =>
+    /^(B?F|F8)/.test(typeOf(document.graph.input.find((input) => input.name === name)?.type).dtype ?? '');
+  const given = new Set(document.inputs.filter(isFloat));
+  return document.graph.node.find(({ input }) => input.some((name) => given.has(name)))?.output[0] ?? null;
 }
 
 /** Between one block and the next: one sum closes attention and MLP side by side, two of them one after the other. */

@@ -26,30 +26,37 @@ export function scalarOf(document: OnnxDocument, name: string, depth = 0): numbe
   return node.opType === 'Mul' ? a * b : node.opType === 'Div' ? a / b : null;
 }
 
-function numberOf({
-  dims,
-  dataType,
-  dataLocation,
-  rawData,
-  floatData,
-  doubleData,
-  int64Data,
-  int32Data,
-}: TensorProto): number | null {
-  if (dims.some((size) => size !== 1n) || dataLocation === TensorProto_DataLocation.EXTERNAL) return null;
+const numberOf = (tensor: TensorProto): number | null =>
+  tensor.dims.every((size) => size === 1n) ? (numbersOf(tensor, 1)?.[0] ?? null) : null;
+
+/** The numbers of a small tensor that lies in the graph; null for a larger one, for one in a file, and for what is no number. */
+export function numbersOf(tensor: TensorProto, most: number): readonly number[] | null {
+  const { dims, dataType, dataLocation, rawData, floatData, doubleData, int64Data, int32Data } = tensor;
+  const count = dims.reduce((n, size) => n * Number(size), 1);
+  if (count > most || dataLocation === TensorProto_DataLocation.EXTERNAL) return null;
   const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-  const raw = view.byteLength > 0;
+  const all = (size: number, raw: (at: number) => number, listed: readonly (number | bigint)[]): readonly number[] | null =>
+    view.byteLength >= count * size && view.byteLength > 0
+      ? Array.from({ length: count }, (_, i) => raw(i * size))
+      : listed.length >= count
+        ? listed.slice(0, count).map(Number)
+        : null;
   switch (dataType) {
     case T.FLOAT:
-      return raw ? view.getFloat32(0, true) : (floatData[0] ?? null);
+      return all(4, (at) => view.getFloat32(at, true), floatData);
     case T.DOUBLE:
-      return raw ? view.getFloat64(0, true) : (doubleData[0] ?? null);
+      return all(8, (at) => view.getFloat64(at, true), doubleData);
     case T.INT64:
-      return raw ? Number(view.getBigInt64(0, true)) : int64Data[0] === undefined ? null : Number(int64Data[0]);
+      return all(8, (at) => Number(view.getBigInt64(at, true)), int64Data);
     case T.INT32:
-      return raw ? view.getInt32(0, true) : (int32Data[0] ?? null);
-    case T.FLOAT16:
-      return halfToFloat()[raw ? view.getUint16(0, true) : (int32Data[0] ?? 0)] ?? null;
+      return all(4, (at) => view.getInt32(at, true), int32Data);
+    case T.BOOL:
+      return all(1, (at) => view.getUint8(at), int32Data);
+    case T.FLOAT16: {
+      const values = halfToFloat();
+      const listed = int32Data.map((code) => values[code] ?? Number.NaN);
+      return all(2, (at) => values[view.getUint16(at, true)] as number, listed);
+    }
     default:
       return null;
   }

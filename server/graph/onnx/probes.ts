@@ -21,6 +21,9 @@ const standIns: Readonly<Record<string, { readonly id: number; readonly type: st
   U2: { id: T.UINT8, type: 'U8' },
 };
 
+/** TensorProto.DataType of what stands in for a type; null for one that is handed over as it is. */
+export const standInOf = (dtype: string): number | null => standIns[dtype]?.id ?? null;
+
 /** The type a value is handed over in: its own, or one that holds it. */
 export const handedAs = (dtype: string): string => standIns[dtype]?.type ?? dtype;
 
@@ -105,5 +108,6 @@ export class OnnxProbes {
   }
 }
 
-const handed = (name: string): string => `${name}/handed`;
-const cast = (from: string, to: string, type: number) => nodeOf('Cast', [from], [to], [int('to', type)]);
+/** The input that stands for one of a type that the caller cannot take, and the cast behind it. */
+export const handed = (name: string): string => `${name}/handed`;
+export const cast = (from: string, to: string, type: number) => nodeOf('Cast', [from], [to], [int('to', type)]);

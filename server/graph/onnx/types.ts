@@ -45,6 +45,9 @@ export interface ValueType {
 
 const undeclared: ValueType = { kind: 'undeclared', dtype: null, shape: null };
 
+/** Type and sizes of a value; null where nobody knows. */
+export type SizedValue = Pick<ValueType, 'dtype' | 'shape'>;
+
 export function typeOf(type: TypeProto | undefined): ValueType {
   switch (type?.value.case) {
     case 'tensorType':

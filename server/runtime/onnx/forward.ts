@@ -3,7 +3,7 @@ import type { Checkpoint } from '../../formats/checkpoint.js';
 import type { Dim } from '../../graph/ir.js';
 import { type GraphBlocks, graphBlocks } from '../../graph/onnx/blocks.js';
 import type { OnnxDocument } from '../../graph/onnx/document.js';
-import { countOperators, outlineOf } from '../../graph/onnx/outline.js';
+import { countOperators } from '../../graph/onnx/operatorCounts.js';
 import { handedAs, OnnxProbes } from '../../graph/onnx/probes.js';
 import { inputsOf } from '../../graph/onnx/surgery.js';
 import { type TokenInputs, tokenGraphOf, tokenInputsOf } from '../../graph/onnx/tokenGraph.js';
@@ -17,7 +17,7 @@ import { readDocument } from './document.js';
 import { OnnxInside } from './inside.js';
 import { layOut } from './layout.js';
 import { type GraphLayer, measureBlocks } from './measure.js';
-import { fullNames, type NamedValue } from './names.js';
+import { fullNames, type NamedValue, ownName } from './names.js';
 import { placesOf } from './places.js';
 import { type GraphSession, GraphSessions } from './sessions.js';
 import { filledIn } from './tokenFeeds.js';
@@ -71,7 +71,7 @@ export class OnnxForward implements Forward {
   static async describe(checkpoint: Checkpoint): Promise<ForwardShape> {
     const document = await readDocument(checkpoint);
     const probes = [...fullNames(blocksOf(document)).keys(), ...new OnnxProbes(document).names];
-    const about = { graph: document.graph.name, operators: countOperators(outlineOf(document)) };
+    const about = { graph: document.graph.name, operators: countOperators(document) };
     return {
       family: 'onnx',
       layers: [],
@@ -117,7 +117,7 @@ export class OnnxForward implements Forward {
 
   async #read(given: Tensors, names: readonly string[], signal?: AbortSignal): Promise<Tensors> {
     if (names.length === 0) return new Map();
-    const valueFor = (name: string) => (this.values.has(name) ? name : (this.#named.get(name)?.value ?? name));
+    const valueFor = (name: string) => (this.values.has(name) ? name : (this.#named.get(name)?.value ?? ownName(name)));
     const session = await this.sessions.get([...new Set(names.map(valueFor))]);
     const sinks = Object.fromEntries(
       [...session.outputs.values()].map((output) => [output, [{ kind: 'return', name: output }] as const]),
@@ -125,7 +125,7 @@ export class OnnxForward implements Forward {
     const step = { session: session.session, feeds: this.#feeds(session, given), sinks };
     const out = await this.device.run([step], signal ? { signal } : {});
     const tensor = (name: string) => out[session.outputs.get(valueFor(name)) as string] as HostTensor;
-    return new Map(names.map((name) => [name, this.values.has(name) ? tensor(name) : laidOut(name, this.#named, tensor(name))]));
+    return new Map(names.map((name) => [name, this.#named.has(name) ? laidOut(name, this.#named, tensor(name)) : tensor(name)]));
   }
 
   #feeds({ inputs }: GraphSession, given: Tensors) {

@@ -25,9 +25,11 @@ export class OnnxInside implements Inside {
     const read = await this.read(names, signal);
     return new Map(
       names.map((name) => {
-        const { dims, data } = read.get(name) as HostTensor;
-        const tensor = { shape: dims, data: floatsOf({ ...(read.get(name) as HostTensor), data }) };
-        const axis = this.#axisOf(name);
+        const own = read.get(name) as HostTensor;
+        // a value of the graph itself has its batch: one text
+        const dims = this.named.has(name) || own.dims.length < 2 || own.dims[0] !== 1 ? own.dims : own.dims.slice(1);
+        const tensor = { shape: dims, data: floatsOf(own) };
+        const axis = this.#axisOf(name, dims);
         return [
           name,
           axis === null || range.to - range.from === this.count ? tensor : sliceAxis(tensor, axis, range.from, range.to),
@@ -36,10 +38,10 @@ export class OnnxInside implements Inside {
     );
   };
 
-  /** Where the tokens are; null for a value of the graph, which stays whole. */
-  #axisOf(name: string): number | null {
+  /** Where the tokens are: in a value of the graph the first axis of their number; null for one that has none. */
+  #axisOf(name: string, dims: readonly number[]): number | null {
     const how = this.named.get(name);
-    if (!how) return null;
+    if (!how) return dims.includes(this.count) ? dims.indexOf(this.count) : null;
     return how.layout === 'tokens' || how.layout === 'steps' || how.layout === 'byToken' || /\.z$/.test(name) ? 0 : 1;
   }
 }

@@ -1,3 +1,4 @@
+import { VALUE_NAME } from '../../graph/expose.js';
 import type { AttentionSite, HeadValue } from '../../graph/onnx/attention.js';
 import type { GraphBlock, GraphBlocks } from '../../graph/onnx/blocks.js';
 import type { RecurrentSite, StepValue } from '../../graph/onnx/recurrence.js';
@@ -74,6 +75,9 @@ export function aliases(
   });
   return [...endNames(graph).keys(), ...inBlocks, 'logits'];
 }
+
+/** The graph's own name of a value that the architecture view asks for within a part (expose.ts); as it is otherwise. */
+export const ownName = (name: string): string => VALUE_NAME.exec(name)?.[2] ?? name;
 
 /** The names of all blocks in full, each with its value. */
 export const fullNames = ({ blocks }: GraphBlocks): ReadonlyMap<string, NamedValue> =>

@@ -10,7 +10,7 @@ import { sliceAxis } from '../slices.js';
 import type { TokenRange } from '../view.js';
 import { feedsOf, returned } from './call.js';
 import { grouped, hideScores, lastRows, layOut } from './layout.js';
-import { blockNames, endNames, type NamedValue } from './names.js';
+import { blockNames, endNames, type NamedValue, ownName } from './names.js';
 import type { OnnxSequence } from './sequence.js';
 import { sliceRows } from './stateRows.js';
 import { emptyState } from './tokenFeeds.js';
@@ -76,8 +76,9 @@ function resolve({ model }: OnnxSequence, name: string): Wanted {
     if (how) return { name, how, from: startOf(model, how.value, own.enters), block: index };
   }
   const end = endNames(model.graph).get(name) ?? (name === 'logits' ? plain(model.tokens.logits) : null);
-  if (!end && !model.inspections.probes.has(name)) throw unknownValue(name);
-  const how = end ?? plain(name);
+  const value = model.inspections.probes.has(name) ? name : ownName(name);
+  if (!end && !model.inspections.probes.has(value)) throw unknownValue(name);
+  const how = end ?? plain(value);
   return { name, how, from: startOf(model, how.value, null), block: null };
 }
 

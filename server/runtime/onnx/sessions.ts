@@ -1,6 +1,6 @@
 import { unreachable } from '../../graph/onnx/errors.js';
 import { handedAs, type OnnxProbes } from '../../graph/onnx/probes.js';
-import { emitCut } from '../../graph/onnx/surgery.js';
+import { type Cut, emitCut } from '../../graph/onnx/surgery.js';
 import { elementName } from '../../graph/onnx/types.js';
 import { toLabError } from '../../protocol/errors.js';
 import type { Compute, Device, Signature, TensorType } from '../device.js';
@@ -17,6 +17,8 @@ export interface GraphSession {
   readonly inputs: readonly string[];
   /** The output that each value asked for comes from. */
   readonly outputs: ReadonlyMap<string, string>;
+  /** What ONNX Runtime says of each value; null for what is no tensor. */
+  readonly types: ReadonlyMap<string, TensorType | null>;
 }
 
 export interface GraphDevice extends Compute {
@@ -39,6 +41,8 @@ export class GraphSessions {
     private readonly on: GraphDevice,
     /** Keep packed copies of weights, or work on the mapped file. */
     private readonly prepack: boolean,
+    /** What else is done to a graph that was cut. */
+    private readonly adjust: (cut: Cut) => Cut = (cut) => cut,
   ) {}
 
   /** For `names`, computed from the inputs and from the values `from`. Errors: PROBE_UNKNOWN, PROBE_UNREACHABLE, RUNTIME_FAILED. */
@@ -68,7 +72,9 @@ export class GraphSessions {
       if (loaded) await this.on.device.release([loaded.session]);
       loaded = await this.#load(names, from);
     }
-    return { session: loaded.session, outputs: loaded.outputs, inputs: [...loaded.signature.inputs.keys()] };
+    const { session, outputs, signature } = loaded;
+    const types = new Map([...outputs].map(([name, output]) => [name, signature.outputs.get(output) ?? null]));
+    return { session, outputs, types, inputs: [...signature.inputs.keys()] };
   }
 
   /**
@@ -111,7 +117,7 @@ export class GraphSessions {
     for (const name of names) this.#refuse(name);
     const { cut, outputs } = this.probes.cut(names, from);
     const { device, places, ...compute } = this.on;
-    const model = emitCut(this.probes.document, cut, places.locate);
+    const model = emitCut(this.probes.document, this.adjust(cut), places.locate);
     const session = await device.load(model, { ...compute, folder: places.folder, prepack: this.prepack });
     return { session, outputs, signature: await device.signature(session) };
   }

@@ -1,0 +1,19 @@
+import type { GraphPart } from '../protocol/graph.js';
+import { type BoundStack, buildSegment, type Segment } from './segment.js';
+
+/** What a segment can be built of. */
+export type BuiltPart = Exclude<GraphPart, 'graph'>;
+
+/** embed, blocks in order, head. */
+export const partsOf = ({ config }: BoundStack): BuiltPart[] => [
+  'embed',
+  ...Array.from({ length: config.layers }, (_, i) => i),
+  'head',
+];
+
+export function segmentOf(bound: BoundStack, part: BuiltPart): Segment {
+  const { layers } = bound.config;
+  if (part === 'embed') return buildSegment(bound, { from: 0, to: 0, embed: true, head: false });
+  if (part === 'head') return buildSegment(bound, { from: layers, to: layers, embed: false, head: true });
+  return buildSegment(bound, { from: part, to: part + 1, embed: false, head: false });
+}

@@ -1,0 +1,73 @@
+import { stat } from 'node:fs/promises';
+import type { Checkpoint } from '../../formats/checkpoint.js';
+import { type GraphBlocks, graphBlocks } from '../../graph/onnx/blocks.js';
+import type { OnnxDocument } from '../../graph/onnx/document.js';
+import { GraphDrawing } from '../../graph/onnx/drawing.js';
+import { tokenGraphOf, tokenInputsOf } from '../../graph/onnx/tokenGraph.js';
+import type { GraphPart } from '../../protocol/graph.js';
+import type { Device } from '../device.js';
+import { readDocument } from './document.js';
+import { blockNames, endNames } from './names.js';
+import { graphSizes } from './sizes.js';
+
+/** A graph from a file, ready to be told part by part. */
+export interface DrawnGraph {
+  readonly drawing: GraphDrawing;
+  readonly blocks: GraphBlocks;
+  /** Why sizes are only those that the file declares; null when all of them were inferred. */
+  readonly declaredOnly: string | null;
+}
+
+/** Files whose sizes were inferred, the latest last. */
+const known = new Map<string, Promise<DrawnGraph>>();
+const KEPT = 4;
+
+/** Reads no weights; infers sizes the first time that a file is looked at. Errors: those of the format, ONNX_INVALID. */
+export async function drawnGraph(checkpoint: Checkpoint, device: Device): Promise<DrawnGraph> {
+  const { mtimeMs, size } = await stat(checkpoint.path);
+  const key = `${checkpoint.path} ${mtimeMs} ${size}`;
+  const drawn = known.get(key) ?? draw(checkpoint, device);
+  known.delete(key);
+  known.set(key, drawn);
+  drawn.catch(() => known.delete(key));
+  for (const old of [...known.keys()].slice(0, -KEPT)) known.delete(old);
+  return drawn;
+}
+
+async function draw(checkpoint: Checkpoint, device: Device): Promise<DrawnGraph> {
+  const document = await readDocument(checkpoint);
+  const tokens = tokenGraphOf(document);
+  const blocks = graphBlocks(document, 'reason' in tokens ? null : tokens);
+  const { values, declaredOnly } = await graphSizes(document, device);
+  const words = tokenInputsOf(document);
+  const drawing = new GraphDrawing({
+    document,
+    blocks,
+    sizes: values,
+    states: stateNames(document, blocks),
+    tokens: 'reason' in words ? null : words.ids.name,
+    names: (part) => namesOf(part, blocks, document),
+  });
+  return { drawing, blocks, declaredOnly };
+}
+
+/** Inputs and outputs that a call leaves to the next: `k` and `v` of the block that keeps them, their own names else. */
+function stateNames(document: OnnxDocument, { blocks }: GraphBlocks): Map<string, string> {
+  const words = tokenInputsOf(document);
+  const names = new Map<string, string>();
+  if ('reason' in words) return names;
+  for (const { input, output } of words.states) for (const name of [input, output]) names.set(name, input);
+  for (const { cache } of blocks)
+    for (const [short, state] of Object.entries(cache))
+      if (state) for (const name of [state.input, state.output]) names.set(name, short);
+  return names;
+}
+
+function namesOf(part: GraphPart, blocks: GraphBlocks, { outputs }: OnnxDocument): Map<string, string> {
+  if (typeof part === 'number') {
+    const block = blocks.blocks[part];
+    return new Map([...(block ? blockNames(block, true) : [])].map(([short, { value }]) => [`blocks.${part}.${short}`, value]));
+  }
+  const ends = [...endNames(blocks)].map(([name, { value }]) => [name, value] as const);
+  return new Map([...ends, ...(outputs.includes('logits') ? [['logits', 'logits'] as const] : [])]);
+}
