@@ -1,4 +1,5 @@
 import { type AttentionTile, coarsestLevel, TILE } from '../protocol/attention.js';
+import { halves } from '../protocol/half.js';
 import type { RowNorms } from '../runtime/attentionRows.js';
 import type { RunView, Watched } from '../runtime/view.js';
 import type { Range } from '../tensor/ranges.js';
@@ -61,7 +62,7 @@ export const preview: Analysis<'attention/preview'> = async (view, { layer, head
     weights.set(values.subarray(0, Math.min(values.length, picture.cols - shift)), row * picture.cols + shift);
   });
   return {
-    weights: { shape: [rows, picture.cols], data: weights },
+    weights: packed([rows, picture.cols], weights, cell),
     queries: [0, tokens],
     keys: [0, tokens],
     sampled: rows < tokens ? rows : null,
@@ -69,8 +70,12 @@ export const preview: Analysis<'attention/preview'> = async (view, { layer, head
   };
 };
 
+/** Weights travel as they are, what is pooled as halves. */
+const packed = (shape: readonly number[], data: Float32Array, cell: number): AttentionTile['weights'] =>
+  cell === 1 ? { shape, data } : halves(shape, data);
+
 const told = (picture: CellPicture, pool: 'mean' | 'max'): Pick<AttentionTile, 'weights' | 'queries' | 'keys'> => ({
-  weights: { shape: [picture.rows, picture.cols], data: pool === 'max' ? picture.max.slice() : meanOf(picture) },
+  weights: packed([picture.rows, picture.cols], pool === 'max' ? picture.max.slice() : meanOf(picture), picture.pool),
   queries: [picture.queries.from, picture.queries.to],
   keys: [picture.keys.from, picture.keys.to],
 });

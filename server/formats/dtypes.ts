@@ -1,4 +1,4 @@
-import { halfToFloat } from '../tensor/half.js';
+import { halfToFloat } from '../protocol/half.js';
 import { ggmlBlocks } from './ggml.js';
 
 /** How a stored type becomes fp32. */

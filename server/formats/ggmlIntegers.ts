@@ -1,4 +1,5 @@
-import { code16, halfToFloat } from '../tensor/half.js';
+import { halfToFloat } from '../protocol/half.js';
+import { code16 } from '../tensor/half.js';
 import { minimum6, scale6 } from './ggmlSuper.js';
 
 /**

@@ -82,7 +82,7 @@ export class Runs {
     this.#recent = [...this.#recent.filter((other) => other !== id), id];
   }
 
-  /** Drops runs until the others fit: those first that nobody looked at for longest, never the last one. */
+  /** Drops runs, and what was computed of them, until the others fit: those first that nobody looked at for longest, never the last one. */
   async #trim(): Promise<void> {
     const age = ({ id }: LabRun) => this.#recent.indexOf(id);
     const held = this.list.filter(({ dropped }) => !dropped).sort((a, b) => age(a) - age(b));
@@ -91,6 +91,7 @@ export class Runs {
       if (total <= this.budget) return;
       const before = run.memory;
       await run.drop();
+      if (run.dropped) this.#cache.deletePrefix(`${run.id}/`);
       total -= before - run.memory;
     }
   }

@@ -1,3 +1,4 @@
+import type { WireHalves } from './half.js';
 import type { Provenance } from './inspect.js';
 import type { WireTensor } from './tensors.js';
 
@@ -29,7 +30,7 @@ export interface AttentionThumbnails {
   readonly provenance: Provenance;
 }
 
-/** Cells a side of a tile: 256² floats are 256 kB. */
+/** Cells a side of a tile: 256² are 128 kB, or 256 kB where each is one weight. */
 export const TILE = 256;
 
 /** The level at which one tile shows `count` tokens. At level l a cell stands for 2^l × 2^l weights; level 0 shows each. */
@@ -37,8 +38,8 @@ export const coarsestLevel = (count: number): number => Math.max(0, Math.ceil(Ma
 
 /** A square of a head's map, as of a street map: cells row·TILE … and col·TILE … of a level, as far as there are tokens. */
 export interface AttentionTile {
-  /** [rows, cols] pooled over every weight of a cell; a mean counts masked ones as 0. */
-  readonly weights: WireTensor;
+  /** [rows, cols]: weights as they are, or pooled over every weight of a cell; a mean counts masked ones as 0. */
+  readonly weights: WireTensor | WireHalves;
   /** Queries and keys it covers. */
   readonly queries: readonly [from: number, to: number];
   readonly keys: readonly [from: number, to: number];

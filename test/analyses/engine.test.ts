@@ -83,7 +83,7 @@ for (const family of [
         for (const query of [0, 1, 9, T - 1]) {
           const { weights: read } = await row(view, { layer, head, query }, quiet);
           for (let key = 0; key <= query; key++) {
-            near(at(weights, query, key), at(pattern, head, query, key), `map ${layer}.${head} ${query} ${key}`);
+            near(at(weights as WireTensor, query, key), at(pattern, head, query, key), `map ${layer}.${head} ${query} ${key}`);
             near(read.data[key], at(pattern, head, query, key), `row ${layer}.${head} ${query} ${key}`);
           }
         }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { handlers } from '../../server/handlers.js';
+import { valuesOf } from '../../server/protocol/half.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { code, embedded, type OpenLab, openLab, recipe } from './harness.js';
 
@@ -100,6 +101,36 @@ test('runs beyond the budget keep their tokens, and are computed again when some
   const after = await it.ask('attention/row', { run: first.id, ...map });
   for (const [i, weight] of before.weights.data.entries()) assert.ok(Math.abs((after.weights.data[i] as number) - weight) < 1e-5);
   assertTokens(await it.ask('runs/get', { run: first.id }), alone);
+});
+
+test('the map of a run that was dropped is let go of, and drawn again as it was', async () => {
+  const it = lab({ runsMemory: 1 });
+  const answer = handlers(it.lab);
+  const told: string[] = [];
+  const context = { signal: new AbortController().signal, progress: (_: number, __: number, what: string) => told.push(what) };
+  const first = await it.run({ path: llama, ids: ids(700) });
+  const map = { run: first.id, layer: 1, head: 2, count: 700, row: 0, col: 0, pool: 'max' } as const;
+  const looks = async () => {
+    told.length = 0;
+    const [whole, part] = [
+      await answer['attention/tile']({ ...map, level: 2 }, context),
+      await answer['attention/tile']({ ...map, level: 0 }, context),
+    ];
+    const { weights } = await answer['attention/column']({ ...map, key: 20 }, context);
+    return { told: [...told], values: [whole.weights, part.weights, weights].map(valuesOf) };
+  };
+  const before = await looks();
+  assert.ok(before.told.some((what) => what === 'attention of head 1.2'));
+  assert.ok(!(await looks()).told.some((what) => what === 'attention of head 1.2'), 'it is kept while the run is');
+  await it.run({ path: llama, ids: ids(40, 9) });
+  assert.equal(it.lab.runs.get(first.id).dropped, true);
+  const after = await looks();
+  assert.ok(
+    after.told.some((what) => what === 'attention of head 1.2'),
+    'it is computed again',
+  );
+  for (const [i, values] of before.values.entries())
+    for (const [at, value] of values.entries()) assert.ok(Math.abs((after.values[i]?.[at] as number) - value) < 1e-5);
 });
 
 test('computing a run again can be cancelled, and it can be removed, branched and exported while it is dropped', async () => {

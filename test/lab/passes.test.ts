@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { RunDetail } from '../../server/protocol/runs.js';
+import type { WireTensor } from '../../server/protocol/tensors.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { readOracle } from '../fixtures/readOracle.js';
 import { assertClose } from '../parity/oracle.js';
@@ -79,7 +80,7 @@ test('its attention sees in all directions', async () => {
   const read = await it.ask('attention/row', { ...at, query: 3 });
   assertClose('row', read.weights, { shape: [T], data: row(2, 3) });
   const map = await it.ask('attention/tile', { ...at, count: T, level: 0, row: 0, col: 0, pool: 'max' });
-  assertClose('map', map.weights, { shape: [T, T], data: pattern.data.slice(2 * T * T, 3 * T * T) });
+  assertClose('map', map.weights as WireTensor, { shape: [T, T], data: pattern.data.slice(2 * T * T, 3 * T * T) });
   const cell = await it.ask('attention/cell', { ...at, query: 3, key: 11 });
   assert.equal(cell.mask, 'visible');
   assert.ok(Math.abs(cell.weight - (row(2, 3)[11] as number)) < 1e-5);

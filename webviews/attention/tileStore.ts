@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import type { AttentionTile } from '../../server/protocol/attention.js';
 import type { LabErrorData } from '../../server/protocol/errors.js';
+import { valuesOf } from '../../server/protocol/half.js';
 import type { Params } from '../../server/protocol/requests.js';
 import type { Tile } from '../charts/grid.js';
 import { errorData, request } from '../host.js';
@@ -83,6 +84,6 @@ export function placed({ weights, queries, keys }: AttentionTile): Tile {
     col1: keys[1],
     rows: weights.shape[0] ?? 0,
     cols: weights.shape[1] ?? 0,
-    data: weights.data,
+    data: valuesOf(weights),
   };
 }

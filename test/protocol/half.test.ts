@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { floatToHalf, halfToFloat, halves, valuesOf } from '../../server/protocol/half.js';
+
+test('codes are those of IEEE 754 binary16', () => {
+  // IEEE 754-2019: one, the largest, the smallest normal and subnormal, a third, infinities
+  const known = new Map([
+    [0x3c00, 1],
+    [0xc000, -2],
+    [0x7bff, 65_504],
+    [0x0400, 2 ** -14],
+    [0x0001, 2 ** -24],
+    [0x3555, 0.333251953125],
+    [0x7c00, Number.POSITIVE_INFINITY],
+    [0xfc00, Number.NEGATIVE_INFINITY],
+    [0x0000, 0],
+  ]);
+  for (const [code, value] of known) {
+    assert.equal(halfToFloat()[code], value);
+    assert.equal(floatToHalf(value), code);
+  }
+  // halfway between two codes the even one is taken; what is nearer to infinity than to the largest is infinite
+  assert.equal(floatToHalf(1 + 2 ** -11), 0x3c00);
+  assert.equal(floatToHalf(1 + 3 * 2 ** -11), 0x3c02);
+  assert.equal(floatToHalf(65_520), 0x7c00);
+});
+
+test('a picture of halves keeps 11 bits of each value and the largest as it is', () => {
+  const values = Float32Array.from({ length: 1000 }, (_, i) => 0.37 * Math.abs(Math.sin(i * 12.9898)) ** 8);
+  values[0] = 0;
+  const packed = halves([10, 100], values);
+  assert.equal(packed.codes.byteLength, 2000);
+  const read = valuesOf(packed);
+  for (const [i, value] of values.entries())
+    assert.ok(
+      Math.abs((read[i] as number) - value) <= value * 2 ** -11 + packed.scale * 2 ** -25,
+      `${i}: ${read[i]} for ${value}`,
+    );
+  assert.equal(Math.max(...read), Math.max(...values));
+});
+
+test('what is not finite stays so, and nothing but zeros is zeros', () => {
+  const odd = valuesOf(halves([3], Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, 3)));
+  assert.deepEqual([...odd], [Number.NaN, Number.POSITIVE_INFINITY, 3]);
+  assert.deepEqual([...valuesOf(halves([2], new Float32Array(2)))], [0, 0]);
+});
