@@ -7,7 +7,6 @@ import path from 'node:path';
 import type { Method, Params, Result } from '../../server/protocol/requests.js';
 import type { RunDetail, RunInfo } from '../../server/protocol/runs.js';
 import { type Client, connect } from '../protocol/client.js';
-// @ts-expect-error a plain script, so that it runs before anything is installed
 import { smolLm2 } from '../smolLm2.mjs';
 import { threads } from './lib/bench.js';
 

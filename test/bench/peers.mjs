@@ -4,17 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { peersFolder, peersPython } from './lib/peersPython.mjs';
+import { nodePeerFolder, nodePeers, nodePeerVersion, peersFolder, peersPython, pythonPeers } from './lib/peers.mjs';
 
-/** By name of the peer: what pip is asked for, and what it is imported as. */
-const peers = {
-  transformers: { packages: ['torch==2.13.0', 'transformers', 'safetensors', 'psutil'], module: 'transformers' },
-  rwkv: { packages: ['rwkv'], module: 'rwkv' },
-  transformer_lens: { packages: ['transformer_lens'], module: 'transformer_lens' },
-};
-
-const python = (executable, ...args) =>
-  execFileSync(executable, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 1_800_000 }).trim();
+const output = (executable, args, options = {}) =>
+  execFileSync(executable, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 1_800_000, ...options }).trim();
+const python = (executable, ...args) => output(executable, args);
 
 /** A virtual environment; one that exists already lends its packages through a .pth file. */
 function environment() {
@@ -28,22 +22,39 @@ function environment() {
   writeFileSync(path.join(python(peersPython, '-c', packages), 'reused.pth'), `${python(given, '-c', packages)}\n`);
 }
 
-const lastLine = (error) => (error.stderr || error.message).trim().split('\n').at(-1);
-
-try {
+function installPython({ packages, module }) {
   environment();
-} catch (error) {
-  console.log(`no peer can be installed: Python 3.10 or later with venv is needed (${lastLine(error)})`);
-  process.exit(1);
+  python(peersPython, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages);
+  return python(peersPython, '-c', `import ${module}, importlib.metadata as m; print(m.version("${module}"))`);
 }
-for (const [name, { packages, module }] of Object.entries(peers))
+
+/** Without scripts: they would fetch or build what the packages hold already. */
+function installNode(name, packages) {
+  const folder = nodePeerFolder(name);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
+  const options = ['--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  output('npm', ['install', ...options, ...packages], { cwd: folder, shell: process.platform === 'win32' });
+  return nodePeerVersion(name);
+}
+
+const peers = {
+  ...Object.fromEntries(
+    Object.entries(pythonPeers).map(([name, peer]) => [name, { ...peer, install: () => installPython(peer) }]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(nodePeers).map(([name, packages]) => [name, { packages, install: () => installNode(name, packages) }]),
+  ),
+};
+
+const wanted = process.argv.slice(2);
+for (const [name, { packages, install }] of Object.entries(peers)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
   try {
     console.log(`${name}: installing ${packages.join(' ')}`);
-    python(peersPython, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages);
-    console.log(
-      `${name}: ${python(peersPython, '-c', `import ${module}, importlib.metadata as m; print(m.version("${module}"))`)}`,
-    );
+    console.log(`${name}: ${install()}`);
   } catch (error) {
-    console.log(`${name}: cannot be installed (${lastLine(error)})`);
+    console.log(`${name}: cannot be installed (${(error.stderr || error.message).trim().split('\n').at(-1)})`);
     process.exitCode = 1;
   }
+}

@@ -11,7 +11,6 @@ import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { sliceAxis } from '../../server/runtime/slices.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
-// @ts-expect-error a plain script, so that it runs before anything is installed
 import { smolLm2 } from '../smolLm2.mjs';
 import { assertClose, fixtures, readOracle } from './oracle.js';
 

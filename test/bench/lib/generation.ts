@@ -1,8 +1,9 @@
 import type { Model } from '../../../server/runtime/model.js';
 import { Run } from '../../../server/runtime/run.js';
 import { agreement, type Bench, lastLogits, prefill } from './bench.js';
-import { timed } from './measure.js';
-import type { Library } from './peer.js';
+import { type Sample, timed } from './measure.js';
+import type { Library, Peer } from './peer.js';
+import { decodeBytes, prefillFlops } from './work.js';
 
 export interface Generation {
   /** Of the result files. */
@@ -16,10 +17,8 @@ export interface Generation {
 }
 
 /** Prefill and decode of one model against a peer, transformers unless another is named. */
-export async function measureGeneration(
-  bench: Bench,
-  { id, shape, prompt, contexts, tokens, library = 'transformers' }: Generation,
-): Promise<void> {
+export async function measureGeneration(bench: Bench, generation: Generation): Promise<void> {
+  const { id, shape, prompt, contexts, library = 'transformers' } = generation;
   const model = await bench.model();
   const peer = await bench.peer(library);
   const ids = bench.ids(prompt);
@@ -27,38 +26,55 @@ export async function measureGeneration(
     {
       id: `${id}-prefill`,
       work: `${shape}, prefill of ${prompt} tokens, state kept, logits of the last token`,
+      load: { kind: 'flops', amount: prefillFlops(model, prompt) },
       notes: peer ? [agreement(peer, await peer.ask('prefill', ids), await lastLogits(model, ids))] : [],
     },
     { ...(peer && { [library]: () => peer.ask('prefill', ids) }), 'Model Lab': prefill(model, ids, true) },
   );
-  for (const context of contexts) {
-    const run = await startOf(model, bench.ids(context));
-    await peer?.ask('context', bench.ids(context));
-    const next = bench.ids(tokens);
-    let logits: Float32Array = new Float32Array();
-    const decode = async () => {
-      for (const token of next) logits = await run.decode(token);
-    };
-    await decode();
-    const notes = peer ? [agreement(peer, await peer.ask('decode', next), logits)] : [];
-    const work = `${shape}, decoding at context ${context}: one of ${tokens} tokens, with its logits`;
-    await bench.measure(
-      { id: `${id}-decode-${context}`, work, notes },
-      {
-        ...(peer && {
-          [library]: async () => {
-            const { wall, cpu, rss } = await peer.ask('decode', next);
-            return { wall: wall / tokens, cpu: cpu / tokens, rss };
-          },
-        }),
-        'Model Lab': () => timed(decode, tokens),
-      },
-    );
-    await run.close();
-  }
+  await bench.profile({ id: `${id}-prefill`, what: `${shape}, prefill`, parts: 1, work: async (m) => prefill(m, ids, true) });
+  for (const context of contexts) await measureDecoding(bench, model, peer, generation, context);
+  await model.close();
 }
 
-async function startOf(model: Model, ids: readonly number[]): Promise<Run> {
+async function measureDecoding(
+  bench: Bench,
+  model: Model,
+  peer: Peer | null,
+  { id, shape, tokens, library = 'transformers' }: Generation,
+  context: number,
+): Promise<void> {
+  const [before, next] = [bench.ids(context), bench.ids(tokens)];
+  const run = await startOf(model, before);
+  await peer?.ask('context', before);
+  let logits: Float32Array = new Float32Array();
+  for (const token of next) logits = await run.decode(token);
+  await bench.measure(
+    {
+      id: `${id}-decode-${context}`,
+      work: `${shape}, decoding at context ${context}: one of ${tokens} tokens, with its logits`,
+      load: { kind: 'bytes', amount: decodeBytes(model, context) },
+      notes: peer ? [agreement(peer, await peer.ask('decode', next), logits)] : [],
+    },
+    { ...(peer && { [library]: decodePeer(peer, next) }), 'Model Lab': decodeOn(run, next) },
+  );
+  await run.close();
+  const work = async (m: Model) => decodeOn(await startOf(m, before), next);
+  await bench.profile({ id: `${id}-decode-${context}`, what: `${shape}, decoding at ${context}`, parts: tokens, work });
+}
+
+/** Times of one of these tokens; each time a run goes on where it stopped. */
+export const decodeOn = (run: Run, next: readonly number[]) => (): Promise<Sample> =>
+  timed(async () => {
+    for (const token of next) await run.decode(token);
+  }, next.length);
+
+export const decodePeer = (peer: Peer, next: readonly number[]) => async (): Promise<Sample> => {
+  const { wall, cpu, rss } = await peer.ask('decode', next);
+  return { wall: wall / next.length, cpu: cpu / next.length, rss };
+};
+
+/** A run that has read these tokens. */
+export async function startOf(model: Model, ids: readonly number[]): Promise<Run> {
   const run = await Run.create(model);
   await run.prefill(ids);
   return run;

@@ -27,21 +27,37 @@ export interface Measured {
 /** A variant times itself when it runs in a process of its own. */
 export type Variants = Readonly<Record<string, () => Promise<Sample>>>;
 
-/** Runs the variants in turn, A B A B …, after one warm-up each, so that drift of the machine meets all alike. */
-export async function interleave(repeats: number, variants: Variants): Promise<Measured[]> {
-  const samples = Object.entries(variants).map(([name, run]) => ({ name, run, taken: [] as Sample[] }));
-  for (const { run } of samples) await run();
-  for (let r = 0; r < repeats; r++) for (const { run, taken } of samples) taken.push(await run());
-  const first = samples[0]?.taken ?? [];
-  return samples.map(({ name, taken }) => {
-    const ratios = (key: 'wall' | 'cpu') => figure(taken.map((sample, r) => sample[key] / (first[r] as Sample)[key]));
+interface Taken {
+  readonly name: string;
+  readonly run: () => Promise<Sample>;
+  readonly samples: Sample[];
+}
+
+/** Runs the variants in turn, A B A B …, after one warm-up each, so that drift of the machine meets all alike; yardsticks as well. */
+export async function interleave(
+  repeats: number,
+  variants: Variants,
+  yardsticks: Variants = {},
+): Promise<{ measured: Measured[]; yardsticks: Measured[] }> {
+  const take = (of: Variants) => Object.entries(of).map(([name, run]): Taken => ({ name, run, samples: [] }));
+  const [own, others] = [take(variants), take(yardsticks)];
+  for (const { run } of [...own, ...others]) await run();
+  for (let r = 0; r < repeats; r++) for (const { run, samples } of [...own, ...others]) samples.push(await run());
+  return { measured: measuredOf(own), yardsticks: measuredOf(others) };
+}
+
+/** Medians and spread, with ratios to the first. */
+export function measuredOf(taken: readonly Pick<Taken, 'name' | 'samples'>[]): Measured[] {
+  const first = taken[0]?.samples ?? [];
+  return taken.map(({ name, samples }) => {
+    const ratios = (key: 'wall' | 'cpu') => figure(samples.map((sample, r) => sample[key] / (first[r] as Sample)[key]));
     return {
       name,
-      wall: figure(taken.map(({ wall }) => wall)),
-      cpu: figure(taken.map(({ cpu }) => cpu)),
+      wall: figure(samples.map(({ wall }) => wall)),
+      cpu: figure(samples.map(({ cpu }) => cpu)),
       wallRatio: ratios('wall'),
       cpuRatio: ratios('cpu'),
-      rss: Math.max(...taken.map(({ rss }) => rss)),
+      rss: Math.max(...samples.map(({ rss }) => rss)),
     };
   });
 }
@@ -56,7 +72,8 @@ export async function timed(work: () => Promise<unknown>, parts = 1): Promise<Sa
   return { wall: wall / parts, cpu: (user + system) / 1000 / parts, rss: process.memoryUsage.rss() };
 }
 
-function figure(values: readonly number[]): Figure {
+/** Of an even number of values the upper of the two in the middle. */
+export function figure(values: readonly number[]): Figure {
   const sorted = [...values].sort((a, b) => a - b);
   return { median: sorted[sorted.length >> 1] as number, min: sorted[0] as number, max: sorted.at(-1) as number };
 }

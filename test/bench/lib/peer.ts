@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { peersPython } from './peersPython.mjs';
+import { nodePeers, nodePeerVersion, peersPython, type pythonPeers } from './peers.mjs';
 
-export type Library = 'transformers' | 'transformer_lens' | 'rwkv';
+export type Library = keyof typeof pythonPeers | keyof typeof nodePeers;
 
 /** What a peer measured of itself; ms, bytes, and the first 64 logits of the last token. */
 export interface PeerSample {
@@ -19,7 +19,13 @@ type Answer = PeerSample & { readonly error?: string; readonly versions?: Readon
 
 const environment = { HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error', TOKENIZERS_PARALLELISM: 'false' };
 
-/** A library in a Python process of its own that is kept running between measurements. */
+/** What runs a library, where that is installed. */
+function runnerOf(library: Library): readonly [executable: string, script: string] | null {
+  if (library in nodePeers) return nodePeerVersion(library) === null ? null : [process.execPath, 'peer.mjs'];
+  return existsSync(peersPython) ? [peersPython, 'peer.py'] : null;
+}
+
+/** A library in a process of its own that is kept running between measurements. */
 export class Peer {
   versions: Readonly<Record<string, string>> = {};
 
@@ -30,17 +36,18 @@ export class Peer {
     private readonly answers: AsyncIterator<string>,
   ) {}
 
-  /** The library with this model loaded, or why it cannot take part. */
-  static async start(library: Library, folder: string, threads: number): Promise<Peer | string> {
-    if (!existsSync(peersPython)) return `${library}: not installed (node test/bench/peers.mjs installs the peers)`;
-    const child = spawn(peersPython, [path.join(import.meta.dirname, '../peer.py')], {
+  /** The library with this model loaded, or why it cannot take part. `options` are the library's own. */
+  static async start(library: Library, folder: string, threads: number, options: object = {}): Promise<Peer | string> {
+    const runner = runnerOf(library);
+    if (!runner) return `${library}: not installed (node test/bench/peers.mjs installs the peers)`;
+    const child = spawn(runner[0], [path.resolve(import.meta.dirname, '..', runner[1])], {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: { ...process.env, ...environment },
     });
     const lines = createInterface(child.stdout);
     const peer = new Peer(library, child, lines, lines[Symbol.asyncIterator]());
     try {
-      peer.versions = (await peer.#ask({ do: 'load', library, folder, threads })).versions ?? {};
+      peer.versions = (await peer.#ask({ do: 'load', library, folder, threads, ...options })).versions ?? {};
       return peer;
     } catch (error) {
       peer.close();

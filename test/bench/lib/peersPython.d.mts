@@ -1,2 +1,0 @@
-export const peersFolder: string;
-export const peersPython: string;

@@ -1,0 +1,91 @@
+// SmolLM2-135M in 4 bits against llama.cpp, both on the same GGUF file: as it is published (Q4_1), and with its blocks in Q4_0.
+import { execFileSync } from 'node:child_process';
+import { existsSync, renameSync } from 'node:fs';
+import path from 'node:path';
+import { smolLm2 } from '../smolLm2.mjs';
+import { agreement, Bench, lastLogits, prefill } from './lib/bench.js';
+import { decodeOn, decodePeer, startOf } from './lib/generation.js';
+import type { Peer } from './lib/peer.js';
+import { peersPython } from './lib/peers.mjs';
+import { smolLm2 as shape } from './lib/shapes.js';
+import { decodeBytes, prefillFlops } from './lib/work.js';
+
+const PROMPT = 512;
+const TOKENS = 16;
+/** Both sides round activations to 8 bits, in other places: logits of a model in 4 bits differ by so much. */
+const TOLERANCE = 1;
+const dtype = 'int4';
+
+/** The file with its blocks in another type, made once. */
+function requantised(file: string, type: string): string | null {
+  const target = file.replace('Q4_1', type);
+  if (existsSync(target)) return target;
+  if (!existsSync(peersPython)) return null;
+  execFileSync(peersPython, [path.join(import.meta.dirname, 'requantise.py'), file, `${target}.part`, type]);
+  renameSync(`${target}.part`, target);
+  return target;
+}
+
+async function compare(file: string, type: string): Promise<void> {
+  await Bench.at(file, shape.vocab_size, async (bench) => {
+    const model = await bench.model({ dtype });
+    const peers = [
+      ['llama.cpp, flash attention', await bench.peer('node-llama-cpp', { flashAttention: true })],
+      ['llama.cpp', await bench.peer('node-llama-cpp', { flashAttention: false })],
+    ].filter((entry): entry is [string, Peer] => entry[1] !== null);
+    const name = `SmolLM2-135M-Instruct, GGUF ${type}`;
+    const id = `llama-${type}`;
+    const ids = bench.ids(PROMPT);
+    const logits = await lastLogits(model, ids);
+    const notes = await Promise.all(
+      peers.map(async ([, peer]) => agreement(peer, await peer.ask('prefill', ids), logits, TOLERANCE)),
+    );
+    await bench.measure(
+      {
+        id: `${id}-prefill`,
+        work: `${name}, prefill of ${PROMPT} tokens, logits of the last token`,
+        load: { kind: 'flops', amount: prefillFlops(model, PROMPT) },
+        notes,
+      },
+      {
+        ...Object.fromEntries(peers.map(([label, peer]) => [label, () => peer.ask('prefill', ids)])),
+        'Model Lab, int4': prefill(model, ids, true),
+      },
+    );
+    await bench.profile(
+      { id: `${id}-prefill`, what: `${name}, prefill`, parts: 1, work: async (m) => prefill(m, ids, true) },
+      { dtype },
+    );
+    for (const context of [256, 2048]) {
+      const run = await startOf(model, bench.ids(context));
+      for (const [, peer] of peers) await peer.ask('context', bench.ids(context));
+      await bench.measure(
+        {
+          id: `${id}-decode-${context}`,
+          work: `${name}, decoding at context ${context}: one of ${TOKENS} tokens, with its logits`,
+          load: { kind: 'bytes', amount: decodeBytes(model, context) },
+        },
+        {
+          ...Object.fromEntries(peers.map(([label, peer]) => [label, decodePeer(peer, bench.ids(TOKENS))])),
+          'Model Lab, int4': decodeOn(run, bench.ids(TOKENS)),
+        },
+      );
+      await run.close();
+      const work = async (m: typeof model) => decodeOn(await startOf(m, bench.ids(context)), bench.ids(TOKENS));
+      await bench.profile(
+        { id: `${id}-decode-${context}`, what: `${name}, decoding at ${context}`, parts: TOKENS, work },
+        { dtype },
+      );
+    }
+    await model.close();
+  });
+}
+
+const file = smolLm2();
+if (file === null) console.log('SmolLM2 cannot be had: not measured.');
+else {
+  await compare(file, 'Q4_1');
+  const other = requantised(file, 'Q4_0');
+  if (other === null) console.log('Q4_0 not measured: no Python with gguf (node test/bench/peers.mjs installs it).');
+  else await compare(other, 'Q4_0');
+}

@@ -1,0 +1,1 @@
+export function smolLm2(): string | null;
