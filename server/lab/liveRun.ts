@@ -234,7 +234,7 @@ export class LiveRun implements LabRun {
     const started = performance.now();
     const { signal } = this.#stop;
     const report = (what: string, done: number) =>
-      this.emit('progress', { token: this.id, done, total: ids.length, what: `${what}: token` });
+      this.emit('runs/progress', { run: this.id, done, total: ids.length, what: `${what}: token` });
     const onProgress = (done: number) => report('Reading the prompt', known.length + done);
     if (known.length < ids.length) await engine.prefill(ids.slice(known.length), { signal, onProgress });
     this.#prefillMs = performance.now() - started;

@@ -10,7 +10,9 @@ export interface Events {
   'runs/removed': { readonly run: RunId };
   /** Tokens in order; prompt tokens arrive in one batch after prefill. */
   'runs/tokens': { readonly run: RunId; readonly tokens: readonly TokenInfo[] };
-  /** Prefill and long analyses: blocks or layers done. */
+  /** How far a run has read its prompt, in tokens. */
+  'runs/progress': { readonly run: RunId; readonly done: number; readonly total: number; readonly what: string };
+  /** How far a request is, for who named it `token`; any other does not get it. */
   progress: { readonly token: string; readonly done: number; readonly total: number; readonly what: string };
   /** Something the person should know that no request asked for. */
   notice: { readonly level: 'info' | 'warning'; readonly text: string; readonly error: LabErrorData | null };

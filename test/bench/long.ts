@@ -65,9 +65,7 @@ const over = async ({ id }: RunInfo): Promise<RunDetail> => {
 };
 /** The share of its prompt that a run has read, once it is as much. */
 const read = ({ id }: RunInfo, share: number) =>
-  client.event(
-    (f) => f.event === 'progress' && f.payload.token === id && (f.payload.done ?? 0) >= share * (f.payload.total ?? 1),
-  );
+  client.event((f) => f.event === 'runs/progress' && f.payload.run === id && f.payload.done >= share * f.payload.total);
 
 const loading = performance.now();
 const model = await client.request('models/open', { path: file });
@@ -99,7 +97,10 @@ tell(
 tell('the whole run: reading, distributions of all tokens, 8 new ones', seconds(performance.now() - began));
 tell('decoding behind them', `${done.tokensPerSecond?.toFixed(1)} tokens/s`);
 tell('loss of the prompt', `${done.loss?.toFixed(3)} nats a token`);
-tell('steps of progress told', String(client.events.filter((f) => f.event === 'progress' && f.payload.token === run.id).length));
+tell(
+  'steps of progress told',
+  String(client.events.filter((f) => f.event === 'runs/progress' && f.payload.run === run.id).length),
+);
 tell('held for the run', megabytes(done.memory));
 tell('server afterwards, resident; the most ever', `${megabytes(memory('VmRSS'))}; ${megabytes(memory('VmHWM'))}`);
 

@@ -71,8 +71,8 @@ test('events tell the run as it goes: queued, prefill, tokens of the prompt at o
   const own = it.events.filter(
     (f) => 'run' in f.payload && (f.payload.run === id || (f.payload.run as { id?: string }).id === id),
   );
-  const told = own.map((f) =>
-    f.event === 'runs/changed' ? f.payload.run.status : f.event === 'runs/tokens' ? f.payload.tokens.length : f.event,
+  const told = own.flatMap((f) =>
+    f.event === 'runs/changed' ? f.payload.run.status : f.event === 'runs/tokens' ? f.payload.tokens.length : [],
   );
   const prompt = told[2] as number;
   assert.deepEqual(told, ['queued', 'prefill', prompt, 'decode', 1, 1, 1, 'done']);
@@ -122,11 +122,11 @@ test('a run stops within one token, keeps what it has, and can be looked at', as
 test('prefill stops between two pieces of the model', async () => {
   const long = Array.from({ length: 2000 }, (_, i) => 10 + (i % 500));
   const started = await it.ask('runs/start', recipe({ path: llama, ids: long }));
-  await it.event((f) => f.event === 'progress' && f.payload.token === started.id);
+  await it.event((f) => f.event === 'runs/progress' && f.payload.run === started.id);
   await it.ask('runs/stop', { run: started.id });
   const stopped = await it.over(started);
   assert.equal(stopped.status, 'stopped');
-  const steps = it.events.filter((f) => f.event === 'progress' && f.payload.token === started.id);
+  const steps = it.events.filter((f) => f.event === 'runs/progress' && f.payload.run === started.id);
   const told = steps.map((f) => f.payload as { done: number; total: number; what: string });
   assert.ok(told.every(({ total, what }) => total === long.length && what === 'Reading the prompt: token'));
   assert.ok((told.at(-1)?.done as number) < long.length / 2, `token ${told.at(-1)?.done} of ${long.length}`);

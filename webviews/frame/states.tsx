@@ -28,22 +28,22 @@ export const NotPossible = ({ why, action }: { readonly why: ComponentChildren; 
   </div>
 );
 
-/** What is computed, how far it is, and how to stop it. */
-export function Loading({
-  what,
-  progress,
-  cancel,
-}: {
+interface LoadingProps {
   readonly what: string;
   readonly progress: Progress | null;
+  /** Shows only when it takes longer than a moment: there is something else to look at meanwhile. */
+  readonly late?: boolean;
   cancel(): void;
-}) {
+}
+
+/** What is computed, how far it is, and how to stop it. */
+export function Loading({ what, progress, late = false, cancel }: LoadingProps) {
   const { done, total } = progress ?? { done: 0, total: 0 };
   return (
-    <div class="state loading" role="status">
+    <div class={late ? 'state loading late' : 'state loading'} role="status">
       <p>
         {progress?.what || what}
-        {total > 0 && ` ${done} of ${total}`}
+        {total > 0 && ` ${done.toLocaleString('en')} of ${total.toLocaleString('en')}`}
       </p>
       {total > 0 ? <progress value={done} max={total} /> : <progress />}
       <button type="button" class="link" onClick={cancel}>
@@ -78,7 +78,7 @@ interface LoadedProps<T> {
   readonly children: (value: T) => ComponentChildren;
 }
 
-/** Draws whichever state a request is in; while loading, the previous picture stays, dimmed. */
+/** Draws whichever state a request is in; while loading, the previous picture stays, dimmed, below how far it is when that takes long. */
 export function Loaded<T>({ of, what, empty = null, children }: LoadedProps<T>): ComponentChildren {
   switch (of.state) {
     case 'idle':
@@ -87,9 +87,19 @@ export function Loaded<T>({ of, what, empty = null, children }: LoadedProps<T>):
       return <Failed error={of.error} retry={of.retry} />;
     case 'loading':
       if (of.previous === null) return <Loading what={what} progress={of.progress} cancel={of.cancel} />;
-      return <Shown stale>{children(of.previous)}</Shown>;
+      return (
+        <>
+          {of.progress && <Loading what={what} progress={of.progress} late cancel={of.cancel} />}
+          <Shown stale>{children(of.previous)}</Shown>
+        </>
+      );
     case 'ready':
-      return <Shown stale={false}>{children(of.value)}</Shown>;
+      return (
+        <>
+          {null}
+          <Shown stale={false}>{children(of.value)}</Shown>
+        </>
+      );
   }
 }
 

@@ -186,6 +186,6 @@ effect(() => {
   if (opened.length === 1 && opened[0] && loading.peek() === null) chosenPath.value = opened[0].path;
 });
 on('models/changed', () => void refreshFound());
-on('progress', ({ token, done, total, what }) => {
-  if (token === running.value?.id) prefill.value = done < total ? { done, total, what } : null;
+on('runs/progress', ({ run: id, done, total, what }) => {
+  if (id === running.value?.id) prefill.value = done < total ? { done, total, what } : null;
 });

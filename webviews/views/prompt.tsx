@@ -58,6 +58,9 @@ function Result({ run }: { readonly run: RunDetail }) {
   return (
     <section class="result" aria-label="Tokens">
       {run.error && <Failed error={run.error} />}
+      {run.tokenInfos.length === 0 && run.status === 'stopped' && (
+        <Empty text="Stopped before the prompt was read to its end: nothing of it is kept. Run it again to look at it." />
+      )}
       {run.tokenInfos.length > 0 && (
         <>
           {run.tokenInfos.some(({ surprisal }) => surprisal !== null) && <TokenLegend />}
