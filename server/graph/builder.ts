@@ -143,6 +143,12 @@ export class Builder {
     );
   }
 
+  /** The last two axes exchanged. */
+  turned(x: Value): Value {
+    const rank = x.shape.length;
+    return this.transpose(x, ...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2);
+  }
+
   unsqueeze(x: Value, axis: number): Value {
     const at = axis < 0 ? x.shape.length + 1 + axis : axis;
     return this.op('Unsqueeze', [x, this.ints(at)], x.shape.toSpliced(at, 0, 1));

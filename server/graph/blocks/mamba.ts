@@ -31,28 +31,30 @@ function selectiveScan(g: SegmentBuilder, { dInner, N, R }: MambaSpec, u: Value,
   const decays = () => g.exp(g.mul(g.unsqueeze(delta, -1), A)); // [B,T,d,N]
   const writes = () => g.mul(g.unsqueeze(dx, -1), g.unsqueeze(B, -2)); // [B,T,d,N]
   const spelledOut = g.touched('mixer.decay') || g.touched('mixer.write');
-  const update = spelledOut ? [g.probe('mixer.decay', decays()), g.probe('mixer.write', writes())] : [delta, dx, B];
+  // in the loop channels come last, [N,d]: what is the same for all N states, or for all channels, then meets long rows
+  const row = (x: Value) => g.unsqueeze(x, 2); // [B,T,1,·]
+  const update = spelledOut
+    ? [g.turned(g.probe('mixer.decay', decays())), g.turned(g.probe('mixer.write', writes()))]
+    : [row(delta), row(dx), g.unsqueeze(B, 3)];
   if (!spelledOut) {
     g.observe('mixer.decay', decays);
     g.observe('mixer.write', writes);
   }
   const state = matrixState('ssm', [dInner, N]);
   const every = g.wants('state.ssm');
-  const { last, outputs } = g.scan(g.statePast(state), [C, ...update], (b, h, [Ct, ...rest]) => {
+  const rates = g.turned(A); // [N,d]
+  const { last, outputs } = g.scan(g.turned(g.statePast(state)), [row(C), ...update], (b, h, [Ct, ...rest]) => {
     const [decay, write] = spelledOut
       ? (rest as [Value, Value])
-      : [
-          b.exp(b.mul(b.unsqueeze(rest[0] as Value, -1), A)),
-          b.mul(b.unsqueeze(rest[1] as Value, -1), b.unsqueeze(rest[2] as Value, -2)),
-        ];
-    const next = b.add(b.mul(decay, h), write); // [B,d,N]
-    const y = b.squeeze(b.matmul(next, b.unsqueeze(Ct as Value, -1)), -1); // [B,d]
+      : [b.exp(b.mul(rest[0] as Value, rates)), b.mul(rest[2] as Value, rest[1] as Value)];
+    const next = b.add(b.mul(decay, h), write); // [B,N,d]
+    const y = b.matmul(Ct as Value, next); // [B,1,d]
     return { state: next, outputs: every ? [y, next] : [y] };
   });
-  g.stateNew('ssm', last);
-  g.stateEvery('ssm', () => outputs[1] as Value); // [B,T,d,N]
+  g.stateNew('ssm', g.turned(last));
+  g.stateEvery('ssm', () => g.turned(outputs[1] as Value)); // [B,T,d,N]
   const skip = g.probe('mixer.skip', g.mul(u, g.weight('D', [dInner]))); // [B,T,d]
-  return g.probe('mixer.y', g.add(outputs[0] as Value, skip)); // [B,T,d]
+  return g.probe('mixer.y', g.add(g.squeeze(outputs[0] as Value, 2), skip)); // [B,T,d]
 }
 
 /** Projection, causal convolution, selective scan and gate (Gu & Dao 2023, Fig. 3): x [B,T,D] → [B,T,D], weights below the prefix in use. */

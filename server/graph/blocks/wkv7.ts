@@ -50,7 +50,6 @@ export function wkv7Chunks(g: Builder, past: Value, x: Wkv7): Value[] {
     const padded = g.padEnd(u, 1, padding, 'n·C');
     return g.transpose(g.op('Reshape', [padded, g.ints(0, -1, C, H, E)], ['B', 'n', C, H, E]), 0, 1, 3, 2, 4); // [B,n,H,C,E]
   };
-  const turn = (u: Value) => g.transpose(u, 0, 1, 2, 4, 3);
   const [r, k, v, kappa, taken, logW] = [x.r, x.k, x.v, x.kappa, x.taken, g.log(x.w)].map(split) as [
     Value,
     Value,
@@ -80,18 +79,18 @@ export function wkv7Chunks(g: Builder, past: Value, x: Wkv7): Value[] {
   const fromChunk = g.sub(g.matmul(product(read, key, upTo), v), g.matmul(readTake, removed));
 
   const end = g.slice(P, -2, -1, Number.MAX_SAFE_INTEGER, 1); // P_C: [B,n,H,1,E]
-  const [taking, writing] = [turn(g.mul(take, end)), turn(g.mul(key, end))]; // [B,n,H,E,C]
-  const kept = g.mul(turn(end), identity(g, E)); // diag(P_C): [B,n,H,E,E]
+  const [taking, writing] = [g.turned(g.mul(take, end)), g.turned(g.mul(key, end))]; // [B,n,H,E,C]
+  const kept = g.mul(g.turned(end), identity(g, E)); // diag(P_C): [B,n,H,E,E]
   const A = g.sub(kept, g.matmul(taking, remove));
   const G = g.sub(g.matmul(writing, v), g.matmul(taking, removed));
-  const { last, outputs } = g.scan(g.transpose(past, 0, 1, 3, 2), [A, G], (b, S, [a, change]) => ({
+  const { last, outputs } = g.scan(g.turned(past), [A, G], (b, S, [a, change]) => ({
     state: b.add(b.matmul(a as Value, S), change as Value),
     outputs: [S],
   }));
   const y = g.add(g.matmul(fromState, outputs[0] as Value), fromChunk); // [B,n,H,C,E]
   const flat = g.op('Reshape', [g.transpose(y, 0, 1, 3, 2, 4), g.ints(0, -1, H, E)], ['B', 'n·C', H, E]);
   const tokens = g.op('Slice', [flat, g.ints(0), length, g.ints(1)], ['B', T, H, E]);
-  return [tokens, g.transpose(last, 0, 1, 3, 2)];
+  return [tokens, g.turned(last)];
 }
 
 const identity = (g: Builder, size: number): Value =>
