@@ -1,8 +1,7 @@
 import type { AnalysisMethod } from './analyses/analysis.js';
-import { predictFit } from './analyses/fit.js';
-import { measureParts } from './analyses/measureParts.js';
 import { graphOutline, segmentGraph } from './analyses/modelGraph.js';
 import { analyses } from './analyses/registry.js';
+import { fitHandlers } from './fitHandlers.js';
 import { openCheckpoint } from './formats/registry.js';
 import type { Handler, Handlers } from './handlers.types.js';
 import { isHubPath } from './hub/reference.js';
@@ -79,22 +78,10 @@ export const handlers = (lab: Lab) =>
     },
     ...analysisHandlers(lab),
     ...weightHandlers(lab),
+    ...fitHandlers(lab),
     'model/outline': async ({ path }, { signal }) => graphOutline(await lab.checkpointAt(path, signal), lab.device),
     'model/segment': async ({ path, ...wanted }, { signal }) =>
       segmentGraph(await lab.checkpointAt(path, signal), wanted, aboutProbe, lab.device),
-    'fit/machines': () => lab.machines.list,
-    'fit/predict': async ({ path, machine, ...wanted }, { signal, progress }) => {
-      const onProgress = (done: number, total: number) => progress(done, total, 'Measuring this machine');
-      const on = await lab.machines.get(machine, { signal, onProgress });
-      return predictFit(await lab.checkpointAt(path, signal), { ...wanted, machine: on, free: lab.freeMemory });
-    },
-    'fit/measure': async ({ path, ...wanted }, { signal, progress }) => {
-      // what else runs on the machine changes: both sides are measured now
-      await lab.machines.measure({ signal });
-      const onProgress = (done: number, total: number) => progress(done, total, 'Timing each part');
-      const compute = await lab.machines.compute();
-      return measureParts(await openCheckpoint(path), wanted, { device: lab.device, ...compute, signal, onProgress });
-    },
     'language/active': (active) => {
       lab.active = active;
       return {};

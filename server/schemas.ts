@@ -24,6 +24,8 @@ const tensor = z.string().min(1).max(1000);
 const stored = z.strictObject({ path, tensor });
 const tokenCount = count.max(1 << 22);
 const batchSize = count.max(4096);
+const pixels = z.tuple([count.max(1 << 15), count.max(1 << 15)]).optional();
+const fitted = z.strictObject({ path, tokens: tokenCount, batch: batchSize, dtype: z.enum(runDtypes), pixels });
 const empty = z.strictObject({});
 const run = z.strictObject({ run: id });
 const layer = run.extend({ layer: index });
@@ -137,7 +139,7 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'graph/norms': run.extend({ probes, token: index }),
   'graph/flow': run.extend({ token: index }),
   'fit/machines': empty,
-  'fit/predict': z.strictObject({ path, tokens: tokenCount, batch: batchSize, machine: id }),
-  'fit/measure': z.strictObject({ path, tokens: tokenCount, batch: batchSize }),
+  'fit/predict': fitted.extend({ machine: id }),
+  'fit/measure': fitted,
   'language/active': z.strictObject({ model: id.nullable(), run: id.nullable(), layer: index }),
 };

@@ -5,48 +5,47 @@ import type { BoundStack } from '../graph/segment.js';
 import { partsOf, segmentOf } from '../graph/segmentParts.js';
 import type { Call } from '../graph/sizes.js';
 import { LabError } from '../protocol/errors.js';
-import type { ComputeType, Fit, Machine, PartCost, PhaseCost } from '../protocol/fit.js';
+import type { ComputeType, DtypeChoice, Fit, FitWanted, Machine, PartCost, PhaseCost } from '../protocol/fit.js';
+import type { GraphPart } from '../protocol/graph.js';
+import { type RunDtype, runDtypes } from '../protocol/models.js';
 import { describeLayers, stateBytesAt } from '../runtime/layers.js';
-import { memoryNeeded, parameterCount, weightPlan } from '../runtime/model.js';
+import { dtypeLabel, memoryNeeded, parameterCount, stackUses } from '../runtime/model.js';
 import { bindStacks } from '../runtime/stacks.js';
-import { bytesPerElement } from '../runtime/weightPlan.js';
+import { planWeights, type Uses } from '../runtime/weightPlan.js';
+import { sizeOf } from '../tensor/tensor.js';
+import { type CallOf, type Calls, callsOf, headCall } from './fitCalls.js';
+import { BYTES, floatType, peakOf, roofOf, type StoredWeights, storedWeights } from './fitWeights.js';
 
 const sizesUnknown = (what: string) =>
   new LabError({
     code: 'SIZES_UNKNOWN',
-    message: `What a call costs depends on more than its tokens: ${what}.`,
-    hint: 'Memory and speed are predicted for models that read tokens.',
+    message: `What a call costs depends on more than its sizes: ${what}.`,
+    hint: 'Memory is told in the list of tensors; measure a run instead.',
   });
 
-/** Tokens of one prefill call: what the engine uses. */
-export const CHUNK = 256;
-
-const BYTES: Readonly<Record<ComputeType, number>> = { fp32: 4, fp16: 2, bf16: 2, int8: 1 };
-
-export interface FitOptions {
-  /** Tokens of the context. */
-  readonly tokens: number;
-  readonly batch: number;
+export interface FitOptions extends FitWanted {
   readonly machine: Machine;
   /** Free here, bytes. */
   readonly free: number;
 }
 
-/** The two calls that are looked at: a chunk in the middle of the prompt, whose cost is the mean of all, and one more token at its end. */
-export function callsOf({ tokens, batch }: Pick<FitOptions, 'tokens' | 'batch'>): {
-  readonly prefill: Call;
-  readonly decode: Call;
-} {
-  const chunk = Math.min(CHUNK, tokens);
-  return {
-    prefill: { batch, tokens: chunk, past: Math.floor((tokens - chunk) / 2) },
-    decode: { batch, tokens: 1, past: Math.max(0, tokens - 1) },
-  };
+/** What is asked of a checkpoint and what is known of it, whatever its weights are computed as. */
+interface Asked extends FitOptions {
+  readonly checkpoint: Checkpoint;
+  readonly stacks: ReadonlyMap<string, BoundStack>;
+  readonly uses: ReadonlyMap<string, Uses>;
+  readonly calls: Calls;
+  readonly segments: readonly Built[];
 }
 
-/** The best type that the machine publishes a peak for; here everything is computed in fp32. */
-const typeOf = ({ flops, measured }: Machine): ComputeType =>
-  measured ? 'fp32' : flops.bf16 ? 'bf16' : flops.fp16 || flops.fp32 === undefined ? 'fp16' : 'fp32';
+/** A segment, and what it has in common with those that are built like it. */
+interface Built {
+  readonly tower: string;
+  readonly bound: BoundStack;
+  readonly part: GraphPart;
+  readonly graph: Graph;
+  readonly shape: string;
+}
 
 /**
  * Memory and speed of a model on a machine, predicted from the graph that would run: no family is known here. The head counts for one token of a
@@ -54,25 +53,26 @@ const typeOf = ({ flops, measured }: Machine): ComputeType =>
  */
 export async function predictFit(checkpoint: Checkpoint, options: FitOptions): Promise<Fit> {
   const started = performance.now();
-  const { tokens, batch, machine } = options;
   const { stacks } = await bindStacks(checkpoint);
-  const type = typeOf(machine);
-  const calls = callsOf(options);
-  const perElement = elementBytes(checkpoint, stacks, machine, type);
-  const phase = (call: Call): PhaseCost => phaseOf(stacks, call, { machine, type, perElement });
+  const uses = new Map([...stacks].map(([tower, bound]) => [tower, stackUses(bound)]));
+  const calls = known(() => callsOf(stacks, options));
+  const asked: Asked = { ...options, checkpoint, stacks, uses, calls, segments: segmentsOf(stacks) };
+  const predicted = new Map(runDtypes.map((dtype) => [dtype, predictAs(asked, dtype)]));
+  const { tokens, batch, dtype, machine } = options;
+  const chosen = predicted.get(dtype) as Predicted;
   return {
     parameters: parameterCount(checkpoint),
     stored: storedBytes(checkpoint),
     tokens,
     batch,
     machine,
-    type,
-    memory: memoryOf(checkpoint, stacks, options, type),
-    prefill: phase(calls.prefill),
-    decode: phase(calls.decode),
+    image: calls.image,
+    text: calls.text,
+    choices: [...predicted.values()].map(choiceOf),
+    ...chosen,
     provenance: {
       model: checkpoint.name,
-      dtype: type,
+      dtype: machine.measured ? dtypeLabel(checkpoint, dtype) : `${dtypeLabel(checkpoint, dtype)}, ${chosen.type}`,
       probe: 'every operator of the graph',
       provider: machine.source,
       ms: performance.now() - started,
@@ -80,19 +80,38 @@ export async function predictFit(checkpoint: Checkpoint, options: FitOptions): P
   };
 }
 
-type PerElement = (tensor: string) => number;
+type Predicted = Pick<Fit, 'dtype' | 'type' | 'roof' | 'memory' | 'prefill' | 'decode'>;
 
-/** Here weights are run as they are prepared to be, fp32 or their own blocks; elsewhere in the machine's best type. */
-function elementBytes(
-  checkpoint: Checkpoint,
-  stacks: ReadonlyMap<string, BoundStack>,
-  { measured }: Machine,
-  type: ComputeType,
-): PerElement {
-  if (!measured) return () => BYTES[type];
-  const each = [...stacks.values()].map((bound) => bytesPerElement(checkpoint, weightPlan(checkpoint, bound)));
-  // a tensor that one stack does not use is not in its plan, and counts as fp32 there
-  return (tensor) => Math.min(...each.map((bytes) => bytes(tensor)));
+const choiceOf = ({ dtype, memory, prefill, decode }: Predicted): DtypeChoice => ({
+  dtype,
+  weights: memory.weights,
+  needed: memory.needed,
+  prefill: prefill.seconds,
+  decode: decode?.seconds ?? null,
+});
+
+function segmentsOf(stacks: ReadonlyMap<string, BoundStack>): Built[] {
+  return [...stacks].flatMap(([tower, bound]) =>
+    partsOf(bound).map((part) => {
+      const { graph } = segmentOf(bound, part);
+      return { tower, bound, part, graph, shape: `${tower}:${part === 'head'}:${shapeKey(graph)}` };
+    }),
+  );
+}
+
+function predictAs(asked: Asked, dtype: RunDtype): Predicted {
+  const { checkpoint, machine, uses, calls, segments } = asked;
+  const float = floatType(machine, dtype);
+  const plans = [...uses.values()].map((of) => planWeights(checkpoint, of, dtype));
+  const stored = storedWeights(checkpoint, plans, machine, float);
+  const on: On = { machine, float, stored };
+  return {
+    dtype,
+    ...roofOf(checkpoint, stored, machine, float),
+    memory: memoryOf(asked, dtype, on),
+    prefill: phaseOf(segments, calls.prefill, on),
+    decode: calls.decode && phaseOf(segments, calls.decode, on),
+  };
 }
 
 function storedBytes(checkpoint: Checkpoint): Record<string, number> {
@@ -102,19 +121,21 @@ function storedBytes(checkpoint: Checkpoint): Record<string, number> {
 }
 
 function memoryOf(
-  checkpoint: Checkpoint,
-  stacks: ReadonlyMap<string, BoundStack>,
-  { tokens, batch, machine, free }: FitOptions,
-  type: ComputeType,
+  { checkpoint, stacks, uses, calls, tokens, batch, free }: Asked,
+  dtype: RunDtype,
+  { machine, float, stored }: On,
 ): Fit['memory'] {
-  const size = BYTES[type];
-  const each = [...stacks.values()];
+  const size = BYTES[float];
+  const each = [...stacks];
+  const sum = (of: (tower: string, bound: BoundStack) => number) =>
+    each.reduce((total, [tower, bound]) => total + of(tower, bound), 0);
   const weights = machine.measured
-    ? each.reduce((sum, bound) => sum + memoryNeeded(checkpoint, bound, 'own'), 0)
-    : parameterCount(checkpoint) * size;
-  const state = each.reduce((sum, bound) => sum + (stateBytesAt(describeLayers(bound), tokens) / 4) * size * batch, 0);
+    ? sum((tower, bound) => memoryNeeded(checkpoint, bound, dtype, uses.get(tower)))
+    : [...checkpoint.tensors.values()].reduce((total, { name, shape }) => total + sizeOf(shape) * stored(name).perElement, 0);
+  const state = sum((_, bound) => (stateBytesAt(describeLayers(bound), tokens) / 4) * size * batch);
+  const kept = (tower: string) => (calls.decode ? tokens : (calls.prefill.get(tower)?.tokens ?? 0));
   const checkpoints = machine.measured
-    ? each.reduce((sum, { config }) => sum + (config.layers + 1) * config.dModel * tokens * batch * 4, 0)
+    ? sum((tower, { config }) => (config.layers + 1) * config.dModel * kept(tower) * batch * 4)
     : 0;
   return {
     weights,
@@ -127,30 +148,28 @@ function memoryOf(
 
 interface On {
   readonly machine: Machine;
-  readonly type: ComputeType;
-  readonly perElement: PerElement;
+  /** Of what is not whole numbers: state, and what is passed on. */
+  readonly float: ComputeType;
+  readonly stored: StoredWeights;
 }
 
-function phaseOf(stacks: ReadonlyMap<string, BoundStack>, call: Call, on: On): PhaseCost {
-  const known = new Map<string, Omit<PartCost, 'tower' | 'part' | 'structure'>>();
+function phaseOf(segments: readonly Built[], calls: CallOf, on: On): PhaseCost {
+  const costs = new Map<string, Omit<PartCost, 'tower' | 'part' | 'structure'>>();
   const first = new Map<string, number>();
-  let index = 0;
-  const parts = [...stacks].flatMap(([tower, bound]) =>
-    partsOf(bound).map((part): PartCost => {
-      const { graph } = segmentOf(bound, part);
-      const key = shapeKey(graph, on.perElement);
-      const cost = known.get(key) ?? partCost(graph, part === 'head' ? { ...call, tokens: 1 } : call, on);
-      known.set(key, cost);
-      const structure = first.get(key) ?? index;
-      first.set(key, structure);
-      index++;
-      return { tower, part, structure, ...cost };
-    }),
-  );
+  const parts = segments.map(({ tower, bound, part, graph, shape }, index): PartCost => {
+    const call = calls.get(tower) as Call;
+    const key = JSON.stringify([shape, [...graph.weights.values()].map(({ tensor }) => on.stored(tensor))]);
+    const cost = costs.get(key) ?? partCost(graph, part === 'head' ? headCall(bound, call) : call, on);
+    costs.set(key, cost);
+    const structure = first.get(key) ?? index;
+    first.set(key, structure);
+    return { tower, part, structure, ...cost };
+  });
   const sum = (of: (part: PartCost) => number) => parts.reduce((n, part) => n + of(part), 0);
+  const each = [...calls.values()];
   return {
-    tokens: call.tokens,
-    past: call.past,
+    tokens: each.reduce((n, { tokens }) => n + tokens, 0),
+    past: Math.max(...each.map(({ past }) => past)),
     flops: sum(({ flops }) => flops),
     bytes: sum(({ bytes }) => bytes),
     seconds: parts.every(({ seconds }) => seconds !== null) ? sum(({ seconds }) => seconds ?? 0) : null,
@@ -159,45 +178,50 @@ function phaseOf(stacks: ReadonlyMap<string, BoundStack>, call: Call, on: On): P
 }
 
 /** Equal for graphs of the same operators on the same sizes, whatever block they are of. */
-const shapeKey = ({ nodes, inputs, weights }: Graph, perElement: PerElement): string =>
+const shapeKey = ({ nodes, inputs }: Graph): string =>
   JSON.stringify([
-    [...weights.values()].map(({ tensor }) => perElement(tensor)),
     nodes.map(({ op, outputs, inputs: read }) => [op, outputs.map(({ shape }) => shape), read.map((value) => value?.shape)]),
     inputs.map(({ shape }) => shape),
   ]);
 
-function partCost(graph: Graph, call: Call, on: On): Omit<PartCost, 'tower' | 'part' | 'structure'> {
+/** What needs sizes that no call says is told as an error of its own. */
+function known<T>(of: () => T): T {
   try {
-    const cost = costOf(graph, call, on.perElement);
-    const bytes = cost.weightBytes + ((cost.stateRead + cost.stateWritten + cost.passed) / 4) * BYTES[on.type];
-    const flops = cost.matmulFlops + cost.otherFlops;
-    return { flops, bytes, ...predicted(graph, call, on, { flops, bytes }) };
+    return of();
   } catch (error) {
     throw error instanceof RangeError ? sizesUnknown(error.message) : error;
   }
+}
+
+function partCost(graph: Graph, call: Call, on: On): Omit<PartCost, 'tower' | 'part' | 'structure'> {
+  return known(() => {
+    const cost = costOf(graph, call, (tensor) => on.stored(tensor).perElement);
+    const bytes = cost.weightBytes + ((cost.stateRead + cost.stateWritten + cost.passed) / 4) * BYTES[on.float];
+    const flops = cost.matmulFlops + cost.otherFlops;
+    return { tokens: call.tokens, flops, bytes, ...predicted(graph, call, on, bytes) };
+  });
 }
 
 /**
  * The roofline: a call takes as long as its operations or its bytes, whichever takes longer. On a machine that was measured operator by operator,
  * with what passes between them from the caches and what starting each costs.
  */
-function predicted(
-  graph: Graph,
-  call: Call,
-  { machine: { flops: peaks, bandwidth, measured }, type, perElement }: On,
-  { flops, bytes }: Pick<PartCost, 'flops' | 'bytes'>,
-): Pick<PartCost, 'seconds' | 'bound'> {
-  const peak = peaks[type];
-  // one token alone is read from memory before it is computed on any machine
-  if (peak === undefined)
-    return call.tokens === 1 ? { seconds: bytes / bandwidth, bound: 'memory' } : { seconds: null, bound: null };
-  const bound = flops / peak > bytes / bandwidth ? 'compute' : 'memory';
-  if (!measured) return { seconds: Math.max(flops / peak, bytes / bandwidth), bound };
-  let seconds = 0;
-  const add = (operator: OperatorCost) => {
-    const memory = (operator.weightBytes + operator.state) / bandwidth + operator.inner / measured.innerBandwidth;
-    seconds += Math.max(operator.flops / peak, memory) + operator.runs * measured.operatorSeconds;
+function predicted(graph: Graph, call: Call, { machine, float, stored }: On, bytes: number): Pick<PartCost, 'seconds' | 'bound'> {
+  const { bandwidth, measured } = machine;
+  const memory = bytes / bandwidth;
+  let [computed, each]: [number | null, number] = [0, 0];
+  const add = ({ matmul, tensor, flops, weights, weightBytes, state, inner, runs }: OperatorCost) => {
+    const weight = matmul && tensor !== null ? stored(tensor) : null;
+    const peak = peakOf(machine, float, weight);
+    computed = computed === null || peak === null ? null : computed + flops / peak;
+    if (!measured || peak === null) return;
+    const product = weight?.product ? measured.products[weight.product].weights / weight.planes : null;
+    const read = (product === null ? weightBytes / bandwidth : weights / product) + state / bandwidth;
+    each += Math.max(flops / peak, read + inner / measured.innerBandwidth) + runs * measured.operatorSeconds;
   };
-  eachOperator(graph, call, add, perElement);
-  return { seconds, bound };
+  eachOperator(graph, call, add, (tensor) => stored(tensor).perElement);
+  // one token alone is read from memory before it is computed on any machine
+  if (computed === null) return call.tokens === 1 ? { seconds: memory, bound: 'memory' } : { seconds: null, bound: null };
+  const bound = computed > memory ? 'compute' : 'memory';
+  return { seconds: measured ? each : Math.max(computed, memory), bound };
 }

@@ -21,10 +21,13 @@ const machine = (
   measured: null,
 });
 
-/** Machines by what their makers publish. What a maker does not publish is left out: Apple says nothing of operations a second. */
+/** Machines by what their makers publish. What a maker does not publish is left out: Apple says nothing of operations a second, Intel of Arc's
+ * in 16 bits. */
 export const presets: readonly Machine[] = [
   machine('t4', 'NVIDIA T4', 16, 320, { fp32: 8.1, fp16: 65, int8: 130 }, 'NVIDIA T4 data sheet, 2019'),
   machine('v100', 'NVIDIA V100 SXM2 32 GB', 32, 900, { fp32: 15.7, fp16: 125 }, 'NVIDIA V100 data sheet, 2020'),
+  machine('l4', 'NVIDIA L4', 24, 300, { fp32: 30.3, fp16: 121, bf16: 121, int8: 242.5 }, 'NVIDIA L4 data sheet, 2023'),
+  machine('l40s', 'NVIDIA L40S', 48, 864, { fp32: 91.6, fp16: 362.05, bf16: 362.05, int8: 733 }, 'NVIDIA L40S data sheet, 2023'),
   machine(
     'a100-40',
     'NVIDIA A100 SXM 40 GB',
@@ -49,6 +52,14 @@ export const presets: readonly Machine[] = [
     { fp32: 66.9, fp16: 989.4, bf16: 989.4, int8: 1978.9 },
     'NVIDIA H100 architecture whitepaper, 2023',
   ),
+  machine(
+    'h200',
+    'NVIDIA H200 SXM',
+    141,
+    4800,
+    { fp32: 66.9, fp16: 989.4, bf16: 989.4, int8: 1978.9 },
+    'NVIDIA H200 data sheet, 2024',
+  ),
   machine('rtx3090', 'NVIDIA GeForce RTX 3090', 24, 936, { fp32: 35.6, fp16: 71 }, 'NVIDIA GA102 architecture whitepaper, 2021'),
   machine(
     'rtx4090',
@@ -59,6 +70,14 @@ export const presets: readonly Machine[] = [
     'NVIDIA Ada architecture whitepaper, 2023',
   ),
   machine(
+    'rtx5090',
+    'NVIDIA GeForce RTX 5090',
+    32,
+    1792,
+    { fp32: 104.8, fp16: 209.5, bf16: 209.5, int8: 838 },
+    'NVIDIA RTX Blackwell architecture whitepaper, 2025',
+  ),
+  machine(
     'mi300x',
     'AMD Instinct MI300X',
     192,
@@ -66,8 +85,16 @@ export const presets: readonly Machine[] = [
     { fp32: 163.4, fp16: 1307.4, bf16: 1307.4, int8: 2614.9 },
     'AMD Instinct MI300X data sheet, 2023',
   ),
+  machine('gaudi3', 'Intel Gaudi 3', 128, 3670, { bf16: 1835 }, 'Intel Gaudi 3 at Hot Chips, August 2024'),
+  machine('arc-a770', 'Intel Arc A770, 16 GB', 16, 560, { int8: 262 }, 'Intel product specifications of Arc A770, 2022'),
+  machine('arc-b580', 'Intel Arc B580', 12, 456, { int8: 233 }, 'Intel product specifications of Arc B580, 2024'),
   machine('epyc9654', 'AMD EPYC 9654, one socket', null, 460.8, {}, 'AMD EPYC 9004 data sheet, 2022: 12 channels of DDR5-4800'),
   machine('m2-ultra', 'Apple M2 Ultra', 192, 800, {}, 'Apple press release, 5 June 2023'),
+  machine('m3-ultra', 'Apple M3 Ultra', 512, 819, {}, 'Apple press release, 5 March 2025'),
+  machine('m4', 'Apple M4', 32, 120, {}, 'Apple press release, 30 October 2024'),
   machine('m4-pro', 'Apple M4 Pro', 64, 273, {}, 'Apple press release, 30 October 2024'),
   machine('m4-max', 'Apple M4 Max', 128, 546, {}, 'Apple press release, 30 October 2024'),
+  machine('m5', 'Apple M5', 32, 153, {}, 'Apple press release, 15 October 2025'),
+  machine('m5-pro', 'Apple M5 Pro', 64, 307, {}, 'Apple press release, 3 March 2026'),
+  machine('m5-max', 'Apple M5 Max', 128, 614, {}, 'Apple press release, 3 March 2026'),
 ];

@@ -7,6 +7,7 @@ import type { SegmentBuilder } from '../graph/segmentBuilder.js';
 import { matrixState } from '../graph/state.js';
 
 interface VimConfig extends StackConfig, PatchSpec {
+  readonly image: PatchSpec['image'];
   readonly dInner: number;
   readonly dConv: number;
   readonly N: number;

@@ -6,7 +6,9 @@ import { embedPatches, type PatchSpec, patchGrid, perInput, pixels, tokenAt, tok
 import type { ConfigReader } from '../graph/config.js';
 
 /** What vision encoders share. */
-export interface VisionConfig extends StackConfig, PreNormSpec, PatchSpec {}
+export interface VisionConfig extends StackConfig, PreNormSpec, PatchSpec {
+  readonly image: PatchSpec['image'];
+}
 
 export function visionConfig(raw: ConfigReader, act: string, eps: number): VisionConfig {
   const dModel = raw.size('hidden_size', 768);

@@ -2,6 +2,7 @@ import { freemem } from 'node:os';
 import { predictFit } from '../analyses/fit.js';
 import { measureParts } from '../analyses/measureParts.js';
 import { graphOutline, segmentGraph } from '../analyses/modelGraph.js';
+import { withImage } from '../fitHandlers.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { Machines } from '../lab/machines.js';
 import { aboutProbe } from '../language/knowledge.js';
@@ -47,10 +48,11 @@ async function graph(checkpoint: Checkpoint, what: string): Promise<object> {
 }
 
 async function roofline(checkpoint: Checkpoint, args: Arguments): Promise<object> {
-  const wanted = { tokens: count(args, 'tokens', TOKENS, 1), batch: count(args, 'batch', 1, 1) };
+  const [tokens, batch] = [count(args, 'tokens', TOKENS, 1), count(args, 'batch', 1, 1)];
   const device = openDevice();
   try {
-    const on = await compute(args, device);
+    const { dtype, ...on } = await compute(args, device);
+    const wanted = withImage(checkpoint, { tokens, batch, dtype, pixels: pixelsOf(args) });
     const machines = new Machines(device, async () => on);
     const machine = await machines.get(args.machine ?? 'here');
     const predicted = await predictFit(checkpoint, { ...wanted, machine, free: freemem() });
@@ -59,4 +61,12 @@ async function roofline(checkpoint: Checkpoint, args: Arguments): Promise<object
   } finally {
     await device.close();
   }
+}
+
+/** --pixels 518 or 224x336, height first. */
+function pixelsOf({ pixels }: Arguments): readonly [number, number] | undefined {
+  if (pixels === undefined) return undefined;
+  const [, height, width = height] = /^(\d{1,5})(?:[x×](\d{1,5}))?$/.exec(pixels) ?? [];
+  if (!Number(height) || !Number(width)) throw badValue('pixels', pixels, 'a side, or height x width');
+  return [Number(height), Number(width)];
 }

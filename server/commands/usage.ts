@@ -10,9 +10,10 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
   inspect  PATH [--tokens T]                      headers, architecture, tensors, declared state and its bytes at T, probes
   inspect  PATH --graph (outline | PART)          the graph that runs: which segments are built alike, or every operator of one:
                                                   embed, head or a block's number (vision.3 in a model of towers)
-  inspect  PATH --roofline [--tokens T] [--batch B] [--machine ID] [--measure]
-                                                  will it run here: memory, operations and bytes of prefill and decoding, predicted from
-                                                  the graph for this machine or another; --measure: each part timed as well
+  inspect  PATH --roofline [--tokens T] [--batch B] [--dtype D] [--pixels HxW] [--machine ID] [--measure]
+                                                  will it run here: memory, operations and bytes of prefill and decoding (or of one pass over
+                                                  texts and images), predicted from the graph for this machine or another, by dtype;
+                                                  --measure: each part timed as well
   tokenize (PATH | --tokenizer NAME) (--text TEXT | --file FILE | --stdin) [--json]
                                                   ids and pieces with UTF-16 offsets; --json: bytes, roles, merges too
                                                   NAME: ${tokenizerNames.join(' ')}
@@ -56,6 +57,7 @@ export const options = {
   graph: { type: 'string' },
   roofline: { type: 'boolean' },
   batch: { type: 'string' },
+  pixels: { type: 'string' },
   machine: { type: 'string' },
   measure: { type: 'boolean' },
   temperature: { type: 'string' },

@@ -11,6 +11,8 @@ export interface StackConfig {
   readonly dModel: number;
   /** Tokens it can be given at all: no positions are learned beyond, or others than those in use. Absent: any number. */
   readonly limit?: number | null;
+  /** Of one that reads images: [height, width] that its positions were learned for. */
+  readonly image?: readonly [number, number];
 }
 
 /** That of a language model. */

@@ -33,6 +33,8 @@ export interface OperatorCost {
   /** Elements of weights that no operator before it has read, and their bytes. */
   readonly weights: number;
   readonly weightBytes: number;
+  /** The tensor it multiplies by or gathers from; null for one that reads none. */
+  readonly tensor: string | null;
   /** Bytes of the segment's state that it reads. */
   readonly state: number;
   /** Bytes that it reads of other operators and gives to them. */
@@ -85,6 +87,7 @@ export function eachOperator(
     if (part && op === 'NonZero') share = reached(part, outputs[0]?.shape[1] as number);
     const matmul = op === 'MatMul';
     let [weights, weightBytes, state, inner] = [0, 0, 0, 0];
+    let tensor: string | null = null;
     for (const [i, value] of node.inputs.entries()) {
       if (!value) continue;
       const size = sizeOf((inputs[i] as Known).shape);
@@ -94,6 +97,7 @@ export function eachOperator(
         else inner += times * size * BYTES[value.dtype];
         continue;
       }
+      tensor ??= weight.tensor;
       // a weight is read once, however many operators use it; of an embedding only its rows
       const used = op === 'Gather' && i === 0 ? result : size * (part ? share : 1);
       const more = Math.max(0, used - (read.get(value.name) ?? 0));
@@ -103,7 +107,8 @@ export function eachOperator(
     }
     for (const [i, value] of node.outputs.entries()) inner += times * sizeOf((outputs[i] as Known).shape) * BYTES[value.dtype];
     const each = matmul ? 2 * result * (inputs[0]?.shape.at(-1) as number) : flopsOf(op, sizeOf(inputs[0]?.shape ?? []), result);
-    visit({ op, matmul, flops: times * each, weights, weightBytes, state, inner, runs: times * (part ? share : 1) });
+    const runs = times * (part ? share : 1);
+    visit({ op, matmul, flops: times * each, weights, weightBytes, tensor, state, inner, runs });
   });
 }
 

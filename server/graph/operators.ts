@@ -56,6 +56,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Slice: moves('a stretch of x'),
   Split: moves('x in pieces'),
   Pad: moves('x with zeros around it'),
+  Resize: each('x at other sizes, each number from the 4 × 4 about its place by cubic weights', 32),
   Expand: moves('x repeated along axes of size 1'),
   Gather: moves('the rows of the table that the ids name'),
   GatherElements: moves('for each place the element that its id names'),

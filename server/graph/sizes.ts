@@ -15,13 +15,15 @@ export interface Call {
   readonly batch: number;
   readonly tokens: number;
   readonly past: number;
+  /** Sizes of the model's own inputs that are neither, by the name of the axis: `height` and `width` of an image. */
+  readonly sizes?: Readonly<Record<string, number>>;
 }
 
 /** `times`: how often the node runs. Bodies of loops run once a step, branches when they are taken. */
 export type Visit = (node: Node, inputs: readonly (Known | null)[], outputs: readonly Known[], times: number) => void;
 
-/** Longest list of sizes that is followed. */
-const MOST_INTS = 64;
+/** Longest list of whole numbers that is followed: the positions of a chunk, from which some graphs make sizes. */
+const MOST_INTS = 512;
 
 /**
  * Walks a graph with the sizes of one call and no numbers. Whole numbers that come from sizes are computed, so that shapes which are made at run
@@ -67,6 +69,8 @@ function inputOf({ name, shape }: Value, call: Call, graph: Graph): Known {
     if (dim === 'B') return call.batch;
     if (dim === 'T') return call.tokens;
     if (dim.startsWith('C.')) return rowsKept(keepsOfDim(dim), call.past);
+    const given = call.sizes?.[dim];
+    if (given !== undefined) return given;
     throw new RangeError(`input ${name} has a size ${dim} that no call gives`);
   });
   if (name === 'past') return { shape: sizes, ints: [call.past] };
@@ -226,6 +230,7 @@ const SHAPES: Readonly<Record<string, ShapeOf>> = {
     const [{ shape }, by] = [x as Known, ints(pads, 'Pad')];
     return [shape.map((size, axis) => size + (by[axis] as number) + (by[shape.length + axis] as number))];
   },
+  Resize: ([, , , sizes]) => [ints(sizes, 'Resize')],
   Expand: ([x, size]) => [broadcastShape((x as Known).shape, ints(size, 'Expand'))],
   Gather: ([table, ids], { attributes }) => {
     const { shape } = table as Known;

@@ -127,6 +127,20 @@ export function prepare(image: Rgb, config: Raw | null): Prepared {
   return { picture, shape: [3, picture.height, picture.width], pixels: normalise(picture, scale, mean, std) };
 }
 
+/** [height, width] that a square image is prepared to; null when nothing says it. */
+export function usualSize(config: Raw | null): readonly [number, number] | null {
+  const black = { width: SMALL, height: SMALL, data: new Uint8Array(SMALL * SMALL * 3) };
+  try {
+    const [, height, width] = prepare(black, { ...config, do_normalize: false }).shape;
+    return config && settings(config).do_resize ? [height, width] : null;
+  } catch (error) {
+    if (error instanceof LabError) return null;
+    throw error;
+  }
+}
+
+const SMALL = 8;
+
 /** ((byte · scale) − mean) / std in single precision, channel by channel: [3, H, W]. */
 function normalise({ data }: Rgb, scale: number, mean: readonly number[], std: readonly number[]): Float32Array<ArrayBuffer> {
   const plane = data.length / 3;

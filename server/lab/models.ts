@@ -6,7 +6,7 @@ import { type OpenForward, type OpenModel, openAny } from '../open.js';
 import { cancelled, LabError } from '../protocol/errors.js';
 import type { ModelId, ModelInfo, RunDtype, Sampling } from '../protocol/models.js';
 import type { Device } from '../runtime/device.js';
-import { type ModelOptions, parameterCount } from '../runtime/model.js';
+import { dtypeLabel, type ModelOptions, parameterCount } from '../runtime/model.js';
 import { wholeModel } from './wholeModel.js';
 
 interface Named {
@@ -173,16 +173,9 @@ const abortOf = (signal: AbortSignal): Promise<never> =>
     signal.addEventListener('abort', () => reject(cancelled()), { once: true });
   });
 
-/** The dtype most of the weights are stored in. */
-function mainDtype({ checkpoint }: OpenModel | OpenForward): string {
-  const bytes = new Map<string, number>();
-  for (const t of checkpoint.tensors.values()) bytes.set(t.dtype, (bytes.get(t.dtype) ?? 0) + t.bytes);
-  return [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0] ?? 'F32';
-}
-
 function dtypesOf(opened: OpenModel | OpenForward): Pick<ModelInfo, 'dtype' | 'computed'> {
   const { dtype: computed } = 'forward' in opened ? opened.forward : opened.model;
-  return { dtype: computed === 'own' ? mainDtype(opened) : `${mainDtype(opened)} as ${computed}`, computed };
+  return { dtype: dtypeLabel(opened.checkpoint, computed), computed };
 }
 
 const greedy: Sampling = { temperature: 0, topK: null, topP: null, seed: null };

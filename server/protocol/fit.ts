@@ -1,5 +1,6 @@
 import type { GraphPart } from './graph.js';
 import type { Provenance } from './inspect.js';
+import type { RunDtype } from './models.js';
 
 /** What a machine can do at best: the two lines of a roofline, and where they come from. */
 export interface Machine {
@@ -19,8 +20,20 @@ export interface Machine {
     readonly innerBandwidth: number;
     /** What starting an operator costs, seconds. */
     readonly operatorSeconds: number;
+    /** Products with matrices of whole numbers. */
+    readonly products: Readonly<Record<BlockProduct, ProductSpeed>>;
     readonly threads: number;
   } | null;
+}
+
+/** 8 or 4 bits with activations rounded to 8; the file's own 4 bits in fp32 arithmetic. */
+export type BlockProduct = 'int8' | 'int4' | 'own4';
+
+export interface ProductSpeed {
+  /** Operations a second for many rows. */
+  readonly flops: number;
+  /** Weights a second for one row. */
+  readonly weights: number;
 }
 
 export type ComputeType = 'fp32' | 'fp16' | 'bf16' | 'int8';
@@ -31,6 +44,8 @@ export interface PartCost {
   readonly part: GraphPart;
   /** Index of the first segment that is built like this one. */
   readonly structure: number;
+  /** New tokens of each sequence: of an image its patches and what is put before them. */
+  readonly tokens: number;
   readonly flops: number;
   /** Weights, state, and what enters and leaves, each once. */
   readonly bytes: number;
@@ -41,7 +56,7 @@ export interface PartCost {
 }
 
 export interface PhaseCost {
-  /** New tokens of one call, and those before it. */
+  /** New tokens of one call, those of all towers, and those before it. */
   readonly tokens: number;
   readonly past: number;
   /** Of all parts, one call. */
@@ -49,6 +64,26 @@ export interface PhaseCost {
   readonly bytes: number;
   readonly seconds: number | null;
   readonly parts: readonly PartCost[];
+}
+
+/** What weights can be computed as, and what that costs. */
+export interface DtypeChoice {
+  readonly dtype: RunDtype;
+  /** Bytes in memory: of the weights, and of all that is needed. */
+  readonly weights: number;
+  readonly needed: number;
+  /** Seconds of the two calls; null where a peak is not known, or there is no decoding. */
+  readonly prefill: number | null;
+  readonly decode: number | null;
+}
+
+/** What is predicted for. */
+export interface FitWanted {
+  readonly tokens: number;
+  readonly batch: number;
+  readonly dtype: RunDtype;
+  /** [height, width] of an image for a model that takes any; absent: as its images are prepared. */
+  readonly pixels?: readonly [number, number] | undefined;
 }
 
 /** Will it run here, and how fast. */
@@ -59,8 +94,17 @@ export interface Fit {
   readonly tokens: number;
   readonly batch: number;
   readonly machine: Machine;
-  /** The type that weights and state are counted in. */
+  readonly dtype: RunDtype;
+  /** The type of the arithmetic of most products. */
   readonly type: ComputeType;
+  /** The two lines of the roofline for that arithmetic; a peak that nobody publishes is null. */
+  readonly roof: { readonly bandwidth: number; readonly peak: number | null };
+  /** The image it reads, and whether another size would do as well; null for a model that reads none. */
+  readonly image: { readonly height: number; readonly width: number; readonly free: boolean } | null;
+  /** It reads words: how many is asked. */
+  readonly text: boolean;
+  /** The same for each dtype. */
+  readonly choices: readonly DtypeChoice[];
   readonly memory: {
     readonly weights: number;
     readonly state: number;
@@ -70,9 +114,10 @@ export interface Fit {
     /** Free on this machine now, or all that another one has; null when nobody knows. */
     readonly available: number | null;
   };
-  /** The chunk of the prompt in the middle of its tokens. */
+  /** The chunk of the prompt in the middle of its tokens; of a model of one pass all that it reads. */
   readonly prefill: PhaseCost;
-  readonly decode: PhaseCost;
+  /** One token at the end; null for a model of one pass. */
+  readonly decode: PhaseCost | null;
   readonly provenance: Provenance;
 }
 
@@ -82,7 +127,7 @@ export interface MeasuredParts {
     readonly tower: string;
     readonly part: GraphPart;
     readonly prefill: number;
-    readonly decode: number;
+    readonly decode: number | null;
   }[];
   readonly threads: number;
   readonly provenance: Provenance;

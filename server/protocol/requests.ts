@@ -7,7 +7,7 @@ import type {
   AttentionTile,
 } from './attention.js';
 import type { DoctorReport } from './doctor.js';
-import type { Fit, Machine, MeasuredParts } from './fit.js';
+import type { Fit, FitWanted, Machine, MeasuredParts } from './fit.js';
 import type { GraphNorms, GraphOutline, GraphPart, GraphValueAt, SegmentGraph } from './graph.js';
 import type { HubPreview } from './hub.js';
 import type {
@@ -207,9 +207,9 @@ export interface Requests {
   /** Machines that a model can be fitted to: this one first, then others by what their makers publish. */
   'fit/machines': Of<Empty, readonly Machine[]>;
   /** Memory and speed of a model on a machine, predicted from its graph. Reads no weights. This machine is measured the first time. */
-  'fit/predict': Of<{ readonly path: string; readonly tokens: number; readonly batch: number; readonly machine: string }, Fit>;
+  'fit/predict': Of<FitWanted & { readonly path: string; readonly machine: string }, Fit>;
   /** Seconds of each segment alone on this machine; loads the weights of one after the other. */
-  'fit/measure': Of<{ readonly path: string; readonly tokens: number; readonly batch: number }, MeasuredParts>;
+  'fit/measure': Of<FitWanted & { readonly path: string }, MeasuredParts>;
   /** Tells the hovers which model, run and layer are on screen. */
   'language/active': Of<{ readonly model: ModelId | null; readonly run: RunId | null; readonly layer: number }, Empty>;
 }

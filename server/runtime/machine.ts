@@ -1,22 +1,27 @@
 import { Builder } from '../graph/builder.js';
-import { emitOnnx } from '../graph/emit.js';
+import { emitOnnx, noWeights } from '../graph/emit.js';
 import type { Value } from '../graph/ir.js';
 import type { Machine } from '../protocol/fit.js';
 import type { Compute, Device, HostTensor, Program } from './device.js';
 import { f32 } from './device.js';
+import { measureProducts } from './machineProducts.js';
 
-/** Times a graph is run without a look at the clock, and how often that is repeated; the best counts: nothing else is what the machine can do. */
+/** A small model, and how many times it is run without a look at the clock. */
 interface Probe {
-  readonly graph: Builder;
+  readonly model: Uint8Array;
+  /** Of its weights. */
+  readonly folder: string;
+  readonly outputs: readonly string[];
   readonly inputs: Readonly<Record<string, HostTensor>>;
   readonly runs: number;
 }
 
+/** How often that is repeated; the best counts: nothing else is what the machine can do. */
 const ROUNDS = 7;
 /** One weight of 64 MB is read as decoding reads weights: larger than the caches of one core, small enough for any machine. */
 const WIDE = 4096;
 /** Rows of a prompt's chunk against a weight that fits the caches. */
-const [ROWS, SQUARE] = [256, 1024];
+export const [ROWS, SQUARE] = [256, 1024];
 const CHAIN = 100;
 /** A vector of a hidden layer's chunk, 1 MB, handed from operator to operator. */
 const INNER = 256 * 1024;
@@ -28,15 +33,16 @@ export interface MeasureOptions extends Compute {
 
 /**
  * What this machine does at best, by small graphs of ONNX Runtime with the threads that models use: matrix products, weights read from memory,
- * numbers passed between operators, and starting an operator. About a second. Errors: RUNTIME_FAILED, CANCELLED.
+ * numbers passed between operators, starting an operator, and products with whole numbers. Two seconds or three. Errors: RUNTIME_FAILED, CANCELLED.
  */
 export async function measureMachine(device: Device, options: MeasureOptions): Promise<Machine> {
   const probes = [vectorProduct(), matrixProduct(), chain(INNER, 2), chain(8, 20)];
   const best: number[] = [];
   for (const [i, probe] of probes.entries()) {
     best.push(await fastest(device, probe, options));
-    options.onProgress?.(i + 1, probes.length);
+    options.onProgress?.(i + 1, probes.length + 1);
   }
+  const products = await measureProducts(device, options);
   const [vector, matrix, inner, tiny] = best as [number, number, number, number];
   // an addition reads two vectors and writes one, a root reads one and writes one
   const passed = CHAIN * 2.5 * INNER * 4;
@@ -47,7 +53,7 @@ export async function measureMachine(device: Device, options: MeasureOptions): P
     bandwidth: (WIDE * WIDE * 4) / vector,
     flops: { fp32: (2 * ROWS * SQUARE * SQUARE) / matrix },
     source: `measured with ${options.threads} ${options.threads === 1 ? 'thread' : 'threads'} on ${options.provider ?? 'cpu'}`,
-    measured: { innerBandwidth: passed / inner, operatorSeconds: tiny / CHAIN, threads: options.threads },
+    measured: { innerBandwidth: passed / inner, operatorSeconds: tiny / CHAIN, products, threads: options.threads },
   };
 }
 
@@ -55,13 +61,13 @@ export async function measureMachine(device: Device, options: MeasureOptions): P
 const filled = (g: Builder, rows: number, cols: number): Value =>
   g.op('Expand', [g.constant(0.01), g.ints(rows, cols)], [rows, cols]);
 
-const ones = (...dims: number[]): HostTensor => f32(dims, new Float32Array(dims.reduce((n, d) => n * d, 1)).fill(1));
+export const ones = (...dims: number[]): HostTensor => f32(dims, new Float32Array(dims.reduce((n, d) => n * d, 1)).fill(1));
 
 function product(name: string, rows: number, inner: number, cols: number, runs: number): Probe {
   const graph = new Builder(name);
   const x = graph.input('x', 'f32', [rows, inner]);
   graph.output('y', graph.matmul(x, filled(graph, inner, cols)));
-  return { graph, inputs: { x: ones(rows, inner) }, runs };
+  return probeOf(graph, { x: ones(rows, inner) }, runs);
 }
 
 const vectorProduct = (): Probe => product('bandwidth', 1, WIDE, WIDE, 4);
@@ -73,27 +79,25 @@ function chain(size: number, runs: number): Probe {
   let value = x;
   for (let i = 0; i < CHAIN; i++) value = i % 2 === 0 ? graph.add(value, y) : graph.op('Sqrt', [value], [size]);
   graph.output('z', value);
-  return { graph, inputs: { x: ones(size), y: ones(size) }, runs };
+  return probeOf(graph, { x: ones(size), y: ones(size) }, runs);
 }
 
-const noWeights = () => {
-  throw new RangeError('this graph has no weights');
-};
+function probeOf({ graph }: Builder, inputs: Probe['inputs'], runs: number): Probe {
+  const model = emitOnnx(graph, { place: noWeights, weights: 'prepack' });
+  return { model, folder: '/', outputs: [...graph.outputs.keys()], inputs, runs };
+}
 
 /** Seconds of one run at best. */
-async function fastest(
+export async function fastest(
   device: Device,
-  { graph, inputs, runs }: Probe,
+  { model, folder, outputs, inputs, runs }: Probe,
   { signal, threads, provider, spinning }: MeasureOptions,
 ): Promise<number> {
   const compute = { threads, ...(provider && { provider }), ...(spinning !== undefined && { spinning }) };
-  const model = emitOnnx(graph.graph, { place: noWeights, weights: 'prepack' });
-  const session = await device.load(model, { ...compute, folder: '/', prepack: true });
+  const session = await device.load(model, { ...compute, folder, prepack: true });
   try {
     const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, { kind: 'tensor', tensor } as const]));
-    const sinks = Object.fromEntries(
-      [...graph.graph.outputs.keys()].map((name) => [name, [{ kind: 'register', name } as const]]),
-    );
+    const sinks = Object.fromEntries(outputs.map((name) => [name, [{ kind: 'register', name } as const]]));
     const program: Program = new Array(runs).fill({ session, feeds, sinks });
     let best = Number.POSITIVE_INFINITY;
     for (let round = 0; round <= ROUNDS; round++) {

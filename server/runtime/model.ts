@@ -24,7 +24,7 @@ import { compile, type Piece, type Workshop } from './compile.js';
 import type { Compute, Device } from './device.js';
 import { describeLayers } from './layers.js';
 import type { LayerView } from './view.js';
-import { memoryOf, planWeights, type Uses, type WeightPlan } from './weightPlan.js';
+import { memoryOf, planWeights, type Uses } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
 export interface ModelOptions extends Compute {
@@ -70,6 +70,14 @@ export async function bindCheckpoint(checkpoint: Checkpoint): Promise<BoundArchi
 export const parameterCount = (checkpoint: Checkpoint): number =>
   [...checkpoint.tensors.values()].reduce((sum, entry) => sum + sizeOf(entry.shape), 0);
 
+/** The type that most of its weights are stored in, and what they are computed as when that is something else. */
+export function dtypeLabel(checkpoint: Checkpoint, computed: RunDtype): string {
+  const bytes = new Map<string, number>();
+  for (const { dtype, bytes: size } of checkpoint.tensors.values()) bytes.set(dtype, (bytes.get(dtype) ?? 0) + size);
+  const stored = [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0] ?? 'F32';
+  return computed === 'own' ? stored : `${stored} as ${computed}`;
+}
+
 /** Every use of every weight by any segment, whatever probes it computes. */
 const allUses = (bound: BoundStack, { spec, declared }: Segment): Uses =>
   weightUses(buildSegment(bound, { ...spec, probes: new Set(declared) }).graph);
@@ -78,17 +86,16 @@ const allUses = (bound: BoundStack, { spec, declared }: Segment): Uses =>
 const wholeOf = (bound: BoundStack): Segment =>
   buildSegment(bound, { from: 0, to: bound.config.layers, embed: true, head: true });
 
-/** How each weight of a stack is given to its sessions. */
-export const weightPlan = (checkpoint: Checkpoint, bound: BoundStack): WeightPlan =>
-  planWeights(checkpoint, allUses(bound, wholeOf(bound)));
+/** What a stack does with its weights, whatever is asked of it. */
+export const stackUses = (bound: BoundStack): Uses => allUses(bound, wholeOf(bound));
 
 /** Rounded weights are small enough to be packed twice: once for many tokens, once for one. An encoder reads all its tokens at once. */
-const steppedApart = ({ architecture }: BoundStack, dtype: RunDtype): boolean =>
+export const steppedApart = ({ architecture }: BoundStack, dtype: RunDtype): boolean =>
   'head' in architecture && (dtype === 'int8' || dtype === 'int4');
 
 /** Bytes the sessions of a model will hold: its weights in the form they are computed in, packed once. */
-export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype): number =>
-  memoryOf(checkpoint, planWeights(checkpoint, allUses(bound, wholeOf(bound)), dtype), steppedApart(bound, dtype) ? 2 : 1);
+export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype, uses = stackUses(bound)): number =>
+  memoryOf(checkpoint, planWeights(checkpoint, uses, dtype), steppedApart(bound, dtype) ? 2 : 1);
 
 /** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
 export class Model<B extends BoundStack = BoundArchitecture> {

@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { emitOnnx } from '../graph/emit.js';
-import type { Graph, Value } from '../graph/ir.js';
+import type { Value } from '../graph/ir.js';
 import type { BoundStack, Segment } from '../graph/segment.js';
 import { type Call, keptIn } from '../graph/sizes.js';
 import { keepsOfDim } from '../graph/state.js';
@@ -8,13 +8,17 @@ import { weightUses } from '../graph/uses.js';
 import { assertSound } from '../graph/verify.js';
 import { cancelled } from '../protocol/errors.js';
 import { rowsKept } from '../protocol/keeps.js';
+import type { RunDtype } from '../protocol/models.js';
 import { type Compute, type Device, type Feed, f32, i64, type Program } from './device.js';
 import { inputRole } from './feeds.js';
+import { steppedApart } from './model.js';
 import { dialectOf } from './providers.js';
 import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
 export interface TimeOptions extends Compute {
+  /** Default: own. */
+  readonly dtype?: RunDtype;
   readonly signal?: AbortSignal;
 }
 
@@ -32,7 +36,7 @@ export async function timePart(
   segment: Segment,
   calls: readonly Call[],
   device: Device,
-  { signal, ...compute }: TimeOptions,
+  { signal, dtype = 'own', ...compute }: TimeOptions,
 ): Promise<number[]> {
   const goOn = () => {
     if (signal?.aborted) throw cancelled();
@@ -40,17 +44,26 @@ export async function timePart(
   goOn();
   const { graph } = segment;
   assertSound(graph);
-  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(graph)), goOn);
+  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(graph), dtype), goOn);
   try {
-    const model = emitOnnx(graph, { place: weights.place, weights: 'prepack', dialect: dialectOf(compute.provider ?? 'cpu') });
-    const session = await device.load(model, { ...compute, folder: weights.folder, prepack: true });
-    try {
-      const times: number[] = [];
-      for (const call of calls) times.push(await timed(device, stepOf(graph, bound, session, call), signal));
-      return times;
-    } finally {
-      await device.release([session]);
+    const times: number[] = [];
+    for (const call of calls) {
+      // as a model compiles it: see steppedApart
+      const alone = call.tokens === 1 && call.batch === 1 && steppedApart(bound, dtype);
+      const model = emitOnnx(graph, {
+        place: weights.place,
+        weights: 'prepack',
+        dialect: dialectOf(compute.provider ?? 'cpu'),
+        ...(alone && { sizes: { B: 1, T: 1 } }),
+      });
+      const session = await device.load(model, { ...compute, folder: weights.folder, prepack: true });
+      try {
+        times.push(await timed(device, stepOf(segment, bound, session, call), signal));
+      } finally {
+        await device.release([session]);
+      }
     }
+    return times;
   } finally {
     await weights.close();
   }
@@ -71,14 +84,15 @@ async function timed(device: Device, step: Step, signal?: AbortSignal): Promise<
   return seconds.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] as number;
 }
 
-function stepOf(graph: Graph, { config }: BoundStack, session: number, call: Call): Step {
-  const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, feedOf(input, graph, config, call)]));
+function stepOf(segment: Segment, { config }: BoundStack, session: number, call: Call): Step {
+  const { graph } = segment;
+  const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, feedOf(input, segment, config, call)]));
   const sinks = Object.fromEntries([...graph.outputs.keys()].map((name) => [name, [{ kind: 'register', name } as const]]));
   return { session, feeds, sinks };
 }
 
-/** Numbers as a run would give them: ids within the vocabulary, small values, as many cached rows as there are earlier tokens. */
-function feedOf({ name, dtype, shape }: Value, graph: Graph, config: BoundStack['config'], call: Call): Feed {
+/** Numbers as a run would give them: ids within the vocabulary, small values, as many cached rows as there are earlier tokens; no padding. */
+function feedOf({ name, dtype, shape }: Value, { graph, given }: Segment, config: BoundStack['config'], call: Call): Feed {
   const { role } = inputRole(name);
   if (role === 'kept') return { kind: 'tensor', tensor: i64([1], [keptIn(graph, name, call.past)]) };
   if (role === 'past') return { kind: 'tensor', tensor: i64([1], [call.past]) };
@@ -86,16 +100,18 @@ function feedOf({ name, dtype, shape }: Value, graph: Graph, config: BoundStack[
     if (typeof size === 'number') return size;
     if (size === 'B') return call.batch;
     // a kv array has at least one row, empty or not
-    return size.startsWith('C.') ? Math.max(1, rowsKept(keepsOfDim(size), call.past)) : call.tokens;
+    if (size.startsWith('C.')) return Math.max(1, rowsKept(keepsOfDim(size), call.past));
+    return call.sizes?.[size] ?? call.tokens;
   });
   const count = sizes.reduce((n, d) => n * d, 1);
   if (dtype === 'i64') {
     const vocab = 'vocab' in config ? (config.vocab as number) : 1;
+    const usual = given.find((input) => name === `given.${input.name}`)?.otherwise ?? null;
     return {
       kind: 'tensor',
       tensor: i64(
         sizes,
-        Array.from({ length: count }, (_, i) => (i * 7919) % vocab),
+        Array.from({ length: count }, (_, i) => usual ?? (i * 7919) % vocab),
       ),
     };
   }

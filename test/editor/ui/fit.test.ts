@@ -26,7 +26,7 @@ uiTest('whether a model runs here: predicted, measured, and on another machine',
   await view.getByText(/tokens\/s predicted, .* measured/).waitFor({ timeout: 120_000 });
   assert.match(
     await answer.innerText(),
-    /^Runs here: needs [\d.]+ MB of [\d.]+ GB free; about [\d.e]+ tokens\/s predicted, [\d.e]+ measured\.$/,
+    /^Runs here: needs [\d.]+ MB of [\d.]+ GB free; about [\d.,]+ tokens\/s predicted, [\d.,]+ measured\.$/,
   );
   // a point for each part in each kind of call, every one of them measured
   await view.locator('.roofline .chart-stage').focus();
@@ -39,6 +39,14 @@ uiTest('whether a model runs here: predicted, measured, and on another machine',
   for (const row of rows) assert.ok(parsed(row[6]) > 0, row.join(' | '));
   await view.locator('.roofline .grid-table table').press('Escape');
 
+  // Another dtype: a click on its row, and what it takes on this machine by the prediction itself.
+  const dtypes = view.getByRole('table', { name: 'What each dtype takes' });
+  await dtypes.getByRole('button', { name: 'int4' }).click();
+  await view.getByText(/F16 as int4/).waitFor({ timeout: 60_000 });
+  await view.getByRole('button', { name: 'Measure each part' }).click();
+  await view.getByText(/tokens\/s predicted, .* measured/).waitFor({ timeout: 120_000 });
+  await lab.screenshot('runs here int4');
+
   // On a machine by its data sheet: the numbers of the prediction, by the book.
   const machine = presets.find(({ id }) => id === 'h100');
   assert.ok(machine);
@@ -47,17 +55,25 @@ uiTest('whether a model runs here: predicted, measured, and on another machine',
   await box.locator('vscode-option', { hasText: machine.name }).click();
   await view.getByText(`Runs on ${machine.name}`).waitFor({ timeout: 60_000 });
   const checkpoint = await openCheckpoint(path.join(root, 'media/models/tiny-llama'));
-  const expected = await predictFit(checkpoint, { tokens: 2048, batch: 1, machine, free: 0 });
+  const expected = await predictFit(checkpoint, { tokens: 2048, batch: 1, dtype: 'int4', machine, free: 0 });
+  assert.ok(expected.decode);
   const [, , decode = []] = await tableCells(view.getByRole('table', { name: 'Cost of prefill and decoding' }));
+  const [, ...rows4] = await tableCells(dtypes);
+  for (const [i, { dtype, weights, decode: seconds }] of expected.choices.entries()) {
+    const [name, held, , , , speed] = rows4[i] ?? [];
+    assert.equal(name, dtype);
+    assert.ok(Math.abs(parsed(held) * 1e6 - weights) < 0.01 * weights, `${rows4[i]?.join(' | ')}`);
+    assert.ok(Math.abs(parsed(speed) * (seconds ?? 0) - 1) < 0.02, `${rows4[i]?.join(' | ')}`);
+  }
   const perToken = parsed(decode[3]) * 1e6;
   assert.ok(Math.abs(perToken - expected.decode.bytes) < 0.01 * expected.decode.bytes, `${decode.join(' | ')}`);
-  const speed = 1 / (expected.decode.bytes / machine.bandwidth);
+  const speed = 1 / (expected.decode.seconds ?? 0);
   assert.ok(Math.abs(parsed(decode[4]) - speed) < 0.01 * speed, `${decode[4]} instead of ${speed}`);
 });
 
 for (const [model, theme, width] of [
   ['tiny-mamba', 'light', 1000],
-  ['tiny-rwkv7', 'hc', 760],
+  ['tiny-rwkv7', 'hc', 560],
 ] as [string, Theme, number][])
   uiTest(
     `whether ${model} runs here, in the ${theme} theme, ${width} pixels wide`,

@@ -1,0 +1,35 @@
+import { predictFit } from './analyses/fit.js';
+import { measureParts } from './analyses/measureParts.js';
+import type { Checkpoint } from './formats/checkpoint.js';
+import { openCheckpoint } from './formats/registry.js';
+import type { Handlers } from './handlers.types.js';
+import { usualSize } from './image/preprocess.js';
+import type { Lab } from './lab/lab.js';
+import type { FitWanted } from './protocol/fit.js';
+
+/** Whether models run on a machine, and how fast. */
+export const fitHandlers = (lab: Lab) =>
+  ({
+    'fit/machines': () => lab.machines.list,
+    'fit/predict': async ({ path, machine, ...wanted }, { signal, progress }) => {
+      const onProgress = (done: number, total: number) => progress(done, total, 'Measuring this machine');
+      const on = await lab.machines.get(machine, { signal, onProgress });
+      const checkpoint = await lab.checkpointAt(path, signal);
+      return predictFit(checkpoint, { ...withImage(checkpoint, wanted), machine: on, free: lab.freeMemory });
+    },
+    'fit/measure': async ({ path, ...wanted }, { signal, progress }) => {
+      // what else runs on the machine changes: both sides are measured now
+      await lab.machines.measure({ signal });
+      const onProgress = (done: number, total: number) => progress(done, total, 'Timing each part');
+      const compute = await lab.machines.compute();
+      const checkpoint = await openCheckpoint(path);
+      const options = { device: lab.device, ...compute, signal, onProgress };
+      return measureParts(checkpoint, withImage(checkpoint, wanted), options);
+    },
+  }) satisfies Partial<Handlers>;
+
+/** An image of no size in particular has the one that this model's images are prepared to. */
+export const withImage = ({ preprocessor }: Checkpoint, wanted: FitWanted): FitWanted => ({
+  ...wanted,
+  pixels: wanted.pixels ?? usualSize(preprocessor ?? null) ?? undefined,
+});
