@@ -23,6 +23,7 @@ import { SharedSelection } from './selection.js';
 import { Server } from './server.js';
 import { Session } from './session.js';
 import { registerStatusBar } from './statusBar.js';
+import { tellConfig } from './toldConfig.js';
 import { ModelsTree } from './trees/models.js';
 import { RunsTree } from './trees/runs.js';
 import { Views } from './views.js';
@@ -116,6 +117,7 @@ function hostHandlers(lab: () => Lab): HostHandlers {
     'host/newText': async () => done(await vscode.window.showTextDocument(await vscode.workspace.openTextDocument())),
     'host/copyText': ({ text }) => done(vscode.env.clipboard.writeText(text)),
     'host/setPrice': ({ vocabulary, price }) => done(setPrice(vocabulary, price)),
+    'host/tellConfig': ({ path, key, value }) => done(tellConfig(path, key, value)),
     'host/restartServer': () => done(lab().server.restart()),
   };
 }

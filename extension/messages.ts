@@ -58,6 +58,8 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
     isObject(params) &&
     typeof params.vocabulary === 'string' &&
     (params.price === null || (Number.isFinite(params.price) && (params.price as number) >= 0)),
+  'host/tellConfig': (params): params is { path: string; key: string; value: boolean } =>
+    isObject(params) && typeof params.path === 'string' && typeof params.key === 'string' && typeof params.value === 'boolean',
   'host/restartServer': (params): params is null => params === null,
 };
 

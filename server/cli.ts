@@ -6,8 +6,9 @@ import { hub, localPath } from './commands/hub.js';
 import { inspect } from './commands/inspect.js';
 import { run } from './commands/run.js';
 import { tokenize } from './commands/tokenize.js';
-import { type Arguments, options, usage } from './commands/usage.js';
+import { type Arguments, options, toldKeys, usage } from './commands/usage.js';
 import { weights } from './commands/weights.js';
+import { tell } from './formats/told.js';
 import { LabError, toLabError } from './protocol/errors.js';
 
 /** The engine as a command, for scripts and reproducible numbers. One line a subcommand. */
@@ -45,6 +46,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const count = named ? 0 : pair ? 2 : 1;
   if (positionals.length !== count) throw badUsage(`${name} takes ${pair ?? 'one PATH'}${named ? ' or --tokenizer' : ''}`);
   const [path = '', second = ''] = positionals;
+  tell('', toldKeys(values.config ?? []));
   await command({ ...values, path: needWeights.has(name) ? await localPath(path) : path, second });
 }
 

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { TextDocumentSyncKind, TextDocuments } from 'vscode-languageserver/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { emitter, serve } from './connection.js';
+import { tell } from './formats/told.js';
 import { handlers } from './handlers.js';
 import { activeContext } from './lab/active.js';
 import { Lab } from './lab/lab.js';
@@ -17,7 +18,9 @@ const connection = parentConnection();
 const device = new WorkerDevice(new URL('./worker.js', import.meta.url), (error) => {
   throw error;
 });
-const lab = new Lab(device, parseOptions(process.argv.slice(2)), emitter(connection));
+const options = parseOptions(process.argv.slice(2));
+for (const [name, keys] of Object.entries(options.config)) tell(name, keys);
+const lab = new Lab(device, options, emitter(connection));
 const documents = new TextDocuments(TextDocument);
 let followsFolders = false;
 

@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly memoryLimit: number | null;
   /** Bytes that runs may hold, null for a share of the machine's memory. What is beyond is dropped, and computed again when it is looked at. */
   readonly runsMemory: number | null;
+  /** What a person says of configs, by the name or path of a checkpoint. */
+  readonly config: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Open the models and compute the runs of the session file again. */
   readonly restore: boolean;
 }
@@ -40,6 +42,7 @@ export function parseOptions(args: readonly string[]): ServerOptions {
       sessions: { type: 'string' },
       memory: { type: 'string' },
       runs: { type: 'string' },
+      config: { type: 'string' },
       restore: { type: 'boolean', default: false },
     },
   });
@@ -53,11 +56,26 @@ export function parseOptions(args: readonly string[]): ServerOptions {
     sessions: positive(values.sessions),
     memoryLimit: positive(values.memory),
     runsMemory: positive(values.runs),
+    config: tables(values.config),
     restore: values.restore === true,
   };
 }
 
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+
+const isTable = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A table of tables as JSON; what is none is left out. */
+function tables(value: unknown): ServerOptions['config'] {
+  try {
+    const parsed: unknown = JSON.parse(String(value));
+    const entries = isTable(parsed) ? Object.entries(parsed) : [];
+    return Object.fromEntries(entries.filter((entry): entry is [string, Record<string, unknown>] => isTable(entry[1])));
+  } catch {
+    return {};
+  }
+}
 
 const positive = (value: unknown): number | null => {
   const number = Number(value);

@@ -114,6 +114,9 @@ function findArchitecture(config: Raw): { readonly architecture: Architecture; r
   return null;
 }
 
+/** Whether the family of a config is known by name. */
+export const isNamed = (raw: Raw | null): boolean => raw !== null && findArchitecture(raw) !== null;
+
 /**
  * Finds the family, reads its config and the prefix of its tensors; a decoder that no name is known for is inferred from both.
  * Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_MISSING.

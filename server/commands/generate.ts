@@ -2,6 +2,7 @@ import { continuation } from '../continuation.js';
 import { openModel, requireTokenizer } from '../open.js';
 import { promptIds } from '../prompt.js';
 import { StreamDecoder } from '../tokenizer/streamDecoder.js';
+import { warnOfAssumptions } from './assumed.js';
 import { openDevice } from './device.js';
 import { type Arguments, compute, count, missing, onePrompt, required, sampling } from './usage.js';
 
@@ -13,6 +14,7 @@ export async function generate(args: Arguments): Promise<void> {
   const max = count(args, 'max', 0, 1);
   const device = openDevice();
   const open = await openModel(args.path, { device, ...(await compute(args, device)) });
+  warnOfAssumptions(open);
   const tokenizer = requireTokenizer(open);
   const run = await open.model.start();
   await run.prefill(promptIds(tokenizer, prompt, args.chat ?? false));

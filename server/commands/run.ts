@@ -10,6 +10,7 @@ import type { ModelOptions } from '../runtime/model.js';
 import type { Sequence } from '../runtime/sequence.js';
 import type { TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { warnOfAssumptions } from './assumed.js';
 import { openDevice } from './device.js';
 import { expandProbes } from './probes.js';
 import { runForward } from './runForward.js';
@@ -38,7 +39,10 @@ export async function run(args: Arguments): Promise<void> {
   try {
     const open = await openAny(args.path, options);
     if ('forward' in open) await runForward(args, open);
-    else await runSequence(args, open, reference);
+    else {
+      warnOfAssumptions(open);
+      await runSequence(args, open, reference);
+    }
   } finally {
     await reference?.remove();
   }

@@ -33,6 +33,7 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
   Sampling: --temperature X (0 is greedy) --top-k K --top-p P --seed S.   --threads N   --provider ${providerNames.join('|')}
   Weights: --dtype ${runDtypes.join('|')}   --kl: how far run's prompt is from fp32 (printed; written as kl [T], nats)
   A probe name may hold * : --probe 'blocks.*.attn.pattern'
+  What config.json lacks: --config KEY=VALUE, as in --config rope_interleave=true
 `;
 
 export const options = {
@@ -68,6 +69,7 @@ export const options = {
   provider: { type: 'string' },
   dtype: { type: 'string' },
   kl: { type: 'boolean' },
+  config: { type: 'string', multiple: true },
 } as const;
 
 type Parsed = {
@@ -91,6 +93,25 @@ export const missing = (name: string) => new LabError({ code: 'USAGE', message: 
 
 const twice = (name: string) =>
   new LabError({ code: 'USAGE', message: `--${name} is given twice`, hint: 'this model reads one text at a time' });
+
+/** KEY=VALUE, each value as JSON, or else the text itself. */
+export function toldKeys(given: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+      if (key === undefined || value === undefined) throw badValue('config', text, 'KEY=VALUE');
+      return [key, jsonOr(value)];
+    }),
+  );
+}
+
+function jsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
 
 /** The prompt of a model that reads one; null when there is none. */
 export function onePrompt({ prompt = [] }: Arguments): string | null {

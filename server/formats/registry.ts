@@ -9,6 +9,7 @@ import { onnx } from './onnx.js';
 import { pth } from './pth.js';
 import { statPath, withFile } from './rangedFile.js';
 import { safetensors } from './safetensors.js';
+import { withTold } from './told.js';
 
 export const formats: readonly Format[] = [
   gguf, //
@@ -25,14 +26,14 @@ export const formatOf = (path: string, firstBytes: Uint8Array): Format | null =>
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   if ((await statPath(path)).isDirectory()) {
     const names = await listFolder(path);
-    if (holdsWeights(names)) return openModelFolder(path);
+    if (holdsWeights(names)) return withTold(await openModelFolder(path));
     const file = onlyModelIn(names) ?? (await exportedIn(path, names));
-    return file === null ? openModelFolder(path) : openCheckpoint(join(path, file));
+    return file === null ? withTold(await openModelFolder(path)) : openCheckpoint(join(path, file));
   }
   const firstBytes = await withFile(path, (file) => file.read(0, Math.min(16, file.bytes)));
   const format = formatOf(path, firstBytes);
   if (format === null) throw formatError('FORMAT_UNKNOWN', path, 0, 'This is not a model file that Model Lab knows.');
-  return format.open(path);
+  return withTold(await format.open(path));
 }
 
 /** The one .gguf, whole or in parts, among the names of a folder; without any, the one .pth or .pt, or the one .onnx. */

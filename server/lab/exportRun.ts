@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { toldOf } from '../formats/told.js';
 import { type Saved, writeSafetensors } from '../formats/writeSafetensors.js';
 import type { RunRecipe } from '../protocol/runs.js';
 import { everyState, isEveryState } from '../runtime/everyState.js';
@@ -76,6 +77,7 @@ export function command(
     ...option('ids', ids === null ? null : ids.join(',')),
     ...(chat ? ['--chat'] : []),
     ...(dtype === 'own' ? [] : option('dtype', dtype)),
+    ...Object.entries(toldOf(path)).flatMap(([key, value]) => option('config', `${key}=${JSON.stringify(value)}`)),
     ...(maxTokens > 0 ? ['--generate', String(maxTokens), '--all'] : []),
     ...draws,
     ...probes.flatMap((probe) => option('probe', tower ? `${tower}.${probe}` : probe)),

@@ -64,6 +64,11 @@ export interface HostRequests {
   'host/copyText': { readonly params: { readonly text: string }; readonly result: null };
   /** Null forgets it. */
   'host/setPrice': { readonly params: { readonly vocabulary: string; readonly price: number | null }; readonly result: null };
+  /** Puts a key over those of a checkpoint's config.json, in the settings. */
+  'host/tellConfig': {
+    readonly params: { readonly path: string; readonly key: string; readonly value: boolean };
+    readonly result: null;
+  };
   'host/restartServer': { readonly params: null; readonly result: null };
 }
 

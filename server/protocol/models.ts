@@ -100,6 +100,8 @@ export interface Inference {
   readonly because: string;
   /** Nothing in the files says so; it is what most models do. */
   readonly assumed: boolean;
+  /** The key of the config that would say the opposite of an assumption. */
+  readonly otherwise?: { readonly key: string; readonly value: boolean };
 }
 
 /** What a header alone says: nothing here needs the weights. */

@@ -1,5 +1,6 @@
 import { freemem } from 'node:os';
-import { bindArchitecture } from '../architectures/registry.js';
+import { tellingTensors } from '../architectures/inferred/telling.js';
+import { bindArchitecture, isNamed } from '../architectures/registry.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { readTensor } from '../formats/read.js';
 import { emitOnnx, noWeights } from '../graph/emit.js';
@@ -62,8 +63,12 @@ export const tensorTable = (checkpoint: Checkpoint, values?: ReadonlyMap<string,
 
 /** Binds without loading: what `inspect` and the checkpoint viewer need. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_*. */
 export async function bindCheckpoint(checkpoint: Checkpoint): Promise<BoundArchitecture> {
-  const factors = checkpoint.tensors.get('rope_freqs.weight');
-  const values = factors ? new Map([['rope_freqs.weight', await readTensor(checkpoint, factors)]]) : undefined;
+  const telling = isNamed(checkpoint.config) ? [] : tellingTensors(checkpoint.tensors.keys());
+  const values = new Map<string, Float32Array>();
+  for (const name of ['rope_freqs.weight', ...telling]) {
+    const entry = checkpoint.tensors.get(name);
+    if (entry) values.set(name, await readTensor(checkpoint, entry));
+  }
   return bindArchitecture(checkpoint.config, tensorTable(checkpoint, values));
 }
 

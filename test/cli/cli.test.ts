@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -43,6 +43,29 @@ test('inspect says what headers say, as JSON', () => {
   });
   assert.equal(said.state.bytes, 8 * (384 * 16 + 384 * 4) * 4);
   assert.ok(said.probes.includes('blocks.i.mixer.delta'));
+});
+
+test('what is assumed of a family known by no name warns, and --config says otherwise', async () => {
+  const helium = path.join(fixtures, '../oracles_inferred/helium');
+  const at = path.join(folder, 'unknown');
+  cpSync(helium, at, { recursive: true });
+  const config = JSON.parse(readFileSync(path.join(helium, 'config.json'), 'utf8'));
+  writeFileSync(
+    path.join(at, 'config.json'),
+    JSON.stringify({ ...config, model_type: 'unknown', architectures: [], rms_norm_eps: 1.1e-8 }),
+  );
+  const oracle = await readTensors(path.join(helium, 'oracle.safetensors'));
+  const ids = [...(oracle.get('input_ids')?.data ?? [])].join();
+  const out = path.join(folder, 'assumed.safetensors');
+  const assumed = cli('run', at, '--ids', ids, '--out', out);
+  assert.match(
+    assumed.stderr,
+    /^warning\[ASSUMED\]: unknown \(inferred\): dimensions i and i \+ half turn together .*--config rope_interleave=true/,
+  );
+  const told = cli('run', at, '--ids', ids, '--config', 'rope_interleave=true', '--out', out);
+  assert.equal(told.stderr, '');
+  assertClose('logits', (await readTensors(out)).get('logits') as Tensor, oracle.get('logits') as Tensor);
+  assert.match(cli('inspect', at, '--config', 'rope_interleave').stderr, /^error\[USAGE\]: .*KEY=VALUE/);
 });
 
 test('inspect tells the graph: which segments are built alike, and the operators of one', () => {

@@ -25,6 +25,11 @@ export const families: readonly string[] = ['.', '../oracles_more'].flatMap((fol
     .filter((name) => isFamily(path.join(fixtures, name, 'config.json'))),
 );
 
+/** Decoders that the registry does not name, likewise. */
+export const inferredFamilies: readonly string[] = readdirSync(path.join(fixtures, '../oracles_inferred')).map((name) =>
+  path.join('../oracles_inferred', name),
+);
+
 function isFamily(file: string): boolean {
   if (!existsSync(file)) return false;
   const { model_type } = JSON.parse(readFileSync(file, 'utf8'));

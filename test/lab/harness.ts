@@ -50,6 +50,7 @@ export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
     sessions: null,
     memoryLimit: null,
     runsMemory: null,
+    config: {},
     restore: false,
     ...options,
   };

@@ -8,7 +8,7 @@ import type { Tensor } from '../../server/tensor/tensor.js';
 import { assertClose, fixtures } from './oracle.js';
 import { assertSame, open, someIds } from './reference.js';
 
-const more = '../oracles_more';
+const [more, inferred] = ['../oracles_more', '../oracles_inferred'];
 /** One of each kind of state: all keys kept, a window, both, each recurrence. */
 const families = [
   'gpt2',
@@ -28,6 +28,8 @@ const families = [
   `${more}/megalodon_odd`,
   `${more}/nsa_odd`,
   `${more}/nsa_wide`,
+  `${inferred}/olmo3`,
+  `${inferred}/qwen2_moe`,
 ];
 const long = families.filter((name) => name !== 'gpt2');
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
+import { tell } from '../../server/formats/told.js';
 import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
 import { Run } from '../../server/runtime/run.js';
 import { summarise } from '../../server/summary.js';
@@ -49,10 +50,7 @@ async function assertAll(at: string, oracleOf: string, name: string): Promise<vo
 for (const family of families)
   test(`${family} equals the reference`, () => assertAll(path.join(folder, family), path.join(folder, family), family));
 
-/** What only a name can tell: which pairs turn, what norms store, whether layers without a window turn. */
-const needsName = new Set(['helium', 'gemma', 'minimax_m2']);
-
-for (const family of families.filter((name) => !needsName.has(name)))
+for (const family of families)
   test(`${family} under a name that nobody knows equals the reference`, () =>
     assertAll(changed(path.join(folder, family), family, nameless), path.join(folder, family), 'nonsense'));
 
@@ -113,6 +111,65 @@ test('what nothing in the files says is marked as assumed', async () => {
   const { inferred = [] } = await summarise(await openCheckpoint(path.join(folder, 'olmo2')));
   const assumed = inferred.filter((inference) => inference.assumed).map(({ what }) => what);
   assert.deepEqual(assumed, ['dimensions i and i + half turn together']);
+});
+
+const otherwise = { key: 'rope_interleave', value: true };
+
+test('which pairs turn is assumed by what the name sounds like, or as most do, and a key of the config says otherwise', async () => {
+  // An ε that is not Helium's: nothing is left that tells it from Llama.
+  const unlike = (config: Config): Config => ({ ...nameless(config), rms_norm_eps: 1.1e-8 });
+  const at = changed(path.join(folder, 'helium'), 'like-llama', unlike);
+  const assumedOf = async (where: string) => (await summarise(await openCheckpoint(where))).inferred?.filter((i) => i.assumed);
+  const usual = { what: 'dimensions i and i + half turn together', assumed: true };
+  assert.deepEqual(await assumedOf(at), [
+    { ...usual, because: 'it is so in Llama and most others; nothing in the files says it', otherwise },
+  ]);
+  const sounding = changed(at, 'sounding', (c) => ({ ...c, architectures: ['MyHeliumForCausalLM'] }));
+  const said = await assumedOf(sounding);
+  assert.match(said?.[0]?.what ?? '', /^neighbouring dimensions turn together$/);
+  assert.match(said?.[0]?.because ?? '', /"MyHeliumForCausalLM" sounds like/);
+
+  await assert.rejects(assertAll(at, path.join(folder, 'helium'), 'nonsense'), /differs|attn|hidden/);
+  tell('like-llama', { rope_interleave: true });
+  try {
+    assert.deepEqual(await assumedOf(at), []);
+    await assertAll(at, path.join(folder, 'helium'), 'nonsense');
+  } finally {
+    tell('like-llama', {});
+  }
+});
+
+/** Writes the tensors of a copied checkpoint again, changed. */
+async function rewritten(at: string, change: (tensors: Map<string, Tensor>) => void): Promise<void> {
+  const file = path.join(at, 'model.safetensors');
+  const checkpoint = await openCheckpoint(file);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, entry] of checkpoint.tensors)
+    tensors.set(name, { shape: entry.shape, data: await readTensor(checkpoint, entry) });
+  change(tensors);
+  await writeSafetensors(file, tensors);
+}
+
+test('what the norms of a gate of gelu store is told by their values, or not at all', async () => {
+  const bare = ({ use_bidirectional_attention, ...config }: Config): Config => nameless(config);
+  const gemma = changed(path.join(folder, 'gemma'), 'bare-gemma', bare);
+  await assertAll(gemma, path.join(folder, 'gemma'), 'nonsense');
+  const { inferred } = await summarise(await openCheckpoint(gemma));
+  assert.ok(inferred?.some(({ what, because }) => /minus one/.test(what) && /lie around 0/.test(because)));
+
+  const gains = (least: number) => (tensors: Map<string, Tensor>) => {
+    for (const [name, { shape, data }] of tensors)
+      if (/norm/.test(name)) tensors.set(name, { shape, data: Float32Array.from(data, (w) => least + Math.abs(w) / 4) });
+  };
+  const plain = changed(gemma, 'plain-gains', (config) => config);
+  await rewritten(plain, gains(0.9));
+  const { inferred: ofPlain } = await summarise(await openCheckpoint(plain));
+  assert.ok(ofPlain && !ofPlain.some(({ what }) => /minus one|√D/.test(what)));
+
+  const neither = changed(gemma, 'neither', (config) => config);
+  await rewritten(neither, gains(0.1));
+  const { unsupported } = await summarise(await openCheckpoint(neither));
+  assert.match(unsupported?.message ?? '', /gain minus one; whether these do cannot be told/);
 });
 
 interface Refusal {
@@ -176,7 +233,6 @@ const refused: Readonly<Record<string, Refusal>> = {
     says: [/norm_topk_prob/],
   },
   'an activation that is not built': { from: 'olmo2', change: (c) => ({ ...c, hidden_act: 'xielu' }), says: [/"xielu"/] },
-  'a gate of gelu under no name': { from: 'gemma', change: nameless, says: [/gain minus one/] },
   'layers of two kinds under no name': {
     from: 'seed_oss',
     change: (c) => nameless({ ...c, sliding_window: 6, layer_types: ['full_attention', 'sliding_attention', 'full_attention'] }),
@@ -200,13 +256,7 @@ for (const [what, { from, change, says }] of Object.entries(refused))
 
 test('tensors that no known part reads are refused by name', async () => {
   const at = changed(path.join(folder, 'olmo2'), 'more-tensors', (config) => config);
-  const file = path.join(at, 'model.safetensors');
-  const checkpoint = await openCheckpoint(file);
-  const tensors = new Map<string, Tensor>();
-  for (const [name, entry] of checkpoint.tensors)
-    tensors.set(name, { shape: entry.shape, data: await readTensor(checkpoint, entry) });
-  tensors.set('model.layers.1.self_attn.lambda_q', { shape: [6], data: new Float32Array(6) });
-  await writeSafetensors(file, tensors);
+  await rewritten(at, (tensors) => tensors.set('model.layers.1.self_attn.lambda_q', { shape: [6], data: new Float32Array(6) }));
   const { unsupported } = await summarise(await openCheckpoint(at));
   assert.equal(unsupported?.code, 'ARCHITECTURE_UNKNOWN');
   assert.match(unsupported?.message ?? '', /tensors that no known part reads: layers\.N\.self_attn\.lambda_q/);

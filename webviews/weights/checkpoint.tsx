@@ -84,7 +84,7 @@ export function CheckpointBody({ summary }: { readonly summary: CheckpointSummar
     <>
       {unsupported && <CannotRun error={unsupported} />}
       <Header summary={summary} />
-      {summary.inferred && <Inferred inferences={summary.inferred} />}
+      {summary.inferred && <Inferred summary={summary} />}
       <Tabs
         label="Parts of the checkpoint"
         value={shown}

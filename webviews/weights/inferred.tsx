@@ -1,34 +1,69 @@
-import type { Inference } from '../../server/protocol/models.js';
+import type { CheckpointSummary, Inference } from '../../server/protocol/models.js';
+import { Button } from '../controls/controls.js';
+import { request } from '../host.js';
 
-/** What a family was told by when nobody knows its name: every conclusion with its reason, assumptions first. */
-export function Inferred({ inferences }: { readonly inferences: readonly Inference[] }) {
-  const assumed = inferences.filter((inference) => inference.assumed);
-  const told = inferences.filter((inference) => !inference.assumed);
-  const guesses = assumed.length === 0 ? 'nothing is assumed' : `${assumed.length} assumed`;
+type Otherwise = NonNullable<Inference['otherwise']>;
+
+/** What a family was told by when nobody knows its name: what is assumed in the open, every conclusion with its reason below. */
+export function Inferred({ summary: { path, inferred = [] } }: { readonly summary: CheckpointSummary }) {
+  const assumed = inferred.filter((inference) => inference.assumed);
+  const told = inferred.filter((inference) => !inference.assumed);
   return (
-    <details class="inferred">
-      <summary>
-        Inferred: no family of this name is known. {told.length} conclusions from tensors and config, {guesses}.
-      </summary>
-      <table aria-label="Inferred architecture">
-        <thead>
-          <tr>
-            <th scope="col">conclusion</th>
-            <th scope="col">because</th>
-          </tr>
-        </thead>
-        <tbody>
-          {[...assumed, ...told].map(({ what, because, assumed }) => (
-            <tr key={`${what} ${because}`}>
-              <td>
-                {assumed && <em>assumed: </em>}
-                {what}
-              </td>
-              <td class="because">{because}</td>
-            </tr>
+    <section class="inferred" aria-label="Inferred architecture">
+      <p>
+        Inferred: no family of this name is known. What runs is what {told.length} conclusions from tensors and config say
+        {assumed.length === 0 ? '; nothing is assumed.' : '. If an assumption is wrong, so are the numbers:'}
+      </p>
+      {assumed.length > 0 && (
+        <ul class="assumed" aria-label="Assumptions">
+          {assumed.map((inference) => (
+            <Assumption key={inference.what} path={path} {...inference} />
           ))}
-        </tbody>
-      </table>
-    </details>
+        </ul>
+      )}
+      <details>
+        <summary>{told.length} conclusions and their reasons</summary>
+        <table aria-label="Conclusions">
+          <thead>
+            <tr>
+              <th scope="col">conclusion</th>
+              <th scope="col">because</th>
+            </tr>
+          </thead>
+          <tbody>
+            {told.map(({ what, because }) => (
+              <tr key={`${what} ${because}`}>
+                <td>{what}</td>
+                <td class="because">{because}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </details>
+    </section>
+  );
+}
+
+function Assumption({ path, what, because, otherwise }: Inference & { readonly path: string }) {
+  return (
+    <li>
+      <i class="codicon codicon-warning" aria-hidden="true" /> assumed: {what} <span class="because">({because})</span>
+      {otherwise && <Opposite path={path} {...otherwise} />}
+    </li>
+  );
+}
+
+/** Remote files are not run, and nothing is told of them. */
+function Opposite({ path, key, value }: Otherwise & { readonly path: string }) {
+  if (path.startsWith('hf://')) return null;
+  const says = `"${key}": ${value}`;
+  return (
+    <Button
+      icon="settings"
+      title={`Puts ${says} over this model's config, in the setting modelLab.config; config.json itself stays as it is`}
+      onClick={() => void request('host/tellConfig', { path, key, value }).catch(() => undefined)}
+    >
+      Set {says}
+    </Button>
   );
 }

@@ -1,7 +1,7 @@
 import type { AttentionSpec } from '../../graph/blocks/attention.js';
 import { type Rope, rope } from '../../graph/blocks/rope.js';
 import type { Evidence } from './evidence.js';
-import type { Recognised } from './known.js';
+import { likelyPairs, type Recognised } from './known.js';
 import type { Rule } from './shapes.js';
 import type { Draft } from './spec.js';
 
@@ -57,13 +57,14 @@ export const turning: Rule = (e, draft, known) => {
   }
   if (draft.positions) return e.problem(`both learned positions (${draft.positions.name}) and RoPE`);
   const style = e.value('rope_interleave', 'rope_interleaved', 'interleaved')?.value;
-  const interleaved = typeof style === 'boolean' ? style : known.interleaved;
-  if (interleaved === undefined && e.number('rotary_dim'))
-    return e.problem('rotary_dim: GPT-J turns neighbours, others halves; which it is cannot be told');
+  const told = typeof style === 'boolean' ? style : known.interleaved;
+  const likely = likelyPairs(e);
+  const interleaved = told ?? likely.interleaved;
+  // Beside Llama's names it is MiniMax's.
+  if (told === undefined && e.number('rotary_dim') && !draft.out?.startsWith('self_attn.'))
+    return e.problem('rotary_dim: GPT-J turns neighbours, others halves; which it is only rope_interleave could tell');
   const kinds = byKind ? ['full_attention', 'sliding_attention'] : [null];
-  const turns = new Map(
-    kinds.map((kind) => [kind, ropeOf(e, spec.headDim, { ...known, interleaved: interleaved ?? false }, kind)]),
-  );
+  const turns = new Map(kinds.map((kind) => [kind, ropeOf(e, spec.headDim, { ...known, interleaved }, kind)]));
   const [first] = turns.values();
   if (!first) return;
   const { dims, limit } = first;
@@ -71,7 +72,7 @@ export const turning: Rule = (e, draft, known) => {
   const pairs = interleaved ? 'neighbouring dimensions turn together' : 'dimensions i and i + half turn together';
   if (typeof style === 'boolean') e.say(pairs, 'rope_interleave');
   else if (known.interleaved !== undefined) e.say(pairs, known.because);
-  else e.assume(pairs, 'it is so in Llama and most others; nothing in the files says it');
+  else e.assume(pairs, likely.because, { key: 'rope_interleave', value: !interleaved });
   if (limit !== null) draft.limit = limit;
   draft.attention = [{ ...spec, rope: first }];
   layered(e, draft, known, (kind) => turns.get(byKind ? kind : null) as Rope, byKind);

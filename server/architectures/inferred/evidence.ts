@@ -53,9 +53,9 @@ export class Evidence {
     this.inferences.push({ what, because, assumed: false });
   }
 
-  /** Nothing in the files says so, or otherwise. */
-  assume(what: string, because: string): void {
-    this.inferences.push({ what, because, assumed: true });
+  /** Nothing in the files says so, or otherwise; `otherwise`: what would. */
+  assume(what: string, because: string, otherwise?: Inference['otherwise']): void {
+    this.inferences.push({ what, because, assumed: true, ...(otherwise && { otherwise }) });
   }
 
   problem(text: string): void {

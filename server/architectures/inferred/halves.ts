@@ -102,7 +102,10 @@ export const feedForward: Rule = (e, draft) => {
 };
 
 export const act: Rule = (e, draft, { offset }) => {
-  const told = e.value('hidden_act', 'hidden_activation', 'activation_function', 'activation', 'hidden_activation_function');
+  // Gemma's newer key: where both stand, it is the one that its code reads.
+  const told =
+    e.value('hidden_activation') ?? e.value('hidden_act', 'activation_function', 'activation', 'hidden_activation_function');
+  e.read.add('hidden_act');
   if (!told) return e.problem('no hidden_act: the activation cannot be told');
   const name = told.value;
   if (typeof name !== 'string' || !activationNames.includes(name))
@@ -112,7 +115,7 @@ export const act: Rule = (e, draft, { offset }) => {
   const gemma = /^gelu(_pytorch_tanh|_new)?$/.test(name) && draft.mlp?.kind !== 'plain' && draft.norm?.kind === 'rms';
   if (gemma && offset === undefined)
     e.problem(
-      `RMSNorm and a gate of ${name} are Gemma’s, whose norms store their gain minus one; whether these do cannot be told`,
+      `RMSNorm and a gate of ${name} are Gemma’s, whose norms store their gain minus one; whether these do cannot be told${e.tensors.values ? '' : ' without reading them'}`,
     );
 };
 

@@ -1,4 +1,5 @@
 import type { Evidence } from './evidence.js';
+import { storedGains } from './telling.js';
 
 /** What neither shapes nor keys say of a model, and only who knows the family can. */
 export interface Known {
@@ -40,9 +41,13 @@ const stored = (e: Evidence, ...names: readonly string[]): boolean =>
 const falconLayout = (e: Evidence): 'stacked' | 'heads' | 'groups' =>
   e.flag('new_decoder_architecture') === true ? 'groups' : e.flag('multi_query') === true ? 'stacked' : 'heads';
 
+const gatedByGelu = (e: Evidence): boolean =>
+  /^gelu/.test(String(e.config.raw.hidden_activation ?? e.config.raw.hidden_act)) && stored(e, 'mlp.gate_proj');
+
+const gemma: Known = { offset: 1, scaledEmbedding: true, interleaved: false };
+
 /** Families that look like others. The first that is named, or else whose sign is there. */
 const families: readonly Family[] = [
-  { names: ['gemma', 'GemmaForCausalLM'], known: () => ({ offset: 1, scaledEmbedding: true }) },
   {
     names: ['vaultgemma', 'VaultGemmaForCausalLM'],
     sign: [
@@ -60,6 +65,14 @@ const families: readonly Family[] = [
       fullLayersTurn: true,
       requires: ['query_pre_attn_scalar', 'attn_logit_softcapping', 'final_logit_softcapping', 'layer_types', 'rms_norm_eps'],
     }),
+  },
+  {
+    names: ['gemma', 'GemmaForCausalLM'],
+    sign: [
+      (e) => gatedByGelu(e) && (has(e, 'use_bidirectional_attention') || has(e, 'hidden_activation')),
+      'a gate of gelu beside use_bidirectional_attention or hidden_activation',
+    ],
+    known: () => gemma,
   },
   {
     names: ['glm', 'glm4'],
@@ -90,6 +103,10 @@ const families: readonly Family[] = [
     known: () => ({ interleaved: true, norm: 'layer' }),
   },
   { names: ['helium', 'HeliumForCausalLM'], known: () => ({ interleaved: true }) },
+  {
+    names: ['cohere2_moe', 'ernie4_5_moe', 'glm4v_text', 'glm_ocr_text', 'Cohere2MoeForCausalLM', 'Ernie4_5_MoeForCausalLM'],
+    known: () => ({ interleaved: true }),
+  },
   {
     names: ['ernie4_5', 'Ernie4_5ForCausalLM'],
     sign: [
@@ -146,6 +163,16 @@ const families: readonly Family[] = [
     sign: [(e) => has(e, 'input_jitter_noise'), 'input_jitter_noise'],
     known: () => ({ refused: 'Phi-3.5-MoE chooses experts by SparseMixer, which is not built' }),
   },
+  {
+    names: ['gemma'],
+    sign: [(e) => gatedByGelu(e) && storedGains(e) === 'gains minus one', 'a gate of gelu and norms whose weights lie around 0'],
+    known: () => gemma,
+  },
+  {
+    names: ['llama'],
+    sign: [(e) => gatedByGelu(e) && storedGains(e) === 'gains', 'norms whose weights lie around 1'],
+    known: () => ({ offset: 0 }),
+  },
 ];
 
 export interface Recognised extends Known {
@@ -158,4 +185,18 @@ export function recognise(e: Evidence): Recognised {
   if (named) return { ...named.known(e), because: `it is ${named.names[0]}` };
   const signed = families.find(({ sign }) => sign?.[0](e));
   return signed ? { ...signed.known(e), because: `${signed.sign?.[1]} are ${signed.names[0]}'s` } : { because: '' };
+}
+
+/** Parts of names that families go by whose pairs are neighbours. */
+const TURNS_NEIGHBOURS = /helium|cohere|ernie_?4_?5|gpt_?j/i;
+
+/** Which pairs RoPE turns where nothing says it: by what the name sounds like, by defaults that only Helium has, or as most do. */
+export function likelyPairs(e: Evidence): { readonly interleaved: boolean; readonly because: string } {
+  const sounds = e.names.find((name) => TURNS_NEIGHBOURS.test(name));
+  if (sounds) return { interleaved: true, because: `"${sounds}" sounds like a family that does` };
+  const { raw } = e.config;
+  const theta = e.config.rope(undefined, null).theta;
+  if (raw.rms_norm_eps === 1e-8 && theta === 1e5 && has(e, 'mlp_bias'))
+    return { interleaved: true, because: "rms_norm_eps 1e-8 beside θ 100000 and mlp_bias are Helium's, which does" };
+  return { interleaved: false, because: 'it is so in Llama and most others; nothing in the files says it' };
 }
