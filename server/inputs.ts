@@ -39,11 +39,16 @@ const tooLong = (tokens: number, most: number) =>
 
 const inputOf = (forward: Forward, name: string): InputSpec | null => forward.inputs.find((spec) => spec.name === name) ?? null;
 
-/** What a file holds of the model's inputs; it may hold more: outputs of a reference, inputs of another model. Errors: those of the format, INPUT_*. */
+/** What a file holds of the model's inputs; it may hold more: outputs of a reference, inputs of another model. One tensor alone is the one input. Errors: those of the format, INPUT_*. */
 export async function namedInputs({ forward }: OpenForward, file: string): Promise<Tensors> {
-  const named = [...(await readInputs(file))].filter(([name]) => inputOf(forward, name) !== null);
-  if (named.length === 0) throw noneNamed(file, forward);
-  return new Map(named);
+  const held = await readInputs(file);
+  const named = [...held].filter(([name]) => inputOf(forward, name) !== null);
+  if (named.length > 0) return new Map(named);
+  // an array alone has the name of its file
+  const [[, only] = [], ...others] = held;
+  const required = forward.inputs.filter(({ optional }) => !optional);
+  if (!only || others.length > 0 || required.length !== 1) throw noneNamed(file, forward);
+  return new Map([[(required[0] as InputSpec).name, only]]);
 }
 
 /** Images as the model wants them: [N,3,H,W]. Errors: INPUT_UNKNOWN, INPUT_SHAPE, IMAGE_*, PREPROCESSOR_*, FILE_*. */

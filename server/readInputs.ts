@@ -34,7 +34,8 @@ export async function readInputs(file: string): Promise<Tensors> {
 
 /** The tokens that a file holds for a language model. Errors: those of readInputs, INPUT_MISSING. */
 export async function idsOfFile(file: string): Promise<number[]> {
-  const found = (await readInputs(file)).get('input_ids');
+  const held = await readInputs(file);
+  const found = held.get('input_ids') ?? (held.size === 1 ? [...held.values()][0] : undefined);
   const ids = found && convert(found, 'int64');
   if (!ids || ids.dims.slice(0, -1).some((size) => size !== 1)) throw noIds(file);
   return Array.from(ids.data as BigInt64Array, Number);

@@ -10,7 +10,7 @@ import { settled } from './prompt.js';
 /** What a keybinding may say beforehand; what it leaves out is asked. */
 interface TensorArguments {
   readonly path?: string;
-  /** A .safetensors with tensors by the names of the model's inputs. */
+  /** A .safetensors or .npz with tensors by the names of the model's inputs, or a .npy that is its one input. */
   readonly inputs: string;
   readonly probes?: readonly string[];
   readonly out?: string;
@@ -46,7 +46,7 @@ async function askInputs(): Promise<string | null> {
   const [uri] =
     (await vscode.window.showOpenDialog({
       title: 'Tensors by the names of the inputs',
-      filters: { Safetensors: ['safetensors'] },
+      filters: { Tensors: ['safetensors', 'npy', 'npz'] },
       openLabel: 'Run on these',
     })) ?? [];
   return uri?.fsPath ?? null;

@@ -2,8 +2,9 @@ import { writeSafetensors } from '../formats/writeSafetensors.js';
 import { idInputs, imageInput, namedInputs, textInputs } from '../inputs.js';
 import type { OpenForward } from '../open.js';
 import { LabError } from '../protocol/errors.js';
-import { elements, type HostTensor } from '../runtime/elements.js';
+import type { HostTensor } from '../runtime/elements.js';
 import type { Tensors } from '../runtime/forward.js';
+import { saved } from '../runtime/saved.js';
 import { expandProbes } from './probes.js';
 import { type Arguments, required, tokenIds } from './usage.js';
 
@@ -59,7 +60,4 @@ const withoutBatch = ({ type, dims, data }: HostTensor): HostTensor => ({
 });
 const withoutBatches = (tensors: Tensors): Tensors => new Map([...tensors].map(([name, tensor]) => [name, withoutBatch(tensor)]));
 
-const written = (tensors: Tensors) =>
-  new Map(
-    [...tensors].map(([name, { type, dims, data }]) => [name, { shape: dims, data, dtype: elements[type].dtype }] as const),
-  );
+const written = (tensors: Tensors) => new Map([...tensors].map(([name, tensor]) => [name, saved(tensor)] as const));

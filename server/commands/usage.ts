@@ -19,9 +19,10 @@ export const usage = `Model Lab: the engine without an editor. PATH is a Hugging
                                                   NAME: ${tokenizerNames.join(' ')}
   run      PATH (--prompt TEXT | --ids 1,2,3) [--probe NAME]… [--generate N] [--all] --out FILE.safetensors
                                                   logits [T,V] and probes of the prompt (--all: of the generated tokens too)
-  run      PATH [--image FILE]… [--prompt TEXT]… [--inputs FILE.safetensors] [--probe NAME]… --out FILE.safetensors
+  run      PATH [--image FILE]… [--prompt TEXT]… [--inputs FILE] [--probe NAME]… --out FILE.safetensors
                                                   outputs and probes of a model of one pass: images as its preprocessor_config.json says,
-                                                  texts, and tensors by the names of its inputs, with a batch axis or without
+                                                  texts, and tensors by the names of its inputs (.safetensors, .npz; .npy for
+                                                  the only one), with a batch axis or without
   generate PATH --prompt TEXT --max N [--chat]    streams text
   hub      preview ID [--revision R] [--file F]    what a model on the Hugging Face Hub is, from its headers
   hub      download ID [--revision R] [--file F]…  into the cache that Hugging Face's tools share; goes on where it broke off

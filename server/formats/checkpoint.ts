@@ -51,7 +51,7 @@ export interface Checkpoint {
   /** Path as the person named it. */
   readonly path: string;
   readonly name: string;
-  /** `safetensors`, `gguf`, `pth`, `onnx`. */
+  /** `safetensors`, `gguf`, `pth`, `onnx`, `npy`. */
   readonly format: string;
   readonly files: readonly CheckpointFile[];
   readonly tensors: ReadonlyMap<string, TensorEntry>;
@@ -70,6 +70,8 @@ export interface Format {
   readonly id: string;
   /** Extensions with the dot, for pickers and custom editors. */
   readonly extensions: readonly string[];
+  /** Files of this format hold arrays to look at and to give to models, and are none themselves. */
+  readonly arrays?: boolean;
   matches(path: string, firstBytes: Uint8Array): boolean;
   open(path: string): Promise<Checkpoint>;
 }

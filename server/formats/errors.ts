@@ -32,12 +32,14 @@ const hints = {
   METADATA_TOO_BIG: 'No real model has this much metadata: the file is damaged or hostile.',
   METADATA_TOO_DEEP: 'No real model nests arrays this deep: the file is damaged or hostile.',
   ZIP_INVALID: 'The archive is damaged: download the file again.',
-  ZIP_COMPRESSED: 'torch.save stores tensors uncompressed; unpack this archive and save it again with torch.save.',
+  ZIP_COMPRESSED:
+    'torch.save and numpy.savez store tensors uncompressed: unpack this archive and save it again with one of them.',
   PICKLE_FORBIDDEN: 'Nothing was executed. A checkpoint needs tensors and dictionaries only: ask its author for .safetensors.',
   PICKLE_INVALID: 'The pickle is damaged: download the file again.',
   PICKLE_TOO_BIG: 'No real state dict needs this much pickle: the file is damaged or hostile.',
   EXTERNAL_INVALID:
     'Weights beside an ONNX model are named by a path below its folder: save the model again with onnx.save_model.',
+  ORDER_UNSUPPORTED: 'Save it row by row: numpy.save(path, numpy.ascontiguousarray(x)).',
   PTH_LEGACY: 'Load it with PyTorch and save it again: torch.save(torch.load(path, weights_only=True), new_path).',
   PTH_UNSUPPORTED: 'Save a flat dictionary of contiguous tensors: {name: tensor.contiguous()}.',
 } as const;

@@ -53,7 +53,7 @@ async function modelsIn(folder: string, entries: readonly Dirent[]): Promise<Fou
     found.push({ path: folder, name: basename(folder), format, bytes: await sizesOf(folder, [...weights, ...binary]) });
   }
   for (const name of names) {
-    const format = formats.find((f) => f.extensions.includes(extname(name).toLowerCase()));
+    const format = formats.find((f) => !f.arrays && f.extensions.includes(extname(name).toLowerCase()));
     if (format === undefined || (isModel && format.id === 'safetensors')) continue;
     const path = join(folder, name);
     const part = partOf(name);

@@ -5,6 +5,7 @@ import { gguf } from './gguf.js';
 import { partOf } from './ggufParts.js';
 import { holdsWeights, openModelFolder } from './hfFolder.js';
 import { listFolder } from './modelFolder.js';
+import { npy } from './npy.js';
 import { onnx } from './onnx.js';
 import { pth } from './pth.js';
 import { statPath, withFile } from './rangedFile.js';
@@ -13,6 +14,7 @@ import { withTold } from './told.js';
 
 export const formats: readonly Format[] = [
   gguf, //
+  npy,
   onnx,
   pth,
   safetensors,

@@ -1,3 +1,4 @@
+import type { Saved } from '../formats/writeSafetensors.js';
 import { LabError } from '../protocol/errors.js';
 import type { RunOutputs, RunPicture } from '../protocol/passes.js';
 import type { RunDetail, RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
@@ -9,10 +10,7 @@ import type { LabModel } from './models.js';
 export type Inspected = Pick<Sequence, 'layers' | 'ids' | 'probes' | 'stateBytes' | 'attention'>;
 
 /** What is written of a run beside the probes asked for. */
-export type Exported = ReadonlyMap<
-  string,
-  { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array | BigInt64Array }
->;
+export type Exported = ReadonlyMap<string, Saved>;
 
 /** A run as the lab keeps it, whatever kind of model it went through. */
 export interface LabRun {

@@ -6,8 +6,9 @@ import { requireTokenizer } from '../open.js';
 import { type LabError, toLabError } from '../protocol/errors.js';
 import type { RunOutputs, RunPicture } from '../protocol/passes.js';
 import type { RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
-import { floatsOf, type HostTensor } from '../runtime/elements.js';
+import { floatsOf } from '../runtime/elements.js';
 import type { Inside, Pass, Tensors } from '../runtime/forward.js';
+import { saved } from '../runtime/saved.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
 import { type Exported, type Inspected, type LabRun, noPicture, notReady } from './labRun.js';
 import type { LabForward } from './models.js';
@@ -165,11 +166,7 @@ export class LivePass implements LabRun {
 
   async exported(): Promise<Exported> {
     const { inputs, outputs } = this.#done();
-    const plain = ({ dims, data }: HostTensor) => ({ shape: dims, data: data as BigInt64Array });
-    const floats = (tensor: HostTensor) => ({ shape: tensor.dims, data: floatsOf(tensor) });
-    const of = (tensors: Tensors) =>
-      [...tensors].map(([name, tensor]) => [name, tensor.type === 'int64' ? plain(tensor) : floats(tensor)] as const);
-    return new Map([...of(inputs), ...of(outputs)]);
+    return new Map([...inputs, ...outputs].map(([name, tensor]) => [name, saved(tensor)]));
   }
 
   picture(): RunPicture {

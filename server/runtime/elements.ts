@@ -6,6 +6,8 @@ export interface HostTensor {
   readonly type: ElementType;
   readonly dims: readonly number[];
   readonly data: Float32Array | Float64Array | BigInt64Array | BigUint64Array | WholeArray;
+  /** The type that the model has it in, where no session gives that as it is: `type` holds its values exactly. */
+  readonly own?: string;
 }
 
 type WholeArray = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array;

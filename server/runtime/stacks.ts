@@ -1,6 +1,7 @@
 import { findEncoder } from '../architectures/encoders.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import type { BoundStack } from '../graph/segment.js';
+import { LabError } from '../protocol/errors.js';
 import { bindCheckpointEncoders } from './encoderShape.js';
 import { bindCheckpoint } from './model.js';
 
@@ -11,8 +12,16 @@ export interface BoundStacks {
   readonly stacks: ReadonlyMap<string, BoundStack>;
 }
 
-/** The stacks of blocks of a checkpoint, whether it generates or encodes. Reads no weights. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_*. */
+const fromFile = ({ name }: Checkpoint) =>
+  new LabError({
+    code: 'GRAPH_FROM_FILE',
+    message: `${name} is a graph of its own; this is told only of graphs that are built from weights.`,
+    hint: 'Open the checkpoint that it was exported from.',
+  });
+
+/** The stacks of blocks of a checkpoint, whether it generates or encodes. Reads no weights. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_*, GRAPH_FROM_FILE. */
 export async function bindStacks(checkpoint: Checkpoint): Promise<BoundStacks> {
+  if (checkpoint.format === 'onnx') throw fromFile(checkpoint);
   if (findEncoder(checkpoint.config)) {
     const { id, towers } = bindCheckpointEncoders(checkpoint);
     return { id, stacks: towers };

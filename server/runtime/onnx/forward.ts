@@ -124,7 +124,12 @@ export class OnnxForward implements Forward {
     );
     const step = { session: session.session, feeds: this.#feeds(session, given), sinks };
     const out = await this.device.run([step], signal ? { signal } : {});
-    const tensor = (name: string) => out[session.outputs.get(valueFor(name)) as string] as HostTensor;
+    const tensor = (name: string): HostTensor => {
+      const value = valueFor(name);
+      const found = out[session.outputs.get(value) as string] as HostTensor;
+      const type = this.values.types.get(value) ?? '';
+      return handedAs(type) === type ? found : { ...found, own: type };
+    };
     return new Map(names.map((name) => [name, this.#named.has(name) ? laidOut(name, this.#named, tensor(name)) : tensor(name)]));
   }
 

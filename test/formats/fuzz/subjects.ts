@@ -53,6 +53,8 @@ export const subjects: readonly Subject[] = [
   { format: 'pth', file: 'oracles/rwkv_pth_v7/model.pth', region: () => [0, 6700], open: model },
   { format: 'pth', file: 'oracles/rwkv_pth_v7/model.pth', region: (data) => [data.length - 6200, data.length], open: model },
   { format: 'legacy pth', file: 'formats/legacy.bin', region: () => [0, 570], open: model },
+  { format: 'npy', file: 'formats/arrays/given.npy', region: () => [0, 128], open: model },
+  { format: 'npz', file: 'formats/arrays/all.npz', region: all, open: model },
   { format: 'onnx', file: 'onnx/types.onnx', region: all, open: model },
   {
     format: 'onnx',
