@@ -1,5 +1,6 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { alike, blockProduct, blockRows } from './emitBlocks.js';
+import { rowProduct } from './emitRows.js';
 import { type Attribute, captures, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
   AttributeProto_AttributeType,
@@ -13,7 +14,7 @@ import {
   type ValueInfoProtoSchema,
 } from './onnx_pb.js';
 import { type Use, weightUses } from './uses.js';
-import { type BlockPlace, isBlocks, type PlainPlace, partOf, type Stretch, type WeightPlace } from './weightPlace.js';
+import { type BlockPlace, isBlocks, isRows, partOf, type Stretch, type WeightPlace } from './weightPlace.js';
 
 type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
 type TensorInit = MessageInitShape<typeof TensorProtoSchema>;
@@ -29,11 +30,15 @@ export interface Dialect {
 /** The CPU's. */
 export const plain: Dialect = { fusedMatMul: true, exactAngles: true };
 
+export type PlaceUse = 'rows' | 'many';
+
 export interface EmitTarget {
   /** Default: `plain`. */
   readonly dialect?: Dialect;
-  /** Where a tensor is: its rows for a Gather, or the matrix for everything else. */
-  readonly place: (tensor: string, use?: 'rows') => WeightPlace;
+  /** Where a tensor is: its rows for a Gather, the matrix as many tokens are multiplied by it, or the matrix for everything else. */
+  readonly place: (tensor: string, use?: PlaceUse) => WeightPlace;
+  /** A call reads many tokens. */
+  readonly many?: boolean;
   /**
    * `prepack`: x Wᵀ as Transpose + MatMul, which ONNX Runtime folds into its own packed copy, the fastest to decode.
    * `map`: FusedMatMul over the file as it is mapped: a third of the memory, slower by half, no second copy. For inspection.
@@ -59,6 +64,7 @@ const FILE_ELEMENT = {
   BF16: TensorProto_DataType.BFLOAT16,
   f32: TensorProto_DataType.FLOAT,
   u8: TensorProto_DataType.UINT8,
+  s8: TensorProto_DataType.INT8,
 } as const;
 
 /** The graph as a serialised ONNX model. */
@@ -123,13 +129,13 @@ export class Emitter {
     const { value } = weight;
     if ([...uses].every((use) => use === 'rows')) return;
     const place = this.#placeOf(weight);
-    if (isBlocks(place)) return;
+    if (isBlocks(place) || isRows(place)) return;
     const stored = place.dtype === 'F32' ? value.name : `${value.name}.stored`;
     this.external(stored, place.dtype, place.shape, place);
     if (place.dtype !== 'F32') this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
   }
 
-  #placeOf({ tensor, part }: Weight, use?: 'rows'): WeightPlace {
+  #placeOf({ tensor, part }: Weight, use: PlaceUse | undefined = this.target.many ? 'many' : undefined): WeightPlace {
     const whole = this.target.place(tensor, use);
     return part === undefined ? whole : partOf(whole, part);
   }
@@ -209,11 +215,27 @@ export class Emitter {
     );
   }
 
+  /** True for what a norm gives: its rows are of like size. */
+  normed = (value: Value | null | undefined): boolean =>
+    this.graph.nodes.some(({ op, outputs }) => NORMS.has(op) && outputs[0]?.name === value?.name);
+
+  /** A constant f32. */
+  floats(name: string, values: Float32Array): string {
+    return this.once(name, () =>
+      this.#initializers.push({
+        name,
+        dims: [BigInt(values.length)],
+        dataType: ELEMENT.f32,
+        rawData: new Uint8Array(values.buffer),
+      }),
+    );
+  }
+
   isWeight = (value: Value | null | undefined): boolean =>
     value !== null && value !== undefined && this.graph.weights.has(value.name);
 
   /** How a weight is stored; null for any other value. */
-  stored(value: Value | null | undefined, use?: 'rows'): PlainPlace | BlockPlace | null {
+  stored(value: Value | null | undefined, use?: PlaceUse): WeightPlace | null {
     const weight = value && this.graph.weights.get(value.name);
     return weight ? this.#placeOf(weight, use) : null;
   }
@@ -256,6 +278,8 @@ export class Emitter {
   }
 }
 
+const NORMS = new Set(['RMSNorm', 'LayerNormalization']);
+
 /** Attributes that are floats even when their value happens to be whole. */
 const FLOATS = new Set(['epsilon', 'alpha']);
 
@@ -289,6 +313,14 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     if (stored && isBlocks(stored)) {
       if (transB === stored.turned || alpha !== 1) throw new RangeError(`${inputs[1]} is not stored for this product`);
       e.product(node, stored, inputs[0] as string);
+    } else if (stored && isRows(stored)) {
+      if (transB === stored.turned || alpha !== 1) throw new RangeError(`${inputs[1]} is not stored for this product`);
+      rowProduct(
+        e,
+        stored,
+        { x: inputs[0] as string, w: inputs[1] as string, y: outputs[0] as string },
+        e.normed(node.inputs[0]),
+      );
     } else if (!transB && alpha === 1) e.emit('MatMul', inputs, outputs);
     else if (e.prepacks && transB && alpha === 1 && e.isWeight(node.inputs[1])) {
       const turned = `${outputs[0]}.wT`;
@@ -325,6 +357,7 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     const table = node.attributes.axis === 0 ? e.stored(node.inputs[0], 'rows') : null;
     if (!table) return e.emit('Gather', inputs, outputs, node.attributes);
     const [w, ids, y] = [...inputs, ...outputs] as [string, string, string];
+    if (isRows(table)) throw new RangeError(`${w} is not stored in rows to gather`);
     if (isBlocks(table)) return blockRows(e, table, w, ids, y, (node.inputs[1] as Value).shape.length);
     const rows = e.external(`${w}.rows`, table.dtype, table.shape, table);
     e.emit('Gather', [rows, ids], [table.dtype === 'F32' ? y : `${y}.half`], node.attributes);

@@ -40,15 +40,28 @@ export interface BlockPlace {
   readonly accuracy: 1 | 4;
 }
 
-export type WeightPlace = PlainPlace | BlockPlace;
+/** A matrix [N, K] as whole numbers −127…127 with one scale a row, for products with many tokens: what integer units multiply fastest. */
+export interface RowPlace {
+  /** Of the weight, as in BlockPlace. */
+  readonly shape: readonly number[];
+  readonly turned: boolean;
+  /** s8 [N, K]. */
+  readonly codes: Stretch;
+  /** f32 [N]. */
+  readonly rowScales: Stretch;
+}
+
+export type WeightPlace = PlainPlace | BlockPlace | RowPlace;
 
 export const isBlocks = (place: WeightPlace): place is BlockPlace => 'planes' in place;
+export const isRows = (place: WeightPlace): place is RowPlace => 'rowScales' in place;
 
 /** Index `part` of the first axis. */
 export function partOf(place: WeightPlace, part: number): WeightPlace {
   const parts = place.shape[0] as number;
   const shape = place.shape.slice(1);
   const cut = <S extends Stretch>(s: S): S => ({ ...s, offset: s.offset + part * (s.bytes / parts), bytes: s.bytes / parts });
+  if (isRows(place)) return { ...place, shape, codes: cut(place.codes), rowScales: cut(place.rowScales) };
   if (!isBlocks(place)) return cut({ ...place, shape });
   const planes = place.planes.map((plane) => ({ ...plane, codes: cut(plane.codes), zeros: plane.zeros && cut(plane.zeros) }));
   return { ...place, shape, planes, scales: cut(place.scales), floors: place.floors && cut(place.floors) };

@@ -44,6 +44,7 @@ export async function compile(
   const model = emitOnnx(graph, {
     place: weights.place,
     weights: prepack ? 'prepack' : 'map',
+    many: purpose.for === 'generate',
     dialect: dialectOf(provider),
     ...(purpose.for === 'step' && { sizes: { B: 1, T: 1 } }),
   });

@@ -10,6 +10,7 @@ import type { RunDtype } from '../protocol/models.js';
 import type { Device } from './device.js';
 import { fastest, type MeasureOptions, ones, ROWS, SQUARE } from './machine.js';
 import { tensorTable } from './model.js';
+import { readsInBytes } from './multipliesBytes.js';
 import { dialectOf } from './providers.js';
 import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
@@ -76,10 +77,11 @@ async function productTime(
   const checkpoint = square(file, stored, size);
   const g = new SegmentBuilder('product', tensorTable(checkpoint), { probes: new Set(), interventions: new Set() });
   g.output('y', g.matmul(g.input('x', 'f32', [rows, size]), g.weight('w', [size, size]), { transB: true }));
-  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(g.graph), dtype));
+  const bytes = await readsInBytes(device, dtype, options.provider);
+  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(g.graph), dtype, bytes));
   try {
     const { folder, place } = weights;
-    const model = emitOnnx(g.graph, { place, weights: 'prepack', dialect: dialectOf(options.provider ?? 'cpu') });
+    const model = emitOnnx(g.graph, { place, weights: 'prepack', many: rows > 1, dialect: dialectOf(options.provider ?? 'cpu') });
     return await fastest(device, { model, folder, outputs: ['y'], inputs: { x: ones(rows, size) }, runs: 4 }, options);
   } finally {
     await weights.close();

@@ -24,6 +24,7 @@ import { chainOf, compileChain } from './chain.js';
 import { compile, type Piece, type Workshop } from './compile.js';
 import type { Compute, Device } from './device.js';
 import { describeLayers } from './layers.js';
+import { readsInBytes } from './multipliesBytes.js';
 import type { LayerView } from './view.js';
 import { memoryOf, planWeights, type Uses } from './weightPlan.js';
 import { WeightStore } from './weights.js';
@@ -100,7 +101,7 @@ export const steppedApart = ({ architecture }: BoundStack, dtype: RunDtype): boo
 
 /** Bytes the sessions of a model will hold: its weights in the form they are computed in, packed once. */
 export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype, uses = stackUses(bound)): number =>
-  memoryOf(checkpoint, planWeights(checkpoint, uses, dtype), steppedApart(bound, dtype) ? 2 : 1);
+  memoryOf(checkpoint, planWeights(checkpoint, uses, dtype, true), steppedApart(bound, dtype));
 
 /** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
 export class Model<B extends BoundStack = BoundArchitecture> {
@@ -153,9 +154,10 @@ export class Model<B extends BoundStack = BoundArchitecture> {
   /** The same with what was bound before. */
   static async load<B extends BoundStack>(checkpoint: Checkpoint, bound: B, options: ModelOptions): Promise<Model<B>> {
     const whole = wholeOf(bound);
-    const plan = planWeights(checkpoint, allUses(bound, whole), options.dtype);
+    const bytes = await readsInBytes(options.device, options.dtype, options.provider);
+    const plan = planWeights(checkpoint, allUses(bound, whole), options.dtype, bytes);
     const steps = steppedApart(bound, options.dtype ?? 'own');
-    const needed = memoryOf(checkpoint, plan, steps ? 2 : 1);
+    const needed = memoryOf(checkpoint, plan, steps);
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
     const chain = chainOf(checkpoint, bound, 'generate', options);

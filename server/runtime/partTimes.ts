@@ -12,6 +12,7 @@ import type { RunDtype } from '../protocol/models.js';
 import { type Compute, type Device, type Feed, f32, i64, type Program } from './device.js';
 import { inputRole } from './feeds.js';
 import { steppedApart } from './model.js';
+import { readsInBytes } from './multipliesBytes.js';
 import { dialectOf } from './providers.js';
 import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
@@ -44,7 +45,8 @@ export async function timePart(
   goOn();
   const { graph } = segment;
   assertSound(graph);
-  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(graph), dtype), goOn);
+  const bytes = await readsInBytes(device, dtype, compute.provider);
+  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(graph), dtype, bytes), goOn);
   try {
     const times: number[] = [];
     for (const call of calls) {
@@ -54,6 +56,7 @@ export async function timePart(
         place: weights.place,
         weights: 'prepack',
         dialect: dialectOf(compute.provider ?? 'cpu'),
+        many: !alone,
         ...(alone && { sizes: { B: 1, T: 1 } }),
       });
       const session = await device.load(model, { ...compute, folder: weights.folder, prepack: true });

@@ -8,7 +8,7 @@ import { LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { type Blocks, type Storage, storagesOf, stretchesOf, type WeightPlan } from './weightPlan.js';
-import { ownRuns, roundedRuns } from './weightRuns.js';
+import { ownRuns, roundedRuns, rowBytes } from './weightRuns.js';
 
 const ALIGN = 64;
 
@@ -56,6 +56,7 @@ export async function writeWeights(
       for (const [index, { entry, storage }] of parts.entries()) {
         const put: Put = (stretch, from, data) => write(handle, data, offset(storage, entry.name, stretch) + from);
         if (storage.kind === 'blocks') await writeBlocks(checkpoint, entry, storage, put);
+        else if (storage.kind === 'bytes') await writeBytes(checkpoint, entry, storage.of, put);
         else await put('values', 0, await readTensor(checkpoint, entry));
         onProgress?.(index + 1, parts.length);
       }
@@ -106,9 +107,7 @@ async function writeBlocks(checkpoint: Checkpoint, entry: TensorEntry, storage: 
   const { bits, run, floors, rounded } = storage;
   const K = (storage.turned ? entry.shape[0] : entry.shape.at(-1)) as number;
   const n = K / run;
-  for await (const { from, runs } of storage.integers
-    ? ownRuns(checkpoint, entry, storage.integers, K)
-    : roundedRuns(checkpoint, entry, storage, K)) {
+  for await (const { from, runs } of runsOf(checkpoint, entry, storage, K)) {
     if (bits === 8 && rounded) await put('plane0', from * K, runs.codes);
     else {
       await put('plane0', (from * K) / 2, halves(runs.codes, 0));
@@ -116,6 +115,19 @@ async function writeBlocks(checkpoint: Checkpoint, entry: TensorEntry, storage: 
     }
     await put('scales', from * n * 4, runs.scales);
     if (floors) await put('floors', from * n * 4, runs.floors);
+  }
+}
+
+const runsOf = (checkpoint: Checkpoint, entry: TensorEntry, storage: Blocks, K: number) =>
+  storage.integers ? ownRuns(checkpoint, entry, storage.integers, K) : roundedRuns(checkpoint, entry, storage, K);
+
+/** The values of blocks, rounded to −127…127 with a scale for each row [K]. */
+async function writeBytes(checkpoint: Checkpoint, entry: TensorEntry, storage: Blocks, put: Put): Promise<void> {
+  const K = (storage.turned ? entry.shape[0] : entry.shape.at(-1)) as number;
+  for await (const { from, runs } of runsOf(checkpoint, entry, storage, K)) {
+    const { codes, scales } = rowBytes(runs, storage, K);
+    await put('codes', from * K, new Uint8Array(codes.buffer));
+    await put('rowScales', from * 4, scales);
   }
 }
 

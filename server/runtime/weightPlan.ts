@@ -24,12 +24,20 @@ export type Storage =
   | { readonly kind: 'bound' }
   /** In fp32 in a file of our own. */
   | { readonly kind: 'decoded' }
-  | Blocks;
+  | Blocks
+  | RowBytes;
 
-/** What its rows are gathered from and what it is multiplied as; null where the graphs never do. */
+/** Rounded once more, to 8 bits with one scale a row. */
+export interface RowBytes {
+  readonly kind: 'bytes';
+  readonly of: Blocks;
+}
+
+/** What its rows are gathered from and what it is multiplied as, by one token and by many; null where the graphs never do. */
 export interface Planned {
   readonly rows: Storage | null;
   readonly matrix: Storage | null;
+  readonly many: Storage | null;
 }
 
 export type Uses = ReadonlyMap<string, ReadonlySet<Use>>;
@@ -40,21 +48,31 @@ const RUN = 32;
 /** Smaller matrices are left alone: they are a negligible part of the work, and low-rank factors suffer most. */
 const SMALLEST = 64;
 
-/** How each tensor that is used is stored. */
-export function planWeights(checkpoint: Checkpoint, uses: Uses, dtype: RunDtype = 'own'): WeightPlan {
+/** Products of longer rows might not fit into the 32 bits in which they are summed up. */
+const LONGEST = 32_768;
+
+/** How each tensor that is used is stored. `bytes`: many tokens are multiplied by bytes where 4 bits are asked for. */
+export function planWeights(checkpoint: Checkpoint, uses: Uses, dtype: RunDtype = 'own', bytes = false): WeightPlan {
   const plan = new Map<string, Planned>();
   for (const entry of checkpoint.tensors.values()) {
     const of = uses.get(entry.name);
-    if (of) plan.set(entry.name, planned(entry, of, dtype));
+    if (of) plan.set(entry.name, planned(entry, of, dtype, bytes));
   }
   return plan;
 }
 
-function planned(entry: TensorEntry, uses: ReadonlySet<Use>, dtype: RunDtype): Planned {
+function planned(entry: TensorEntry, uses: ReadonlySet<Use>, dtype: RunDtype, bytes: boolean): Planned {
   const own = stored(entry, uses, dtype !== 'fp32');
   const matrix = dtype === 'int8' || dtype === 'int4' ? rounded(entry, uses, dtype, own) : own;
   const gathered = uses.has('rows');
-  return { rows: gathered ? own : null, matrix: gathered && uses.size === 1 ? null : matrix };
+  if (gathered && uses.size === 1) return { rows: own, matrix: null, many: null };
+  return { rows: gathered ? own : null, matrix, many: bytes && dtype === 'int4' ? inBytes(entry, uses, matrix) : matrix };
+}
+
+/** What says the logits keeps its runs: mostly one token asks for them. */
+function inBytes({ shape }: TensorEntry, uses: ReadonlySet<Use>, matrix: Storage): Storage {
+  if (matrix.kind !== 'blocks' || uses.has('logits')) return matrix;
+  return ((matrix.turned ? shape[0] : shape.at(-1)) as number) > LONGEST ? matrix : { kind: 'bytes', of: matrix };
 }
 
 /** As the file has it. */
@@ -90,6 +108,7 @@ export function stretchesOf({ shape }: TensorEntry, storage: Storage): Readonly<
   const values = sizeOf(shape);
   if (storage.kind === 'bound') return {};
   if (storage.kind === 'decoded') return { values: values * FLOAT };
+  if (storage.kind === 'bytes') return { codes: values, rowScales: rowsOf(shape, storage.of) * FLOAT };
   const { bits, run, floors, rounded } = storage;
   const runs = (values / run) * FLOAT;
   const half = values / 2;
@@ -97,22 +116,28 @@ export function stretchesOf({ shape }: TensorEntry, storage: Storage): Readonly<
   return { ...planes, scales: runs, ...(floors && { floors: runs }) };
 }
 
+const rowsOf = (shape: readonly number[], { turned }: Blocks): number =>
+  sizeOf(shape) / ((turned ? shape[0] : shape.at(-1)) as number);
+
 /** Each form in which a tensor is stored, once. */
-export const storagesOf = ({ rows, matrix }: Planned): ReadonlySet<Storage> =>
-  new Set([rows, matrix].filter((storage) => storage !== null));
+export const storagesOf = ({ rows, matrix, many }: Planned): ReadonlySet<Storage> =>
+  new Set([rows, matrix, many].filter((storage) => storage !== null));
 
 /**
- * Bytes the sessions hold: packed copies of what is multiplied, `copies` of them; tables of which only rows are read stay in their file.
+ * Bytes the sessions hold: packed copies of what is multiplied by many tokens, and apart from it (`stepped`) by one; tables of which only rows are
+ * read stay in their file.
  */
-export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan, copies: 1 | 2): number {
+export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan, stepped: boolean): number {
   let bytes = 0;
-  for (const [name, { matrix }] of plan) {
-    if (!matrix) continue;
+  for (const [name, { matrix, many }] of plan) {
     const entry = checkpoint.tensors.get(name) as TensorEntry;
-    const stretches = Object.values(stretchesOf(entry, matrix));
-    bytes += matrix.kind === 'bound' ? sizeOf(entry.shape) * FLOAT : stretches.reduce((sum, n) => sum + n, 0);
+    for (const storage of stepped ? [many, matrix] : [many]) {
+      if (!storage) continue;
+      const stretches = Object.values(stretchesOf(entry, storage));
+      bytes += storage.kind === 'bound' ? sizeOf(entry.shape) * FLOAT : stretches.reduce((sum, n) => sum + n, 0);
+    }
   }
-  return Math.ceil(bytes * copies * SLACK);
+  return Math.ceil(bytes * SLACK);
 }
 
 /** Bytes of an element as it is run: what a product reads of memory for it. */

@@ -91,3 +91,25 @@ function round(values: Float32Array, at: number, run: number, bits: 4 | 8, { cod
     codes[j] = Math.min(most, Math.max(0, zero + code));
   }
 }
+
+/** Whole rows [K] of blocks as −127…127 with a scale for each row. */
+export function rowBytes(runs: Runs, { bits, run }: Pick<Blocks, 'bits' | 'run'>, K: number) {
+  const rows = runs.codes.length / K;
+  const [codes, scales] = [new Int8Array(runs.codes.length), new Float32Array(rows)];
+  const zero = 2 ** (bits - 1);
+  const values = new Float32Array(K);
+  for (let row = 0; row < rows; row++) {
+    let largest = 0;
+    for (let k = 0; k < K; k++) {
+      const at = row * K + k;
+      const r = Math.floor(at / run);
+      const value = (runs.scales[r] as number) * ((runs.codes[at] as number) - zero) + (runs.floors[r] ?? 0);
+      values[k] = value;
+      largest = Math.max(largest, Math.abs(value));
+    }
+    const scale = largest / 127;
+    scales[row] = scale;
+    if (scale > 0) for (let k = 0; k < K; k++) codes[row * K + k] = Math.round((values[k] as number) / scale);
+  }
+  return { codes, scales };
+}

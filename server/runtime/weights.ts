@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { Checkpoint, CheckpointFile, TensorEntry } from '../formats/checkpoint.js';
+import type { PlaceUse } from '../graph/emit.js';
 import type { BlockPlace, PlainPlace, Plane, Stretch, WeightPlace } from '../graph/weightPlace.js';
 import { type WeightFile, writeWeights, zeroBytes } from './weightFile.js';
 import { type Blocks, type Storage, stretchesOf, type WeightPlan } from './weightPlan.js';
@@ -30,12 +31,16 @@ export class WeightStore {
   }
 
   /** Where the rows of a tensor are gathered from, or what it is multiplied as. */
-  place = (tensor: string, use?: 'rows'): WeightPlace => {
+  place = (tensor: string, use?: PlaceUse): WeightPlace => {
     const entry = this.checkpoint.tensors.get(tensor) as TensorEntry;
     const planned = this.plan.get(tensor);
-    const storage = use === 'rows' ? planned?.rows : planned?.matrix;
+    const storage = planned?.[use ?? 'matrix'];
     if (!storage) throw new RangeError(`no place was planned for ${tensor}`);
     if (storage.kind === 'blocks') return this.#blocks(entry, storage);
+    if (storage.kind === 'bytes') {
+      const own = (stretch: string) => this.#own(entry, storage, stretch);
+      return { shape: entry.shape, turned: storage.of.turned, codes: own('codes'), rowScales: own('rowScales') };
+    }
     if (storage.kind === 'decoded') return { dtype: 'F32', shape: entry.shape, ...this.#own(entry, storage, 'values') };
     return {
       dtype: entry.dtype as PlainPlace['dtype'],
