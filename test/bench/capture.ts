@@ -2,6 +2,7 @@
 // few blocks, residual and state captured) against the whole model in one session that captures nothing.
 import { Bench, prefill } from './lib/bench.js';
 import { llamaTensors, smolLm2 } from './lib/shapes.js';
+import { prefillFlops } from './lib/work.js';
 
 await Bench.on(smolLm2, llamaTensors(smolLm2), async (bench) => {
   const ids = bench.ids(512);
@@ -9,7 +10,11 @@ await Bench.on(smolLm2, llamaTensors(smolLm2), async (bench) => {
   const pieces = await bench.model({ capture: false });
   const captured = await bench.model();
   await bench.measure(
-    { id: 'capture', work: 'SmolLM2-135M shape (30 blocks, D 576), fp32, prefill of 512 tokens without logits' },
+    {
+      id: 'capture',
+      work: 'SmolLM2-135M shape (30 blocks, D 576), fp32, prefill of 512 tokens without logits',
+      load: { kind: 'flops', amount: prefillFlops(plain, ids.length) },
+    },
     {
       'whole model, no capture': prefill(plain, ids),
       'segments, no capture': prefill(pieces, ids),

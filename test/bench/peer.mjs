@@ -73,7 +73,52 @@ class NodeLlamaCpp {
   }
 }
 
-const libraries = { 'node-llama-cpp': NodeLlamaCpp };
+/** transformers.js on the same weights, exported to ONNX beside them: folder/transformers.js. */
+class TransformersJs {
+  tokens = 0;
+
+  async load({ folder, threads }) {
+    this.library = await importPeer('@huggingface/transformers');
+    Object.assign(this.library.env, { allowRemoteModels: false, localModelPath: folder });
+    const session_options = { intraOpNumThreads: threads, interOpNumThreads: 1 };
+    const options = { dtype: 'fp32', device: 'cpu', session_options };
+    this.model = await this.library.AutoModelForCausalLM.from_pretrained('transformers.js', options);
+    return { '@huggingface/transformers': nodePeerVersion('@huggingface/transformers') };
+  }
+
+  async #read(ids) {
+    const { Tensor, DynamicCache } = this.library;
+    const int64 = (values) => new Tensor('int64', BigInt64Array.from(values, BigInt), [1, values.length]);
+    this.tokens += ids.length;
+    const cache = this.cache && { past_key_values: this.cache };
+    const out = await this.model({ input_ids: int64(ids), attention_mask: int64(new Array(this.tokens).fill(1)), ...cache });
+    const present = Object.entries(out).filter(([name]) => name.startsWith('present'));
+    this.cache = new DynamicCache(
+      Object.fromEntries(present.map(([name, tensor]) => [`past_key_values${name.slice(7)}`, tensor])),
+    );
+    this.last = out.logits;
+  }
+
+  async prefill(ids) {
+    this.cache = undefined;
+    this.tokens = 0;
+    await this.#read(ids);
+  }
+
+  context(ids) {
+    return this.prefill(ids);
+  }
+
+  async decode(ids) {
+    for (const id of ids) await this.#read([id]);
+  }
+
+  logits() {
+    return Array.from(this.last.data.slice(0, SHOWN));
+  }
+}
+
+const libraries = { 'node-llama-cpp': NodeLlamaCpp, '@huggingface/transformers': TransformersJs };
 let peer = null;
 
 async function load({ library, ...options }) {

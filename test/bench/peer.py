@@ -1,6 +1,6 @@
 """A peer that is kept running: reads one JSON request a line, answers one JSON line with the time and memory it took.
 
-load {library, folder, threads} · prefill {ids} · context {ids} · decode {ids} · run_with_cache {ids} · end of input ends it.
+load {library, folder, threads, …} · prefill {ids} · context {ids} · decode {ids} · run_with_cache {ids} · ablate {ids} · end of input ends it.
 """
 
 import importlib.metadata
@@ -66,6 +66,30 @@ class TransformerLens:
         return logits[0, -1]
 
 
+class Captum:
+    """Captum on transformers' GPT-2: what the logit of token 0 loses with each head of a block."""
+
+    packages = ("torch", "transformers", "captum")
+
+    def __init__(self, folder, block):
+        from captum.attr import LayerFeatureAblation
+        from transformers import AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
+        self.heads, self.width = model.config.n_head, model.config.n_embd
+        # what enters the output projection: the heads side by side
+        self.ablation = LayerFeatureAblation(
+            lambda ids: model(ids, use_cache=False, logits_to_keep=1).logits[:, -1, 0], model.transformer.h[block].attn.c_proj
+        )
+
+    def ablate(self, ids):
+        size = self.width // self.heads
+        heads = torch.arange(self.width) // size
+        lost = self.ablation.attribute(torch.tensor([ids]), layer_mask=heads[None, None], attribute_to_layer_input=True)
+        lost = lost[0] if isinstance(lost, tuple) else lost
+        return lost[0, 0, ::size]
+
+
 class Rwkv:
     """RWKV's own package. It reads its own files only, so the weights are renamed into one first."""
 
@@ -125,14 +149,14 @@ def lora(match):
     return f".{letter}{'0' if kind == 'bias' else 1 if part == '0' else 2}"
 
 
-libraries = {"transformers": Transformers, "transformer_lens": TransformerLens, "rwkv": Rwkv}
+libraries = {"transformers": Transformers, "transformer_lens": TransformerLens, "captum": Captum, "rwkv": Rwkv}
 peer = None
 
 
-def load(library, folder, threads):
+def load(library, folder, threads, **options):
     global peer
     torch.set_num_threads(threads)
-    peer = libraries[library](folder)
+    peer = libraries[library](folder, **options)
     versions = {name: importlib.metadata.version(name) for name in peer.packages}
     return {"versions": {"Python": sys.version.split()[0], **versions}}
 

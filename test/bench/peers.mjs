@@ -29,23 +29,27 @@ function installPython({ packages, module }) {
 }
 
 /** Without scripts: they would fetch or build what the packages hold already. */
-function installNode(name, packages) {
+function installNode(name, { packages, optional }) {
   const folder = nodePeerFolder(name);
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
-  const options = ['--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  const options = [
+    '--ignore-scripts',
+    `--${optional ? 'include' : 'omit'}=optional`,
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
   output('npm', ['install', ...options, ...packages], { cwd: folder, shell: process.platform === 'win32' });
   return nodePeerVersion(name);
 }
 
-const peers = {
-  ...Object.fromEntries(
-    Object.entries(pythonPeers).map(([name, peer]) => [name, { ...peer, install: () => installPython(peer) }]),
-  ),
-  ...Object.fromEntries(
-    Object.entries(nodePeers).map(([name, packages]) => [name, { packages, install: () => installNode(name, packages) }]),
-  ),
-};
+const withInstaller = (peers, install) =>
+  Object.entries(peers).map(([name, peer]) => [name, { ...peer, install: () => install(name, peer) }]);
+const peers = Object.fromEntries([
+  ...withInstaller(pythonPeers, (_, peer) => installPython(peer)),
+  ...withInstaller(nodePeers, installNode),
+]);
 
 const wanted = process.argv.slice(2);
 for (const [name, { packages, install }] of Object.entries(peers)) {

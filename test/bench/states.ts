@@ -19,10 +19,15 @@ await Bench.on(mamba130m, mambaTensors(mamba130m), async (bench) => {
   await run.prefill(ids);
   const read = async (name: string, range: TokenRange) => (await run.probes([name], { range })).get(name) as Tensor;
   const states = model.layers.map(({ index }) => `blocks.${index}.state.ssm`);
+  const most = { rss: 0 };
   const every = async () => {
     let numbers = 0;
+    most.rss = 0;
     for (const name of states)
-      for await (const part of (await everyState(read, name, { from: 0, to: TOKENS })).parts()) numbers += part.length;
+      for await (const part of (await everyState(read, name, { from: 0, to: TOKENS })).parts()) {
+        numbers += part.length;
+        most.rss = Math.max(most.rss, process.memoryUsage.rss());
+      }
     if (numbers !== states.length * TOKENS * 2 * mamba130m.hidden_size * mamba130m.state_size)
       throw new Error('states are missing');
   };
@@ -31,7 +36,7 @@ await Bench.on(mamba130m, mambaTensors(mamba130m), async (bench) => {
       id: 'states',
       work: 'Mamba-130M shape (24 blocks), fp32, 4,096 tokens: prefill, and the state of every block after every token',
     },
-    { 'own prefill': prefill(model, ids), 'states after every token': () => timed(every) },
+    { 'own prefill': prefill(model, ids), 'states after every token': async () => ({ ...(await timed(every)), ...most }) },
   );
   const view = { ids: run.ids, probes: run.probes.bind(run) } as unknown as RunView;
   let seed = 1;

@@ -22,6 +22,8 @@ export interface Measured {
   readonly wallRatio: Figure;
   readonly cpuRatio: Figure;
   readonly rss: number;
+  /** Round by round. */
+  readonly samples: readonly Sample[];
 }
 
 /** A variant times itself when it runs in a process of its own. */
@@ -58,6 +60,7 @@ export function measuredOf(taken: readonly Pick<Taken, 'name' | 'samples'>[]): M
       wallRatio: ratios('wall'),
       cpuRatio: ratios('cpu'),
       rss: Math.max(...samples.map(({ rss }) => rss)),
+      samples: samples.map(({ wall, cpu, rss }) => ({ wall, cpu, rss })),
     };
   });
 }

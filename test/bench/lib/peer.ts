@@ -7,7 +7,7 @@ import { nodePeers, nodePeerVersion, peersPython, type pythonPeers } from './pee
 
 export type Library = keyof typeof pythonPeers | keyof typeof nodePeers;
 
-/** What a peer measured of itself; ms, bytes, and the first 64 logits of the last token. */
+/** What a peer measured of itself; ms, bytes, and the first 64 logits of the last token, or what was asked for instead. */
 export interface PeerSample {
   readonly wall: number;
   readonly cpu: number;
@@ -55,7 +55,7 @@ export class Peer {
     }
   }
 
-  ask(what: 'prefill' | 'context' | 'decode' | 'run_with_cache', ids: readonly number[]): Promise<PeerSample> {
+  ask(what: 'prefill' | 'context' | 'decode' | 'run_with_cache' | 'ablate', ids: readonly number[]): Promise<PeerSample> {
     return this.#ask({ do: what, ids });
   }
 
