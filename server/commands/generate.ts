@@ -4,7 +4,7 @@ import { promptIds } from '../prompt.js';
 import { StreamDecoder } from '../tokenizer/streamDecoder.js';
 import { warnOfAssumptions } from './assumed.js';
 import { openDevice } from './device.js';
-import { type Arguments, compute, count, missing, onePrompt, required, sampling } from './usage.js';
+import { type Arguments, checkDtype, compute, count, missing, onePrompt, required, sampling } from './usage.js';
 
 /** Streams the continuation of a prompt to stdout, sampled as generation_config.json says unless told otherwise. */
 export async function generate(args: Arguments): Promise<void> {
@@ -14,6 +14,7 @@ export async function generate(args: Arguments): Promise<void> {
   const max = count(args, 'max', 0, 1);
   const device = openDevice();
   const open = await openModel(args.path, { device, ...(await compute(args, device)) });
+  checkDtype(open, args);
   warnOfAssumptions(open);
   const tokenizer = requireTokenizer(open);
   const run = await open.model.start();

@@ -14,7 +14,7 @@ import { warnOfAssumptions } from './assumed.js';
 import { openDevice } from './device.js';
 import { expandProbes } from './probes.js';
 import { runForward } from './runForward.js';
-import { type Arguments, compute, count, greedy, onePrompt, required, sampling, tokenIds } from './usage.js';
+import { type Arguments, checkDtype, compute, count, greedy, onePrompt, required, sampling, tokenIds } from './usage.js';
 
 const promptOrIds = () =>
   new LabError({
@@ -38,6 +38,7 @@ export async function run(args: Arguments): Promise<void> {
   const reference = args.kl ? await referenceOf(args, options) : null;
   try {
     const open = await openAny(args.path, options);
+    checkDtype(open, args);
     if ('forward' in open) await runForward(args, open);
     else {
       warnOfAssumptions(open);
@@ -56,6 +57,7 @@ const isOnePass = ({ inputs, generate, all }: Arguments): boolean =>
 /** What the model says of the prompt in fp32, kept in a file: the two need not be in memory at once. */
 async function referenceOf(args: Arguments, options: ModelOptions): Promise<ReferenceLogits> {
   const open = await openModel(args.path, { ...options, dtype: 'fp32' });
+  checkDtype(open, args);
   const engine = await open.model.start();
   await engine.prefill(await idsOf(args, open));
   const reference = await ReferenceLogits.of(engine);

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import type { Checkpoint } from '../formats/checkpoint.js';
 import { LabError } from '../protocol/errors.js';
 import { type RunDtype, runDtypes, type Sampling } from '../protocol/models.js';
 import type { Compute, Device } from '../runtime/device.js';
@@ -163,6 +164,20 @@ export const sampling = (args: Arguments, defaults: Sampling): Sampling => ({
   topP: fraction(args, 'top-p', defaults.topP, 1),
   seed: count(args, 'seed', defaults.seed),
 });
+
+const dtypeFixed = (name: string, option: string) =>
+  new LabError({
+    code: 'DTYPE_FIXED',
+    message: `${name} is a graph that says itself how it is computed: ${option} does not apply to it`,
+    hint: 'leave it out, or give the checkpoint that the graph was exported from',
+  });
+
+/** Errors: DTYPE_FIXED, when it is to be computed as something that its file does not leave open. */
+export function checkDtype({ checkpoint }: { readonly checkpoint: Checkpoint }, { dtype = 'own', kl }: Arguments): void {
+  if (checkpoint.format !== 'onnx') return;
+  if (dtype !== 'own') throw dtypeFixed(checkpoint.name, `--dtype ${dtype}`);
+  if (kl) throw dtypeFixed(checkpoint.name, '--kl');
+}
 
 export const greedy: Sampling = { temperature: 0, topK: null, topP: null, seed: null };
 

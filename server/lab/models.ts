@@ -143,7 +143,7 @@ export class Models {
   ): Promise<LabModel> {
     const opened = await openAny(path, { ...(await this.engineOptions()), dtype, onProgress, signal });
     const id = `m${this.#next++}`;
-    const model = { ...opened, id, asked: dtype, info: describe(id, opened) };
+    const model = { ...opened, id, asked: dtype, info: describe(id, opened, dtype) };
     this.#open.set(id, model);
     this.#changed();
     return model;
@@ -180,14 +180,16 @@ function dtypesOf(opened: OpenModel | OpenForward): Pick<ModelInfo, 'dtype' | 'c
 
 const greedy: Sampling = { temperature: 0, topK: null, topP: null, seed: null };
 
-function describe(id: ModelId, opened: OpenModel | OpenForward): ModelInfo {
+function describe(id: ModelId, opened: OpenModel | OpenForward, asked: RunDtype): ModelInfo {
   const { checkpoint, tokenizer } = opened;
+  const dtypes = dtypesOf(opened);
   const shared = {
     id,
     path: checkpoint.path,
     name: checkpoint.name,
     parameters: parameterCount(checkpoint),
-    ...dtypesOf(opened),
+    ...dtypes,
+    ...(dtypes.computed !== asked && { ignoredDtype: asked }),
     hasTokenizer: tokenizer !== null,
   };
   if ('forward' in opened) return { ...shared, ...describeForward(opened) };

@@ -150,6 +150,8 @@ export interface ModelInfo {
   /** As the file spells it, with what it is computed as when that is not its own: `Q4_1`, `F16 as int4`. */
   readonly dtype: string;
   readonly computed: RunDtype;
+  /** The dtype it was opened for, where it is computed as its own all the same: a graph from a file says itself how. */
+  readonly ignoredDtype?: RunDtype;
   readonly provider: string;
   /** Bytes this model holds in memory now (weights as bound). */
   readonly memory: number;

@@ -10,6 +10,7 @@ import { assertClose, fixtures, readOracle } from '../parity/oracle.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const models = path.join(root, 'media/models');
+const onnx = path.join(root, 'test/fixtures/onnx/lm/fused.onnx');
 const folder = mkdtempSync(path.join(tmpdir(), 'model-lab-cli-'));
 
 function cli(...args: string[]) {
@@ -249,6 +250,8 @@ const refused: readonly (readonly [args: readonly string[], code: string])[] = [
   [['run', 'package.json', '--ids', '1', '--out', 'OUT'], 'FORMAT_UNKNOWN'],
   [['generate', path.join(models, 'tiny-llama'), '--prompt', 'hi', '--max', '2', '--chat'], 'CHAT_TEMPLATE'],
   [['generate', path.join(models, 'tiny-llama'), '--prompt', 'hi'], 'USAGE'],
+  [['run', onnx, '--ids', '1,2', '--dtype', 'int4', '--out', 'OUT'], 'DTYPE_FIXED'],
+  [['run', onnx, '--ids', '1,2', '--kl', '--out', 'OUT'], 'DTYPE_FIXED'],
   [['tokenize', '--tokenizer', 'cl100k', '--text', 'hi'], 'TOKENIZER_UNKNOWN'],
   [['tokenize', path.join(models, 'tiny-llama'), '--tokenizer', 'gpt2', '--text', 'hi'], 'USAGE'],
   [['tokenize', '--text', 'hi'], 'USAGE'],

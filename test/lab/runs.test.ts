@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { LabSequence } from '../../server/lab/models.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
@@ -211,4 +212,14 @@ test('a run in int4 is a model of its own, measures its divergence once and copi
   assert.deepEqual((await it.ask('runs/get', { run: run.id })).divergence, measured);
   assert.match((await it.ask('runs/command', { run: run.id, probes: [] })).command, /--dtype int4/);
   await it.lab.dispose();
+});
+
+test('a graph from a file says that the dtype asked for does not apply to it', async () => {
+  const graph = path.resolve(import.meta.dirname, '../fixtures/onnx/lm/fused.onnx');
+  const asked = openLab({ dtype: 'int4' });
+  const { computed, dtype, ignoredDtype } = await asked.ask('models/open', { path: graph });
+  assert.deepEqual([computed, dtype, ignoredDtype], ['own', 'F32', 'int4']);
+  assert.equal((await asked.ask('models/open', { path: llama })).ignoredDtype, undefined);
+  await asked.lab.dispose();
+  assert.equal((await it.ask('models/open', { path: graph })).ignoredDtype, undefined);
 });

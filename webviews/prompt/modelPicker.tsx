@@ -55,9 +55,16 @@ function LoadState() {
   }
   if (!model) return <div class="model-state">Not loaded; running loads it.</div>;
   return (
-    <div class="model-state">
-      <i class="codicon codicon-circle-filled loaded" aria-hidden="true" />
-      {`loaded ${bytes(model.memory)} · ${model.dtype} · ${model.provider}`}
-    </div>
+    <>
+      <div class="model-state">
+        <i class="codicon codicon-circle-filled loaded" aria-hidden="true" />
+        {`loaded ${bytes(model.memory)} · ${model.dtype} · ${model.provider}`}
+      </div>
+      {model.ignoredDtype && (
+        <div class="model-state">
+          This graph says itself how it is computed: the setting modelLab.dtype ({model.ignoredDtype}) does not apply to it.
+        </div>
+      )}
+    </>
   );
 }

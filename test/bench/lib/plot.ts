@@ -1,12 +1,15 @@
-/** One panel of curves over a shared logarithmic x axis. */
+/** One panel of curves over a logarithmic x axis. */
 export interface Panel {
   readonly title: string;
   /** Of the y axis, logarithmic too: a slope of 1 is linear growth. */
   readonly unit: string;
+  /** What the x axis counts. */
+  readonly x: string;
   readonly curves: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
 }
 
 const [WIDTH, HEIGHT, LEFT, TOP, GAP] = [250, 190, 46, 34, 34];
+const IN_A_ROW = 3;
 /** Distinguishable in light and dark, and by people who see fewer colours. */
 const COLOURS = ['#3b7dd8', '#d9822b', '#2a9d6f'];
 
@@ -30,19 +33,21 @@ function powers(values: readonly number[], base: number): number[] {
 
 const log = (value: number, base: number) => Math.log(value) / Math.log(base);
 
-/** Panels side by side as one SVG, readable on light and dark pages. */
-export function plot(panels: readonly Panel[], xName: string): string {
-  const width = panels.length * (LEFT + WIDTH + GAP);
-  const height = TOP + HEIGHT + 74;
+/** Panels, three in a row, as one SVG, readable on light and dark pages. */
+export function plot(panels: readonly Panel[]): string {
+  const [across, down] = [LEFT + WIDTH + GAP, TOP + HEIGHT + 74];
+  const width = Math.min(IN_A_ROW, panels.length) * across;
+  const height = Math.ceil(panels.length / IN_A_ROW) * down;
+  const place = (i: number) => `${(i % IN_A_ROW) * across + LEFT} ${Math.floor(i / IN_A_ROW) * down + TOP}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="11" fill="#808080">`,
-    ...panels.map((panel, i) => `<g transform="translate(${i * (LEFT + WIDTH + GAP) + LEFT} ${TOP})">${drawn(panel, xName)}</g>`),
+    ...panels.map((panel, i) => `<g transform="translate(${place(i)})">${drawn(panel)}</g>`),
     '</svg>',
     '',
   ].join('\n');
 }
 
-function drawn({ title, unit, curves }: Panel, xName: string): string {
+function drawn({ title, unit, x: xName, curves }: Panel): string {
   const points = curves.flatMap((curve) => curve.points);
   const [xs, ys] = [
     powers(
