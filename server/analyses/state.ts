@@ -14,7 +14,7 @@ import { checkIndex, layerOf, provenance } from './subject.js';
 export const overview: Analysis<'state/overview'> = async (view) => {
   const layers = view.layers.flatMap((layer): StateLayer[] => {
     const states = stateLayouts(layer);
-    return layer.mixer === 'attention' || states.length === 0 ? [] : [{ layer: layer.index, mixer: layer.mixer, states }];
+    return states.length === 0 ? [] : [{ layer: layer.index, mixer: layer.mixer, states }];
   });
   return { layers, bytes: layers.flatMap((layer) => layer.states).reduce((sum, state) => sum + state.bytes, 0) };
 };
@@ -100,13 +100,13 @@ const graphUpdates: Readonly<Partial<Record<LayerView['mixer'], string>>> = {
 };
 
 /** A window or a shift is replaced, not updated; a running maximum only keeps other states in range. */
-const plainUpdate = ({ name }: StateLayout, mixer: LayerView['mixer']): Update => ({
+const plainUpdate = ({ name, kind }: StateLayout, mixer: LayerView['mixer']): Update => ({
   decay: null,
   removal: null,
   write: null,
   horizon: null,
   horizonOf: 'row',
-  update: graphUpdates[mixer] ?? plainUpdates[name] ?? 'state_t = x_t',
+  update: graphUpdates[mixer] ?? plainUpdates[kind === 'conv' ? 'conv' : name] ?? 'state_t = x_t',
   identity: null,
 });
 

@@ -1,4 +1,4 @@
-import type { Recurrence } from './models.js';
+import type { LayerSummary } from './models.js';
 import type { RunId } from './runs.js';
 import type { WireTensor } from './tensors.js';
 
@@ -77,7 +77,7 @@ export interface CacheSlice {
 
 export interface StateLayer {
   readonly layer: number;
-  readonly mixer: Recurrence;
+  readonly mixer: LayerSummary['mixer'];
   readonly states: readonly {
     readonly name: string;
     readonly kind: 'conv' | 'matrix' | 'shift';

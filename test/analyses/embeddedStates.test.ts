@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { step } from '../../server/analyses/state.js';
+import { overview, step } from '../../server/analyses/state.js';
 import { ranks, series } from '../../server/analyses/stateSeries.js';
+import type { TensorEntry } from '../../server/formats/checkpoint.js';
+import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { createRunView } from '../../server/lab/runView.js';
 import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
-import { readOracle } from '../parity/oracle.js';
+import { fixtures, readOracle } from '../parity/oracle.js';
 import { constructedRun, freshMemo, quiet } from './constructed.js';
 
 /** Trained states: their norms after every token are the reference's; effective ranks are numpy's (linalg.svd) of its last states. */
@@ -71,3 +73,38 @@ for (const { name, state, key, ranks: reference } of models)
       }
     }
   });
+
+test('rows of NSA that wait for the end of their block are those of its weights and the reference’s residual stream', async () => {
+  const oracle = await readOracle('nsa');
+  const at = path.resolve(fixtures, 'nsa');
+  const checkpoint = await openCheckpoint(at);
+  const engine = await Run.create(await Model.open(checkpoint, { device, threads: 1 }));
+  const ids = [...(oracle.get('input_ids') as Tensor).data];
+  await engine.prefill(ids);
+  const { id, recipe, model } = constructedRun(ids, [], {});
+  const view = createRunView({ id, recipe, model, engine }, freshMemo(1 << 26));
+  const { layers } = await overview(view, {}, quiet);
+  assert.deepEqual(
+    layers.map(({ layer, mixer, states }) => [layer, mixer, ...states.map(({ name }) => name)]),
+    [0, 1].map((layer) => [layer, 'attention', 'conv_k', 'conv_v']),
+  );
+  const [gains, weight] = await Promise.all(
+    ['norm1.weight', 'mixer.k_cmp.weight'].map((name) =>
+      readTensor(checkpoint, checkpoint.tensors.get(`layers.0.${name}`) as TensorEntry),
+    ),
+  );
+  const { shape, data } = oracle.get('hidden.0') as Tensor;
+  const D = shape[1] as number;
+  const key = (channel: number, t: number): number => {
+    const x = data.slice(t * D, (t + 1) * D);
+    const rms = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / D + 1e-6);
+    return x.reduce((sum, v, d) => sum + (v / rms) * (gains?.[d] as number) * (weight?.[channel * D + d] as number), 0);
+  };
+  const { after, update } = await step(view, { layer: 0, state: 'conv_k', group: 0, token: 11, against: null }, quiet);
+  assert.match(update, /^window_t = /);
+  assert.deepEqual(after.shape, [16, 4]);
+  after.data.forEach((value, i) => {
+    const expected = key(Math.floor(i / 4), 11 - 3 + (i % 4));
+    assert.ok(Math.abs(value - expected) <= 1e-4 * (1 + Math.abs(expected)), `${i}: ${value} instead of ${expected}`);
+  });
+});

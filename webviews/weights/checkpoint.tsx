@@ -146,14 +146,25 @@ function titleOf(value: Tab, { tensors, probes }: CheckpointSummary): string {
   }
 }
 
-const CannotRun = ({ error }: { readonly error: LabErrorData }) => (
-  <div class="cannot-run" role="note">
-    <p>
-      <i class="codicon codicon-circle-slash" aria-hidden="true" /> Cannot run: {error.message} <code>{error.code}</code>
-    </p>
-    <p class="note">{error.hint} What is below can be read all the same.</p>
-  </div>
-);
+/** Why, and what is missing, a line each. */
+function CannotRun({ error }: { readonly error: LabErrorData }) {
+  const [said, ...reasons] = error.message.split('\n• ');
+  return (
+    <div class="cannot-run" role="note">
+      <p>
+        <i class="codicon codicon-circle-slash" aria-hidden="true" /> Cannot run: {said} <code>{error.code}</code>
+      </p>
+      {reasons.length > 0 && (
+        <ul aria-label="What is missing">
+          {reasons.map((reason) => (
+            <li key={reason}>{reason}</li>
+          ))}
+        </ul>
+      )}
+      <p class="note">{error.hint} What is below can be read all the same.</p>
+    </div>
+  );
+}
 
 /** Facts that tell at a glance what the file is. */
 function Header({ summary }: { readonly summary: CheckpointSummary }) {

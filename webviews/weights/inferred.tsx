@@ -59,6 +59,7 @@ function Opposite({ path, key, value }: Otherwise & { readonly path: string }) {
   const says = `"${key}": ${value}`;
   return (
     <Button
+      kind="secondary"
       icon="settings"
       title={`Puts ${says} over this model's config, in the setting modelLab.config; config.json itself stays as it is`}
       onClick={() => void request('host/tellConfig', { path, key, value }).catch(() => undefined)}

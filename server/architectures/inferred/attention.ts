@@ -23,11 +23,11 @@ function ropeTables(e: Evidence): { readonly byKind: boolean; readonly tables: r
   return inner.length > 0 ? { byKind: true, tables: inner } : { byKind: false, tables: [found] };
 }
 
+const SPEAKING = ['rope_theta', 'rope_parameters', 'rope_scaling', 'rotary_dim', 'rotary_pct', 'rotary_emb_base'];
+
 /** Whether anything in the config speaks of RoPE. */
 const speaks = (e: Evidence): boolean =>
-  ['rope_theta', 'rope_parameters', 'rope_scaling', 'rotary_dim', 'rotary_pct', 'rotary_emb_base', 'partial_rotary_factor'].some(
-    (key) => (e.config.raw[key] ?? null) !== null,
-  );
+  [...SPEAKING, 'partial_rotary_factor'].some((key) => (e.config.raw[key] ?? null) !== null);
 
 function ropeOf(e: Evidence, headDim: number, known: Recognised, kind: string | null): Rope | null {
   const base = e.number('rotary_emb_base')?.value ?? known.theta;
@@ -46,6 +46,7 @@ function ropeOf(e: Evidence, headDim: number, known: Recognised, kind: string | 
 /** Which of a head's dimensions turn, how fast, and in which pairs. */
 export const turning: Rule = (e, draft, known) => {
   const [spec] = draft.attention ?? [];
+  for (const key of SPEAKING) e.read.add(key); // also when what is missing keeps them from being read
   if (!spec || !draft.norm) return;
   if (e.flag('alibi') === true) return e.problem('alibi is true: positions by distance are not built');
   const { byKind, tables } = ropeTables(e);
