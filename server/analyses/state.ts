@@ -94,8 +94,8 @@ const plainUpdates: Readonly<Record<string, string>> = {
 const graphUpdates: Readonly<Partial<Record<LayerView['mixer'], string>>> = {
   lstm: 'h_t = o_t ⊙ tanh(c_t)',
   gru: 'h_t = z_t ⊙ h_{t−1} + (1 − z_t) ⊙ h̃_t',
-  rnn: 'h_t = f(W x_t + R h_{t−1} + b)',
-  loop: 'state_t = body(state_{t−1}, x_t)',
+  rnn: 'h_t = f(W x_t + R h_{t−1} + b): made anew at every token, nothing of it only decays',
+  loop: 'state_t = body(state_{t−1}, x_t): what a step keeps and writes only the body says',
   linear_attention: 'S_t = S_{t−1} + k_t v_tᵀ, gated or by the delta rule as the operator says',
 };
 

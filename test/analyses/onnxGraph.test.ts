@@ -107,6 +107,8 @@ test('modules are those that the exporter wrote into names, steps those of recog
   const at = (probe: string) => graph.nodes.find(({ outputs }) => outputs.some((i) => graph.values[i]?.probes.includes(probe)));
   const pattern = at('attn.pattern');
   assert.deepEqual(pattern && [pattern.op, ...around(graph, pattern.group)], ['Softmax', 'self_attn', 'attn.pattern']);
+  const flat = graph.nodes.filter((node) => node.op === 'Transpose' && around(graph, node.group).join() === 'self_attn');
+  assert.equal(flat.length, 1, 'what leads to the stream from within a module is no step of the stream');
   const up = graph.nodes.find((node) => node.op === 'MatMul' && around(graph, node.group).join('/') === 'mlp/up_proj');
   assert.ok(up);
   assert.deepEqual(graph.values[up.outputs[0] as number]?.shape, ['B', 'T', 64]);

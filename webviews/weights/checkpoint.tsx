@@ -10,7 +10,7 @@ import { Failed, Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
 import { boot, errorData, persisted, request } from '../host.js';
 import { Compare } from './compare.js';
-import { DeclaredState, Probes } from './declared.js';
+import { DeclaredState, Ends, Probes } from './declared.js';
 import { Fact } from './fact.js';
 import { FactsTable } from './facts.js';
 import { RunsHere } from './fit.js';
@@ -19,8 +19,8 @@ import { byDtype } from './tensorList.js';
 import { Tensors, toggleTable } from './tensors.js';
 import './weights.css';
 
-type Tab = 'tensors' | 'fit' | 'compare' | 'config' | 'metadata' | 'state' | 'probes';
-const TABS: readonly Tab[] = ['tensors', 'fit', 'compare', 'config', 'metadata', 'state', 'probes'];
+type Tab = 'tensors' | 'fit' | 'compare' | 'config' | 'metadata' | 'state' | 'ends' | 'probes';
+const TABS: readonly Tab[] = ['tensors', 'fit', 'compare', 'config', 'metadata', 'state', 'ends', 'probes'];
 const isTab = (value: unknown): value is Tab => TABS.includes(value as Tab);
 const tab = persisted<Tab>('tab', boot.compareWith === null ? 'tensors' : 'compare', isTab);
 
@@ -122,6 +122,8 @@ function Part({ summary, shown }: { readonly summary: CheckpointSummary; readonl
       return <FactsTable value={summary.metadata} label="Metadata" none="This file has no metadata." />;
     case 'state':
       return <DeclaredState summary={summary} />;
+    case 'ends':
+      return <Ends summary={summary} />;
     case 'probes':
       return <Probes probes={summary.probes} />;
   }
@@ -141,6 +143,8 @@ function titleOf(value: Tab, { tensors, probes }: CheckpointSummary): string {
       return 'Metadata';
     case 'state':
       return 'Declared state';
+    case 'ends':
+      return 'Inputs, outputs';
     case 'probes':
       return `Probes ${probes.length}`;
   }

@@ -3,6 +3,7 @@ import { keepsText } from '../../server/protocol/keeps.js';
 import { attends, type CheckpointSummary, type LayerSummary } from '../../server/protocol/models.js';
 import { bytes, shape } from '../charts/numbers.js';
 import { bytesAt, type LayerRun, runsOf, totalBytesAt } from './memory.js';
+import { PlainTable } from './plainTable.js';
 
 /** What each block keeps between tokens, and what that costs after T of them. */
 export function DeclaredState({ summary }: { readonly summary: CheckpointSummary }) {
@@ -10,7 +11,9 @@ export function DeclaredState({ summary }: { readonly summary: CheckpointSummary
   if (summary.layers.length === 0)
     return (
       <p class="note">
-        Known only for architectures that Model Lab can run: the weights alone do not say what is kept between tokens.
+        {summary.architecture === null
+          ? 'Known only for architectures that Model Lab can run: the weights alone do not say what is kept between tokens.'
+          : 'Not declared: its graph is asked when it runs. Prompt it, then see KV cache and State.'}
       </p>
     );
   const at = tokens.value;
@@ -111,3 +114,24 @@ export const Probes = ({ probes }: { readonly probes: readonly string[] }) =>
       ))}
     </ul>
   );
+
+/** What the model is given and what it says, by name. */
+export function Ends({ summary: { inputs, outputs } }: { readonly summary: CheckpointSummary }) {
+  if (inputs.length === 0) return <p class="note">Known only for architectures that Model Lab can run.</p>;
+  const sizes = (all: readonly (number | string)[] | null) => (all === null ? 'any' : `[${all.join(', ')}]`);
+  return (
+    <div class="facts">
+      <PlainTable
+        label="Inputs"
+        columns={['Input', 'Type', 'Sizes', '']}
+        rows={inputs.map(({ name, dtype, shape: dims, optional }) => [
+          name,
+          dtype,
+          sizes(dims),
+          optional ? 'made when not given' : '',
+        ])}
+      />
+      <PlainTable label="Outputs" columns={['Output']} rows={outputs.map((name) => [name])} />
+    </div>
+  );
+}

@@ -1,6 +1,7 @@
 import type { Recurrence } from '../../protocol/models.js';
 import { cema } from './cema.js';
 import { deltanet } from './deltanet.js';
+import { gru } from './gru.js';
 import { lstm } from './lstm.js';
 import { mamba } from './mamba.js';
 import { mamba2 } from './mamba2.js';
@@ -28,7 +29,7 @@ export const mixers: Readonly<Record<Recurrence, readonly Mixer[]>> = {
   ttt_mlp: tttMlp,
   cema,
   lstm: [lstm],
-  gru: [],
+  gru: [gru],
   rnn: [],
   loop: [],
   linear_attention: [],

@@ -20,16 +20,37 @@ export function recurrentOperator(
     nodeOf('Gather', [made(node, 'Y'), made(node, 'zero')], [made(node, 'h')], [int('axis', 1)]),
   ];
   const single = textOf(node, 'direction', 'forward') === 'forward';
+  const plain = textsOf(node, 'activations').length === 0 && !given(node.input[7]) && intOf(node, 'input_forget', 0) === 0;
+  if (mixer === 'gru' && single && hidden > 0 && plain) return { ...gru(document, node, index, hidden), states };
   if (mixer !== 'lstm' || !single || hidden === 0) return { node: index, op: node.opType, mixer, states, probes: {}, added };
   states.c = steps(made(node, 'c'));
-  const plain = textsOf(node, 'activations').length === 0 && !given(node.input[7]) && intOf(node, 'input_forget', 0) === 0;
   return {
     node: index,
     op: node.opType,
     mixer: plain ? 'lstm' : 'rnn',
     states,
     probes: plain ? Object.fromEntries(['i', 'o', 'f', 'g'].map((gate) => [`mixer.${gate}`, steps(made(node, gate))])) : {},
-    added: [...added, ...cellStates(document, node, hidden), ...(plain ? gates(document, node, hidden) : [])],
+    added: [...added, ...cellStates(document, node, hidden), ...(plain ? gates(document, node, hidden, LSTM_GATES, 4) : [])],
+  };
+}
+
+/** Of a GRU: how much of the state before stays, z, and what is taken up, h_t − z ⊙ h_{t−1} = (1 − z) ⊙ h̃. */
+function gru(document: OnnxDocument, node: NodeProto, index: number, hidden: number): Omit<RecurrentSite, 'states'> {
+  const name = (what: string) => made(node, what);
+  return {
+    node: index,
+    op: node.opType,
+    mixer: 'gru',
+    probes: { 'mixer.z': steps(name('z')), 'mixer.write': steps(name('write')) },
+    added: [
+      ...again(node),
+      zeroIndex(node),
+      nodeOf('Gather', [name('Y'), name('zero')], [name('h')], [int('axis', 1)]),
+      ...(given(node.input[5]) ? [] : zeros(node, hidden)),
+      ...gates(document, node, hidden, [['z', 'Sigmoid']], 3),
+      nodeOf('Mul', [name('z'), name('h.before')], [name('kept')]),
+      nodeOf('Sub', [name('h'), name('kept')], [name('write')]),
+    ],
   };
 }
 
@@ -84,8 +105,22 @@ function zeros(node: NodeProto, hidden: number): NodeProto[] {
   ];
 }
 
-/** Input, output and forget gate and the new content, [T,B,H] each: σ or tanh of W x_t + R h_{t−1} + b, in the order ONNX stacks them (i, o, f, c). */
-function gates(document: OnnxDocument, node: NodeProto, hidden: number): NodeProto[] {
+/** In the order ONNX stacks them: input, output and forget gate and the new content. */
+const LSTM_GATES = [
+  ['i', 'Sigmoid'],
+  ['o', 'Sigmoid'],
+  ['f', 'Sigmoid'],
+  ['g', 'Tanh'],
+] as const;
+
+/** The first of so many stacked gates, [T,B,H] each: σ or tanh of W x_t + R h_{t−1} + b. */
+function gates(
+  document: OnnxDocument,
+  node: NodeProto,
+  hidden: number,
+  wanted: readonly (readonly [gate: string, op: string])[],
+  stacked: number,
+): NodeProto[] {
   const name = (what: string) => made(node, what);
   const [x, w, r, b] = node.input as [string, string, string, string | undefined];
   const constant = (what: string, values: readonly number[]) =>
@@ -116,16 +151,13 @@ function gates(document: OnnxDocument, node: NodeProto, hidden: number): NodePro
     nodeOf('Add', [name('wx'), name('rh')], [name('sum.bare')]),
     ...(given(b)
       ? [
-          constant('halves', [2, 4 * hidden]),
+          constant('halves', [2, stacked * hidden]),
           nodeOf('Reshape', [b as string, name('halves')], [name('b.halves')]),
           ...sumOfRows(document, name('b.halves'), name('b')),
           nodeOf('Add', [name('sum.bare'), name('b')], [name('sum')]),
         ]
       : [nodeOf('Identity', [name('sum.bare')], [name('sum')])]),
-    ...activate('i', 'Sigmoid', 0),
-    ...activate('o', 'Sigmoid', 1),
-    ...activate('f', 'Sigmoid', 2),
-    ...activate('g', 'Tanh', 3),
+    ...wanted.flatMap(([gate, op], place) => activate(gate, op, place)),
   ];
 }
 

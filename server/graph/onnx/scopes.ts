@@ -23,10 +23,13 @@ export function placesByScope(nodes: readonly NodeProto[], steps: readonly Place
   const shared = sharedScope(told);
   const own = scopes.map((scope) => (shared.every((part, i) => scope[i] === part) ? scope.slice(shared.length) : scope));
   const inner = new Set(own.flatMap((scope) => scope.slice(0, -1).map((_, i) => scope.slice(0, i + 1).join('/'))));
+  // a step is where the value is made that it is named after: what only leads there from another module has no name
+  const last = new Map(steps.map(({ step }, i) => [step, own[i]?.join('/')]));
   return own.map((modules, i) => {
-    const step = unported(steps[i] as Place);
-    const holdsOthers = modules.length === 0 || inner.has(modules.join('/'));
-    return holdsOthers ? { ...step, modules } : { modules, step: null, probe: null };
+    const { step, probe } = steps[i] as Place;
+    const path = modules.join('/');
+    const isStep = (modules.length === 0 || inner.has(path)) && last.get(step) === path;
+    return isStep ? { ...unported({ modules, step, probe }), modules } : { modules, step: null, probe: null };
   });
 }
 

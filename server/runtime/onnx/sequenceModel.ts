@@ -80,7 +80,7 @@ export class OnnxSequenceModel implements SequenceModel {
     const document = await readDocument(checkpoint);
     const tokens = tokenGraphOf(document);
     if ('reason' in tokens) return null;
-    const needed = memoryOf(checkpoint);
+    const needed = graphMemory(checkpoint);
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
     const compiled = await compile(checkpoint, document, tokens, options);
@@ -117,7 +117,7 @@ export class OnnxSequenceModel implements SequenceModel {
     return typeof context === 'number' ? context : null;
   }
   get memory(): number {
-    return memoryOf(this.checkpoint);
+    return graphMemory(this.checkpoint);
   }
 
   /** The blocks' own names first, then every value of the graph. */
@@ -158,5 +158,5 @@ async function compile(
 }
 
 /** Weights as stored, and once more as ONNX Runtime packs them. */
-const memoryOf = ({ tensors }: Checkpoint): number =>
+export const graphMemory = ({ tensors }: Checkpoint): number =>
   Math.ceil([...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0) * 1.15);
