@@ -8,7 +8,7 @@ export interface Panel {
   readonly curves: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
 }
 
-const [WIDTH, HEIGHT, LEFT, TOP, GAP] = [250, 190, 46, 34, 34];
+const [WIDTH, HEIGHT, LEFT, TOP, GAP] = [250, 190, 46, 44, 34];
 const IN_A_ROW = 3;
 /** Distinguishable in light and dark, and by people who see fewer colours. */
 const COLOURS = ['#3b7dd8', '#d9822b', '#2a9d6f'];
@@ -69,8 +69,8 @@ function drawn({ title, unit, x: xName, curves }: Panel): string {
   const line = (from: readonly [number, number], to: readonly [number, number]) =>
     `<path d="M${from.map((n) => n.toFixed(1)).join(' ')}L${to.map((n) => n.toFixed(1)).join(' ')}" stroke="#808080" stroke-opacity=".25"/>`;
   return [
-    text([-LEFT + 6, -18], title, 'font-weight="600"'),
-    text([-LEFT + 6, -5], unit),
+    text([-LEFT + 6, -28], title, 'font-weight="600"'),
+    text([-LEFT + 6, -14], unit),
     ...ys.map((value) => line([0, y(value)], [WIDTH, y(value)]) + text([-5, y(value) + 4], short(value), 'text-anchor="end"')),
     ...xs.map((value, i) => (i % 2 === 0 ? text([x(value), HEIGHT + 14], binary(value), 'text-anchor="middle"') : '')),
     text([WIDTH / 2, HEIGHT + 29], xName, 'text-anchor="middle"'),
