@@ -18,6 +18,7 @@ const attention = ({ heads, kvHeads, headDim, rope: turn }: SparseSpec): Attenti
   window: null,
   rope: turn,
   selects: true,
+  part: 'What the branch of selected blocks reads. The compressed blocks and the window are the probes attn.cmp.pattern and attn.win.pattern.',
 });
 
 /**

@@ -71,6 +71,8 @@ export interface LayerSummary {
   readonly causal?: boolean;
   /** Tokens of a chunk, when a query sees only its own. */
   readonly chunk?: number;
+  /** Of a block that reads in several ways: which of them its pattern is, in words. */
+  readonly part?: string;
   readonly state: readonly StateSummary[];
 }
 

@@ -36,6 +36,7 @@ export function describeLayers({ architecture, config }: BoundStack, tower = '')
       window: attention?.window ?? null,
       ...(causal === false && { causal }),
       ...(attention?.chunk !== undefined && { chunk: attention.chunk }),
+      ...(attention?.part !== undefined && { part: attention.part }),
       state: stack.state(config, index).map(summarise),
       attention,
     };

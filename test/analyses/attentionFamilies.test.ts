@@ -41,6 +41,12 @@ for (const family of families)
     const model = await Model.open(checkpoint, { device, threads: 1 });
     const attending = model.layers.filter(({ index }) => model.probes.includes(`blocks.${index}.attn.pattern`));
     if (attending.length === 0) t.skip('it has no pattern');
+    for (const { index, attention, part } of attending) {
+      // who reads in several ways says which of them is shown, and where the others are
+      assert.equal(part !== undefined, attention?.selects === true);
+      for (const [name] of part?.matchAll(/attn\.\w+\.pattern/g) ?? [])
+        assert.ok(model.probes.includes(`blocks.${index}.${name}`), name);
+    }
     const { vocab, limit } = model.bound.config;
     const T = Math.min(TOKENS, limit ?? TOKENS);
     const ids = Array.from({ length: T }, (_, i) => ((i * 7919) ^ (i >> 2)) % Math.min(vocab, 97));

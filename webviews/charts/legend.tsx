@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks';
 import { useCanvas } from '../frame/useCanvas.js';
 import './legend.css';
 import { compact } from './numbers.js';
@@ -23,7 +24,8 @@ const CLIPS = [
 /** What the colours mean: ends, unit, how values spread over them; linear or log, and which quantile is the end. */
 export function Legend({ colour, unit, adjustable = true }: LegendProps) {
   const { scale, spread, settings } = colour;
-  const canvas = useCanvas((context, width, height) => drawBar(context, width, height, scale, spread));
+  const density = useMemo(() => densityOf(scale, spread), [scale, spread]);
+  const canvas = useCanvas((context, width, height) => drawBar(context, width, height, scale, density));
   const clipped = Math.max(spread.max, -spread.min) > scale.hi;
   const low = scale.kind === 'sequential' && scale.log ? `≤${compact(scale.lo)}` : compact(scale.lo);
   return (
@@ -76,7 +78,13 @@ export function Legend({ colour, unit, adjustable = true }: LegendProps) {
   );
 }
 
-function drawBar(context: CanvasRenderingContext2D, width: number, height: number, scale: ColourScale, spread: Spread): void {
+function drawBar(
+  context: CanvasRenderingContext2D,
+  width: number,
+  height: number,
+  scale: ColourScale,
+  density: Float64Array,
+): void {
   const bar = 8;
   const columns = Math.round(width * devicePixelRatio);
   const pixels = new ImageData(columns, 1);
@@ -90,11 +98,11 @@ function drawBar(context: CanvasRenderingContext2D, width: number, height: numbe
   context.drawImage(strip, 0, height - bar, width, bar);
   context.strokeStyle = ink.value.line;
   context.strokeRect(0.5, height - bar + 0.5, width - 1, bar - 1);
-  drawDensity(context, width, height - bar - 1, scale, spread);
+  drawDensity(context, width, height - bar - 1, density);
 }
 
 /** How many values have each colour; magnitudes of signed values stand on both sides. */
-function drawDensity(context: CanvasRenderingContext2D, width: number, height: number, scale: ColourScale, spread: Spread): void {
+function densityOf(scale: ColourScale, spread: Spread): Float64Array {
   const bins = new Float64Array(32);
   for (const magnitude of spread.magnitudes) {
     const position = scale.position(magnitude);
@@ -102,6 +110,10 @@ function drawDensity(context: CanvasRenderingContext2D, width: number, height: n
     bins[bin] = (bins[bin] ?? 0) + 1;
     if (scale.kind === 'diverging') bins[31 - bin] = (bins[31 - bin] ?? 0) + 1;
   }
+  return bins;
+}
+
+function drawDensity(context: CanvasRenderingContext2D, width: number, height: number, bins: Float64Array): void {
   const most = Math.sqrt(Math.max(1, ...bins));
   context.fillStyle = ink.value.quiet;
   // Square roots, so that rare values are still seen beside the common ones.

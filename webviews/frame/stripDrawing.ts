@@ -21,6 +21,8 @@ export interface StripPicture {
   readonly hovered: number | null;
   /** Other tokens to mark, e.g. search results. */
   readonly marked: ReadonlySet<number>;
+  /** The first token that the model wrote; below 1 where the prompt does not end on the strip. */
+  readonly boundary: number;
   /** Whose patches the tokens are; null for those of a text. */
   readonly picture: Picture | null;
 }
@@ -143,8 +145,7 @@ export function tickStep(least: number): number {
 }
 
 /** Where the prompt ends and the model goes on. */
-function drawBoundary(context: CanvasRenderingContext2D, height: number, { tokens, axis }: StripPicture): void {
-  const boundary = tokens.findIndex((token) => token.role === 'generated');
+function drawBoundary(context: CanvasRenderingContext2D, height: number, { boundary, axis }: StripPicture): void {
   if (boundary <= 0) return;
   context.fillStyle = ink.value.text;
   context.fillRect(Math.round(xOf(boundary, axis)) - 1, 0, 1, height + RULER);

@@ -43,6 +43,7 @@ export function TokenStrip({
   const query = useSignal<string | null>(null);
   const found = useMemo(() => searchTokens(tokens, query.value ?? ''), [tokens, query.value]);
   const marked = useMemo(() => (found.length ? new Set(found) : NONE), [found]);
+  const boundary = useMemo(() => tokens.findIndex((token) => token.role === 'generated'), [tokens]);
   const scroller = useScroller(count);
   const canvas = useCanvas((context, width, height) => {
     drawStrip(context, width, height, {
@@ -53,6 +54,7 @@ export function TokenStrip({
       selected,
       hovered: hover.value,
       marked,
+      boundary,
       picture,
     });
   });

@@ -152,6 +152,7 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
           head={head}
           pool={pool.value}
           causal={causal}
+          part={layer?.part ?? null}
           arcs={reading.arcs}
           selectedKey={key}
           onCell={chooseCell}

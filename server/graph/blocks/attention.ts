@@ -29,6 +29,8 @@ export interface AttentionSpec {
   readonly latent?: number;
   /** Which keys a query sees depends on what they hold: only the pattern tells. */
   readonly selects?: boolean;
+  /** Of a layer that reads in several ways: which of them this is, and where the others are, as views say it. */
+  readonly part?: string;
 }
 
 /** [B,T,n·E] → [B,n,T,E]. */
