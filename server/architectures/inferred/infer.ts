@@ -66,11 +66,19 @@ export function inferArchitecture(
   const e = new Evidence(raw, tensors, names);
   const known = recognise(e);
   if (known.refused) throw undecided(name, [known.refused]);
+  // a GGUF's own name: of architectures with a table they are Hugging Face's by now
+  if (tensors.shape('token_embd.weight') !== null)
+    throw undecided(name, [
+      'a GGUF says neither the activation nor which pairs RoPE turns: both are in the code of its architecture',
+    ]);
   for (const key of known.requires ?? [])
     if (raw[key] === undefined) e.problem(`no ${key}, which has a value of its own here: ${known.because}`);
   const draft: Draft = {};
   try {
-    for (const rule of rules) rule(e, draft, known);
+    for (const rule of rules) {
+      rule(e, draft, known);
+      if (draft.layers === undefined) break; // without blocks there is nothing to find
+    }
   } catch (error) {
     e.problem(toLabError(error).message); // a key that is there and wrong
   }
