@@ -68,7 +68,12 @@ test('operators of a trace are added up by type from where the measurement began
     args: { op_name },
   });
   const first = [session(0), node('MatMul', 1, 9000), session(100), node('MatMul', 110, 2000), node('Add', 120, 500)];
-  const second = [session(300), node('MatMul', 310, 4000), { ...node('Add', 320, 7000), name: 'n_fence_before' }];
+  const second = [
+    session(300),
+    node('MatMul', 310, 4000),
+    node('Scan', 305, 6000),
+    { ...node('Add', 320, 7000), name: 'n_fence_before' },
+  ];
   const operators = byOperator(
     [
       { events: first, skip: 1 },
@@ -106,6 +111,13 @@ test('goals compare our slowest with their fastest, round by round', () => {
   assert.equal(found?.theirs, 'llama.cpp');
   assert.deepEqual(found?.wall, { median: 1.25, min: 1.25, max: 1.75 });
   assert.equal(found?.met, true);
+  assert.equal(found?.bound, null);
+  // 400 bytes at 10 a millisecond of processor time take 40 ms of the 50 that they took: 1.25 times their speed
+  const counted = {
+    load: { kind: 'bytes', amount: 400 },
+    peaks: { bytes: { wall: 20, cpu: 10 }, flops: { wall: 1, cpu: 1 } },
+  } as const;
+  assert.equal(outcome(goal('llama-Q4_1-decode-256'), { ...speed, ...counted })?.bound, 1.25);
   assert.equal(outcome(goal('llama-Q4_1-prefill'), speed)?.met, false);
   const probe = result(
     variant('own prefill ÷ 12 blocks', 10, 10, 10),

@@ -1,4 +1,5 @@
 import { type Figure, figure, type Measured } from './measure.js';
+import { type Peaks, shareOf } from './yardstick.js';
 
 /** A goal of the project: some variant of a benchmark, against another of the same rounds. */
 export interface Goal {
@@ -95,6 +96,8 @@ export interface Result {
   readonly date: string;
   readonly threads: number;
   readonly measured: readonly Measured[];
+  readonly load?: { readonly kind: keyof Peaks; readonly amount: number };
+  readonly peaks?: Peaks;
 }
 
 export interface Outcome {
@@ -103,19 +106,26 @@ export interface Outcome {
   /** As the goal is said: time of theirs, times theirs in speed, or bytes more. */
   readonly wall: Figure;
   readonly cpu: Figure;
+  /** What a run at the measured peak of the machine, fp32 products or memory, would reach against theirs; null where no work is counted. */
+  readonly bound: number | null;
   readonly met: boolean;
 }
 
-/** null where a side was not measured. Ratios are taken round by round; by the clock they decide. */
-export function outcome(goal: Goal, { measured }: Result): Outcome | null {
-  const by = (pattern: RegExp) => measured.filter(({ name }) => pattern.test(name)).sort((a, b) => a.wall.median - b.wall.median);
-  const [theirs, ours] = [by(goal.theirs)[0], by(goal.ours).at(-1)];
+/**
+ * null where a side was not measured. Ratios are taken round by round. The clock decides, or with one thread processor time, which is the clock
+ * of a machine that does nothing else.
+ */
+export function outcome(goal: Goal, { measured, threads, load, peaks }: Result): Outcome | null {
+  const decides = threads === 1 ? 'cpu' : 'wall';
+  const sorted = (pattern: RegExp) =>
+    measured.filter(({ name }) => pattern.test(name)).sort((a, b) => a[decides].median - b[decides].median);
+  const [theirs, ours] = [sorted(goal.theirs)[0], sorted(goal.ours).at(-1)];
   if (!theirs || !ours) return null;
   const names = { ours: ours.name, theirs: theirs.name };
   const { reach } = goal;
   if (reach.kind === 'memory') {
     const more = figure([ours.rss - theirs.rss]);
-    return { ...names, wall: more, cpu: more, met: more.median <= reach.most };
+    return { ...names, wall: more, cpu: more, bound: null, met: more.median <= reach.most };
   }
   const ratios = (key: 'wall' | 'cpu') =>
     figure(
@@ -125,8 +135,13 @@ export function outcome(goal: Goal, { measured }: Result): Outcome | null {
       }),
     );
   const [wall, cpu] = [ratios('wall'), ratios('cpu')];
-  return { ...names, wall, cpu, met: reach.kind === 'time' ? wall.median <= reach.most : wall.median >= reach.least };
+  const { median } = { wall, cpu }[decides];
+  const least = load && peaks ? shareOf(load.amount, timesOf(theirs), peaks[load.kind], threads)[decides] : null;
+  const bound = least && reach.kind === 'speed' ? 1 / least : least;
+  return { ...names, wall, cpu, bound, met: reach.kind === 'time' ? median <= reach.most : median >= reach.least };
 }
+
+const timesOf = ({ wall, cpu }: Measured) => ({ wall: wall.median, cpu: cpu.median });
 
 /** A row for every goal, measured or not. */
 export function goalsTable(results: ReadonlyMap<string, Result>): string {
@@ -148,8 +163,8 @@ export function goalsTable(results: ReadonlyMap<string, Result>): string {
   return [
     '## Goals',
     '',
-    '| work | against | reach | by the clock | by processor time | | threads | measured |',
-    '|---|---|---|---|---|---|---|---|',
+    '| work | against | reach | by the clock | by processor time | at the peak | | threads | measured |',
+    '|---|---|---|---|---|---|---|---|---|',
     ...rows,
     '',
   ].join('\n');

@@ -21,6 +21,9 @@ export interface Operators {
   readonly count: number;
 }
 
+/** The operators of their bodies are counted by themselves. */
+const CONTROL = new Set(['Scan', 'Loop', 'If']);
+
 /** Pieces of work that are profiled, after one that warms up. */
 const TIMES = 5;
 
@@ -54,6 +57,7 @@ export function byOperator(
     for (const { cat, name, ts, dur, args } of events) {
       if (cat !== 'Node' || !name.endsWith('_kernel_time') || ts < begin) continue;
       const op = args?.op_name ?? 'unknown';
+      if (CONTROL.has(op)) continue;
       const { ms, count } = sums.get(op) ?? { ms: 0, count: 0 };
       sums.set(op, { ms: ms + dur / 1000 / parts, count: count + 1 / parts });
     }
