@@ -269,14 +269,17 @@ export class Builder {
     const length = sequences[0]?.shape[1] as Dim;
     const body = new Builder('body', `${name}.`);
     const states = initial.map((value, i) => body.input(`${name}.state${i}`, 'f32', value.shape));
-    const inputs = sequences.map((s, i) => body.input(`${name}.x${i}`, 'f32', s.shape.toSpliced(1, 1)));
+    const inputs = sequences.map((s, i) => body.input(`${name}.x${i}`, s.dtype, s.shape.toSpliced(1, 1)));
     const result = step(body, states, inputs);
     for (const [i, value] of [...result.states, ...result.outputs].entries())
       body.output(`${name}.y${i}`, body.op('Identity', [value], value.shape));
     const results = this.ops(
       'Scan',
       [...initial, ...sequences],
-      [...initial.map(({ shape }) => ({ shape })), ...result.outputs.map((o) => ({ shape: o.shape.toSpliced(1, 0, length) }))],
+      [
+        ...initial.map(({ shape, dtype }) => ({ shape, dtype })),
+        ...result.outputs.map(({ shape, dtype }) => ({ shape: shape.toSpliced(1, 0, length), dtype })),
+      ],
       {
         body: body.graph,
         num_scan_inputs: sequences.length,

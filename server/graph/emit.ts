@@ -25,10 +25,12 @@ export interface Dialect {
   readonly fusedMatMul: boolean;
   /** Sin and Cos in full precision; WGSL promises 11 bits, which is too few for RoPE: they are then computed in double, on the CPU. */
   readonly exactAngles: boolean;
+  /** Scan and If, between whose steps nothing has to be brought from one memory to another. */
+  readonly loops: boolean;
 }
 
 /** The CPU's. */
-export const plain: Dialect = { fusedMatMul: true, exactAngles: true };
+export const plain: Dialect = { fusedMatMul: true, exactAngles: true, loops: true };
 
 export type PlaceUse = 'rows' | 'many';
 

@@ -22,7 +22,8 @@ class Scope {
   readonly #sizes: Map<string, number>;
 
   constructor(private readonly outer: Scope | null = null) {
-    this.#sizes = outer ? outer.#sizes : new Map();
+    // a size that only a body knows may be another one at every step
+    this.#sizes = new Map(outer ? outer.#sizes : []);
   }
 
   get(name: string): Exact {

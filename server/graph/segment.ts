@@ -56,7 +56,11 @@ const unknownProbes = (names: readonly string[], kind: string) =>
 export function buildSegment(bound: BoundStack, spec: SegmentSpec): Segment {
   const { config, tensors, prefix } = bound;
   const stack: Stack = bound.architecture;
-  const request = { probes: spec.probes ?? new Set<string>(), interventions: spec.interventions ?? new Set<string>() };
+  const request = {
+    probes: spec.probes ?? new Set<string>(),
+    interventions: spec.interventions ?? new Set<string>(),
+    queries: spec.queries,
+  };
   const g = new SegmentBuilder(
     `segment_${spec.embed ? 'embed_' : ''}${spec.from}_${spec.to}${spec.head ? '_head' : ''}`,
     tensors,

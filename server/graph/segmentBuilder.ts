@@ -17,6 +17,8 @@ export interface SegmentRequest {
   readonly probes: ReadonlySet<string>;
   /** Full probe names whose value is changed to value · NAME.scale + NAME.shift, two inputs that broadcast. */
   readonly interventions: ReadonlySet<string>;
+  /** Queries that are read at a time where nobody looks at their scores; absent: all at once, spelled out as views show it. */
+  readonly queries?: number | undefined;
 }
 
 /** An input of the model itself, by the name its users know: `pixel_values`. */
@@ -185,6 +187,11 @@ export class SegmentBuilder extends Builder {
 
   wants(name: string): boolean {
     return this.request.probes.has(this.#scope + name);
+  }
+
+  /** Queries to read at a time; null when all are read at once, since somebody looks at one of these. */
+  queriesAtOnce(...seen: readonly string[]): number | null {
+    return seen.some((name) => this.touched(name) || this.wants(name)) ? null : (this.request.queries ?? null);
   }
 
   // weights ──────────────────────────────────────────────────────────────────

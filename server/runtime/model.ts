@@ -21,7 +21,7 @@ import type { RunDtype } from '../protocol/models.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { chainOf, compileChain } from './chain.js';
-import { compile, type Piece, type Workshop } from './compile.js';
+import { compile, type Piece, queriesAtOnce, type Workshop } from './compile.js';
 import type { Compute, Device } from './device.js';
 import { describeLayers } from './layers.js';
 import { readsInBytes } from './multipliesBytes.js';
@@ -37,6 +37,8 @@ export interface ModelOptions extends Compute {
   readonly memoryLimit?: number;
   /** Blocks to a session of the generating chain; by PIECE_PARAMETERS unless a measurement wants another number. */
   readonly blocksPerPiece?: number;
+  /** Queries that a block of attention reads at a time; for tests of short texts. */
+  readonly queries?: number;
   /** Return the residual stream entering each block; false only to measure what that costs. */
   readonly capture?: boolean;
   /** Inspection sessions kept open. */
@@ -171,7 +173,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     const weights = await WeightStore.open(checkpoint, plan, goOn);
     const { device, threads, provider = 'cpu', spinning = false } = options;
     const compute = { threads, provider, spinning, ...(options.profile !== undefined && { profile: options.profile }) };
-    const shop = { bound, weights, device, compute };
+    const shop = { bound, weights, device, compute, queries: options.queries };
     const [pieces, stepping]: [Piece[], Piece[]] = [[], []];
     const next = () => {
       done++;
@@ -189,6 +191,11 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     const kept = { capture: options.capture ?? true, inspections: options.inspections ?? INSPECTIONS };
     const what = { dtype: options.dtype ?? 'own', memory: needed };
     return new Model(checkpoint, bound, whole, shop, pieces, steps ? stepping : pieces, kept, what);
+  }
+
+  /** Queries whose scores are in memory at a time; null for all of a call. */
+  get queries(): number | null {
+    return this.layers.some(({ attention }) => attention?.selects) ? null : queriesAtOnce(this.shop);
   }
 
   get provider(): string {

@@ -15,9 +15,11 @@ const preferred = ['cuda', 'dml', 'coreml', 'cpu'] as const;
 
 /** How graphs are written for a provider, where it differs from the CPU's. What has no kernel at all there (Scan, If, whole numbers) ONNX Runtime runs on the CPU. */
 const dialects: Readonly<Record<string, Dialect>> = {
-  webgpu: { ...plain, fusedMatMul: false, exactAngles: false },
-  coreml: { ...plain, fusedMatMul: false },
-  dml: { ...plain, fusedMatMul: false },
+  webgpu: { ...plain, fusedMatMul: false, exactAngles: false, loops: false },
+  coreml: { ...plain, fusedMatMul: false, loops: false },
+  dml: { ...plain, fusedMatMul: false, loops: false },
+  cuda: { ...plain, loops: false },
+  tensorrt: { ...plain, loops: false },
 };
 
 export const dialectOf = (provider: string): Dialect => dialects[provider] ?? plain;

@@ -16,7 +16,7 @@ import type { LayerView, TokenRange } from './view.js';
 
 /** Tokens of one prefill call: bounds the memory of attention scores and the distance between state snapshots. */
 const CHUNK = 256;
-/** Scores [H,T,S] of one call, numbers: behind many tokens a call reads fewer new ones, so that its memory does not grow with the run. */
+/** Scores [H,·,S] in memory at a time, numbers: behind many tokens a call reads fewer new ones, so that its memory does not grow with the run. */
 const SCORES = 16 << 20;
 const LEAST_CHUNK = 32;
 /** Tokens whose logits are computed at a time. */
@@ -124,7 +124,7 @@ export class Run implements Sequence {
     const calls: number[] = [];
     for (let at = this.#done; at < this.#done + count; at += calls.at(-1) as number) {
       const fitting = Math.floor(SCORES / (heads * (at + CHUNK)) / LEAST_CHUNK) * LEAST_CHUNK;
-      const most = Math.min(CHUNK, Math.max(LEAST_CHUNK, fitting));
+      const most = fitting >= (this.model.queries ?? CHUNK) ? CHUNK : Math.min(CHUNK, Math.max(LEAST_CHUNK, fitting));
       calls.push(Math.min(most, CHUNK - (at % CHUNK), this.#done + count - at));
     }
     return calls;

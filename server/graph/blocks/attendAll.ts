@@ -25,7 +25,8 @@ export function attendAll(
   // an intervention acts before the mask: scaling −∞ by 0 would give NaN
   const masked = g.touched('attn.scores') ? mask(g.probe('attn.scores', scores)) : g.probe('attn.scores', mask(scores));
   const pattern = g.probe('attn.pattern', g.softmax(masked)); // [B,H,T,S]
-  return joinHeads(g, named(g.matmul(pattern, v), ['B', spec.heads, 'T', spec.headDim]));
+  const z = named(g.matmul(pattern, v), ['B', spec.heads, 'T', spec.headDim]);
+  return joinHeads(g, g.transpose(z, 0, 2, 1, 3));
 }
 
 /** The same value with its sizes under the names that views look for. */

@@ -1,7 +1,9 @@
 import type { Keeps } from '../../protocol/keeps.js';
+import type { Builder } from '../builder.js';
 import type { Dim, Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 import { rowState, type StateSpec } from '../state.js';
+import { readCausally } from './queryBlocks.js';
 import { type Rope, rotate } from './rope.js';
 import { sees } from './sees.js';
 
@@ -78,15 +80,13 @@ export function attend(g: SegmentBuilder, spec: AttentionSpec, qkv: Heads): Valu
   publish(g, 'v', v);
   const { sinks } = qkv;
   if (sinks) g.observe('attn.sinks', () => g.unsqueeze(sinks, 0));
-  const hidden = causalMask(g, spec, keys, q);
   const terms = [{ q, keys: { past: kPast, fresh: k } }];
-  return joinHeads(g, readRows(g, spec, { terms, rows: { past: vPast, fresh: v }, hidden, sinks }).z);
+  return joinHeads(g, readCausally(g, spec, keys, { terms, rows: { past: vPast, fresh: v }, sinks }));
 }
 
-/** [B,H,T,E] → the probe `attn.z` [B,T,H,E] → [B,T,H·E]. */
+/** z [B,T,H,E] as the probe `attn.z` → [B,T,H·E]. */
 export function joinHeads(g: SegmentBuilder, z: Value): Value {
-  const byToken = g.probe('attn.z', g.transpose(z, 0, 2, 1, 3));
-  return g.reshape(byToken, 0, 0, (z.shape[1] as number) * (z.shape[3] as number));
+  return g.reshape(g.probe('attn.z', z), 0, 0, (z.shape[2] as number) * (z.shape[3] as number));
 }
 
 /** What is read by which queries. */
@@ -106,52 +106,58 @@ export interface Reading {
 /**
  * z = softmax(scale · Σ q kᵀ) v: [B,H,T,E_v], and the pattern [B,H,T,S] for who wants it. Old and new rows are scored apart and meet in one
  * softmax, so that the KV arrays go in as they are and only new rows come out. Scores stay in the groups that share keys, [B,K,G·T,S].
+ * In a branch `b`, where nobody can look, what blocks share is still computed once around it.
  */
 export function readRows(
   g: SegmentBuilder,
   spec: Pick<AttentionSpec, 'heads' | 'scale' | 'softcap'>,
   { terms, rows, hidden, sinks, as }: Reading,
+  b: Builder = g,
 ): { readonly z: Value; pattern(): Value } {
   const H = spec.heads;
   const { name, rows: S } = as ?? { name: 'attn', rows: 'S' };
   const [, K, , E] = rows.fresh.shape as [unknown, number, unknown, number];
   const grouped = terms.map(({ q, keys }) => {
     const size = q.shape.at(-1) as number;
-    return { q: H === K ? q : g.op('Reshape', [q, g.ints(0, K, -1, size)], ['B', K, 'G·T', size]), keys };
+    return { q: H === K ? q : b.op('Reshape', [q, b.ints(0, K, -1, size)], ['B', K, 'G·T', size]), keys };
   });
   const score = (part: keyof Rows) =>
-    grouped.map(({ q, keys }) => g.matmul(q, keys[part], { transB: true, alpha: spec.scale })).reduce((a, b) => g.add(a, b));
+    grouped.map(({ q, keys }) => b.matmul(q, keys[part], { transB: true, alpha: spec.scale })).reduce((x, y) => b.add(x, y));
   const T = g.tokenCount(terms[0]?.q as Value, 2);
-  const heads = groupsOf(g, H, K, T, S);
-  const raw = g.concat([score('past'), score('fresh')], -1);
-  const capped = spec.softcap === null ? raw : g.mul(g.tanh(g.div(raw, spec.softcap)), spec.softcap);
+  const heads = groupsOf(g, b, H, K, T, S);
+  const capped = softCapped(b, b.concat([score('past'), score('fresh')], -1), spec.softcap);
   const oneMask = hidden.shape.length === 2 && !sinks;
   // masks and sinks of their own for each head are met head by head
   const scores = { ...(oneMask ? capped : heads.apart(capped)), shape: oneMask ? heads.shape : ['B', H, 'T', S] };
   const mask = oneMask ? heads.tiled(hidden) : hidden;
   const asHeads = oneMask ? heads : null;
+  const probe: typeof g.probe = (...given) => (b === g ? g.probe(...given) : given[1]);
   // an intervention acts before the mask: scaling −∞ by 0 would give NaN
   const masked = g.touched(`${name}.scores`)
-    ? g.add(g.probe(`${name}.scores`, scores, asHeads), mask)
-    : g.probe(`${name}.scores`, { ...g.add(scores, mask), shape: scores.shape }, asHeads);
-  const weights = sinks ? softmaxWithSinks(g, masked, sinks, T) : g.softmax(masked);
-  const pattern = g.probe(`${name}.pattern`, weights, asHeads);
-  const [old, fresh] = oldAndNew(g, oneMask ? pattern : heads.together(pattern), rows, T);
-  const z = g.add(g.matmul(old, rows.past), g.matmul(fresh, rows.fresh)); // [B,K,G·T,E]
+    ? b.add(probe(`${name}.scores`, scores, asHeads), mask)
+    : probe(`${name}.scores`, { ...b.add(scores, mask), shape: scores.shape }, asHeads);
+  const size = () => g.concat([g.ints(1, H), T, g.ints(1)], 0);
+  const weights = sinks ? softmaxWithSinks(b, masked, sinks, size()) : b.softmax(masked);
+  const pattern = probe(`${name}.pattern`, weights, asHeads);
+  const [old, fresh] = oldAndNew(g, b, oneMask ? pattern : heads.together(pattern), rows, T);
+  const z = b.add(b.matmul(old, rows.past), b.matmul(fresh, rows.fresh)); // [B,K,G·T,E]
   return {
-    z: H === K ? z : g.op('Reshape', [z, g.ints(0, H, -1, E)], ['B', H, 'T', E]),
+    z: H === K ? z : b.op('Reshape', [z, b.ints(0, H, -1, E)], ['B', H, 'T', E]),
     pattern: () => (oneMask ? heads.apart(pattern) : pattern),
   };
 }
 
+export const softCapped = (b: Builder, scores: Value, cap: number | null): Value =>
+  cap === null ? scores : b.mul(b.tanh(b.div(scores, cap)), cap);
+
 /** Heads that share keys, as rows of one matrix, [B,K,G·T,S], and apart, [B,H,T,S]. */
-function groupsOf(g: SegmentBuilder, H: number, K: number, T: Value, S: string) {
+function groupsOf(g: SegmentBuilder, b: Builder, H: number, K: number, T: Value, S: string) {
   const G = H / K;
   const queries = () => g.memo(`queries.${G}`, () => g.mul(T, G));
   return {
     shape: ['B', K, G === 1 ? 'T' : 'G·T', S] as const,
-    apart: (x: Value): Value => (G === 1 ? x : reshapeTo(g, x, [0, H, T, -1], ['B', H, 'T', S])),
-    together: (x: Value): Value => (G === 1 ? x : reshapeTo(g, x, [0, K, queries(), -1], ['B', K, 'G·T', S])),
+    apart: (x: Value): Value => (G === 1 ? x : reshapeTo(g, x, [0, H, T, -1], ['B', H, 'T', S], b)),
+    together: (x: Value): Value => (G === 1 ? x : reshapeTo(g, x, [0, K, queries(), -1], ['B', K, 'G·T', S], b)),
     /** [T,S] for each head of a group: [G·T,S]. */
     tiled: (mask: Value): Value =>
       G === 1 ? mask : g.memo(`${mask.name}.${G}`, () => g.concat(new Array<Value>(G).fill(mask), 0)),
@@ -159,21 +165,20 @@ function groupsOf(g: SegmentBuilder, H: number, K: number, T: Value, S: string) 
 }
 
 /** The columns of the pattern that belong to kept rows and to new ones. */
-function oldAndNew(g: SegmentBuilder, pattern: Value, rows: Rows, T: Value): [Value, Value] {
+function oldAndNew(g: SegmentBuilder, b: Builder, pattern: Value, rows: Rows, T: Value): [Value, Value] {
   const C = rows.past.shape[2] as Dim;
   const lengths = g.memo(`lengths.${C}.${rows.fresh.shape[2]}`, () =>
     g.concat([g.unsqueeze(g.size(rows.past, 2), 0), rows.fresh.shape[2] === 'T' ? T : g.unsqueeze(g.size(rows.fresh, 2), 0)], 0),
   );
   const parts = [C, rows.fresh.shape[2] as Dim].map((size) => ({ shape: pattern.shape.toSpliced(3, 1, size) }));
-  return g.ops('Split', [pattern, lengths], parts, { axis: 3 }) as [Value, Value];
+  return b.ops('Split', [pattern, lengths], parts, { axis: 3 }) as [Value, Value];
 }
 
-/** One more column, dropped behind the softmax: rows sum to less than 1. */
-function softmaxWithSinks(g: SegmentBuilder, scores: Value, sinks: Value, T: Value): Value {
+/** One more column, of this size, dropped behind the softmax: rows sum to less than 1. */
+export function softmaxWithSinks(b: Builder, scores: Value, sinks: Value, size: Value): Value {
   const H = scores.shape[1] as number;
-  const size = g.concat([g.ints(1, H), T, g.ints(1)], 0);
-  const column = g.op('Expand', [g.reshape(sinks, 1, H, 1, 1), size], ['B', H, 'T', 1]);
-  return g.slice(g.softmax(g.concat([scores, column], -1)), -1, 0, -1, scores.shape[3]);
+  const column = b.op('Expand', [b.reshape(sinks, 1, H, 1, 1), size], [...scores.shape.slice(0, 3), 1]);
+  return b.slice(b.softmax(b.concat([scores, column], -1)), -1, 0, -1, scores.shape[3]);
 }
 
 /** New rows of a kv state, which the probe `state.NAME` shows. */
@@ -202,8 +207,14 @@ export function causalMask(g: SegmentBuilder, spec: Pick<AttentionSpec, 'window'
 }
 
 /** Reshape with sizes known only at run time: a Value is an i64 [1]. */
-export function reshapeTo(g: SegmentBuilder, x: Value, to: readonly (number | Value)[], shape: Value['shape']): Value {
+export function reshapeTo(
+  g: SegmentBuilder,
+  x: Value,
+  to: readonly (number | Value)[],
+  shape: Value['shape'],
+  b: Builder = g,
+): Value {
   const name = to.map((size) => (typeof size === 'number' ? size : size.name)).join();
   const sizes = () => to.map((size) => (typeof size === 'number' ? g.ints(size) : size));
-  return g.op('Reshape', [x, g.memo(`sizes.${name}`, () => g.concat(sizes(), 0))], shape);
+  return b.op('Reshape', [x, g.memo(`sizes.${name}`, () => g.concat(sizes(), 0))], shape);
 }

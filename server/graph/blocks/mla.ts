@@ -1,7 +1,9 @@
+import type { Builder } from '../builder.js';
 import type { Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 import { latentState, type StateSpec } from '../state.js';
-import { type AttentionSpec, causalMask, joinHeads, publish, readRows } from './attention.js';
+import { type AttentionSpec, joinHeads, publish } from './attention.js';
+import { readCausally } from './queryBlocks.js';
 import { type Rope, rotate } from './rope.js';
 
 /** E = E_nope + E_rope is the size of a head's q and k; the rest of what a latent attention is made of. */
@@ -47,8 +49,9 @@ export function latentAttention(g: SegmentBuilder, spec: LatentSpec, x: { q: Val
   ];
   g.observe('attn.latent_q', () => g.concat([qLatent, qPe], -1)); // [B,H,T,R+E_rope]
   g.observe('attn.latent_k', () => g.concat([latents.fresh, turned.fresh], -1)); // [B,1,T,R+E_rope]
-  const hidden = causalMask(g, spec, latentStates(spec)[0] as StateSpec, q);
-  return joinHeads(g, g.matmul(readRows(g, spec, { terms, rows: latents, hidden }).z, upV, { transB: true })); // [B,H,T,R] · [H,E_v,R]ᵀ
+  const [state] = latentStates(spec) as [StateSpec];
+  const values = (b: Builder, z: Value) => b.matmul(z, upV, { transB: true }); // [B,H,T,R] · [H,E_v,R]ᵀ
+  return joinHeads(g, readCausally(g, spec, state, { terms, rows: latents }, values));
 }
 
 /** What each head's keys and values would be: to look at, nothing passes through them. */
