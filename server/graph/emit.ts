@@ -331,16 +331,22 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     } else if (e.dialect.fusedMatMul) e.emit('FusedMatMul', inputs, outputs, { transB, alpha }, 'com.microsoft');
     else spelledOut(e, node, inputs, outputs);
   },
-  // ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), as ONNX Runtime's own kernel computes it, which does so one number at a time: more than twice as slow
+  // ln(1 + eˣ) = max(x, 0) + ln(1 + t), t = e^−|x|, in vector operators: ONNX Runtime's own kernel takes one number at a time, 1.6 times as long.
+  // With u = 1 + t as it is rounded, ln(1 + t) = ln u + (t − (u − 1)) / u (Kahan): small results keep all their digits.
   Softplus(e, _, [x], [y]) {
-    const part = (name: string) => `${y}.${name}`;
-    e.emit('Abs', [x as string], [part('abs')]);
-    e.emit('Neg', [part('abs')], [part('neg')]);
-    e.emit('Exp', [part('neg')], [part('exp')]);
-    e.emit('Add', [part('exp'), e.float(part('one'), 1)], [part('sum')]);
-    e.emit('Log', [part('sum')], [part('log')]);
-    e.emit('Relu', [x as string], [part('relu')]);
-    e.emit('Add', [part('relu'), part('log')], [y as string]);
+    const name = (part: string) => `${y}.${part}`;
+    const one = e.float(name('one'), 1);
+    e.emit('Abs', [x as string], [name('abs')]);
+    e.emit('Neg', [name('abs')], [name('neg')]);
+    e.emit('Exp', [name('neg')], [name('t')]);
+    e.emit('Add', [name('t'), one], [name('u')]);
+    e.emit('Log', [name('u')], [name('log')]);
+    e.emit('Sub', [name('u'), one], [name('back')]);
+    e.emit('Sub', [name('t'), name('back')], [name('lost')]);
+    e.emit('Div', [name('lost'), name('u')], [name('rest')]);
+    e.emit('Add', [name('log'), name('rest')], [name('log1p')]);
+    e.emit('Relu', [x as string], [name('relu')]);
+    e.emit('Add', [name('relu'), name('log1p')], [y as string]);
   },
   Sin: angle,
   Cos: angle,

@@ -138,7 +138,8 @@ for (const family of ['llama', 'gemma3_text', 'mamba', 'rwkv7'])
       const run = await Run.create(model);
       await run.prefill(ids.slice(0, 4));
       const controller = new AbortController();
-      const onProgress = (done: number) => done === stop && controller.abort();
+      let steps = 0;
+      const onProgress = () => ++steps === stop && controller.abort();
       await assert.rejects(run.prefill(ids.slice(4), { signal: controller.signal, onProgress }), { code: 'CANCELLED' });
       assert.equal(run.ids.length < ids.length, true);
       await run.prefill(ids.slice(run.ids.length));
