@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { pool, type Tile, valueAt, wholeTile } from '../../webviews/charts/grid.js';
 import { movedCell } from '../../webviews/charts/moves.js';
+import { halvings } from '../../webviews/charts/tileImages.js';
 import { range } from '../../webviews/charts/useScroll.js';
 import { cellAt, clampPan, type Frame, fitGrid, reveal, visible, zoomAt } from '../../webviews/charts/viewport.js';
 
@@ -12,6 +13,12 @@ test('pooling keeps the value of largest magnitude with its sign, and what is no
   assert.deepEqual(Array.from(data), [-3, Number.NaN, 9]);
   // The third cell stands for one column but is as wide as the others.
   assert.equal(col1, 6);
+});
+
+test('cells are halved until they are seen, and never when there are none', () => {
+  assert.deepEqual([halvings(1, 100), halvings(0.3, 100), halvings(1e-6, 100)], [0, 2, 7]);
+  // Without rows the size of a cell is 0 / 0, or 0.
+  assert.deepEqual([halvings(Number.NaN, 0), halvings(0, 0), halvings(0.1, 1)], [0, 0, 0]);
 });
 
 test('the value at a cell is that of the finest tile that covers it', () => {

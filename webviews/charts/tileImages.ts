@@ -48,9 +48,9 @@ export class TileImages {
   }
 }
 
-/** How often `count` cells of `size` device pixels must be halved to be seen. */
-const halvings = (size: number, count: number): number =>
-  size >= SMALLEST ? 0 : Math.min(Math.ceil(Math.log2(SMALLEST / size)), Math.ceil(Math.log2(count)));
+/** How often `count` cells of `size` device pixels must be halved to be seen; a cache that has just begun a new chunk has no cells. */
+export const halvings = (size: number, count: number): number =>
+  size >= SMALLEST || count < 2 ? 0 : Math.min(Math.ceil(Math.log2(SMALLEST / size)), Math.ceil(Math.log2(count)));
 
 /** How much of the least and of the largest value is seen over an image. */
 const VEIL = [0.25, 0.9] as const;
