@@ -73,7 +73,10 @@ test('bodies of loops and branches are told with what flows into them', async ()
   const loop = mamba.groups.findIndex(({ kind }) => kind === 'loop');
   assert.equal(mamba.nodes[mamba.groups[loop]?.node ?? -1]?.op, 'Scan');
   const state = mamba.values.find(({ next }) => next !== undefined);
-  assert.equal(mamba.values[state?.of ?? -1]?.role, 'state.ssm.past');
+  // the loop keeps it transposed
+  const turned = mamba.nodes.find(({ outputs }) => outputs.includes(state?.of ?? -1));
+  assert.equal(turned?.op, 'Transpose');
+  assert.equal(mamba.values[turned?.inputs[0] ?? -1]?.role, 'state.ssm.past');
   assert.ok(mamba.nodes.some(({ group, outputs }) => group === loop && outputs.includes(state?.next ?? -1)));
   assert.deepEqual(titles(await segment('rwkv7', 1), 'branch'), ['then', 'else']);
 });
