@@ -21,7 +21,8 @@ import { constructedRun, freshMemo, quiet } from './constructed.js';
 
 /** Every family that attends: what is read strip by strip equals the dense pattern of the same layer, whatever the layer does to its scores. */
 
-const TOKENS = 521;
+/** More than a tile in each direction, and no multiple of anything. */
+const TOKENS = 301;
 const TOLERANCE = 1e-5;
 /** What is pooled travels as halves: 11 bits of a value. */
 const HALF = 2 ** -11;
