@@ -253,7 +253,8 @@ export class Emitter {
       y: this.#name(other.outputs[0] as Value),
     }));
     for (const other of same) this.#made.add(`product ${other.outputs[0]?.name}`);
-    blockProduct(this, factors, x, value.shape.length);
+    const oneRow = value.shape.slice(0, -1).every((size) => (this.target.sizes?.[size] ?? size) === 1);
+    blockProduct(this, factors, x, oneRow ? null : value.shape.length);
   }
 
   #meets({ op, inputs: [x, w] }: Node, value: Value, place: BlockPlace): boolean {
@@ -280,7 +281,7 @@ export class Emitter {
   }
 }
 
-const NORMS = new Set(['RMSNorm', 'LayerNormalization']);
+const NORMS = new Set(['RMSNorm', 'AddRMSNorm', 'LayerNormalization']);
 
 /** Attributes that are floats even when their value happens to be whole. */
 const FLOATS = new Set(['epsilon', 'alpha']);
@@ -352,6 +353,10 @@ const LOWER: Readonly<Record<string, Lowering>> = {
   Cos: angle,
   RMSNorm(e, node, inputs, outputs) {
     e.emit('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: node.attributes.eps as number });
+  },
+  AddRMSNorm(e, node, inputs, [norm, sum]) {
+    const attributes = { epsilon: node.attributes.eps as number };
+    e.emit('SkipSimplifiedLayerNormalization', inputs, [norm as string, '', '', sum as string], attributes, 'com.microsoft');
   },
   Rotate(e, node, inputs, outputs) {
     const [x, cos, sin] = inputs as [string, string, string];

@@ -31,9 +31,9 @@ export const alike = (a: BlockPlace, b: BlockPlace): boolean =>
 
 /**
  * x Wᵀ with W [N,K], or with several whose rows are put one behind the other when the session is made. One MatMulNBits a plane; floors f meet the
- * sums of x over each run, s: y = Σ planes + s fᵀ. `rank` is that of x.
+ * sums of x over each run, s: y = Σ planes + s fᵀ. `rank` is that of x; null: x is one row, so that s fᵀ is added like a bias.
  */
-export function blockProduct(e: Emitter, factors: readonly Factor[], x: string, rank: number): void {
+export function blockProduct(e: Emitter, factors: readonly Factor[], x: string, rank: number | null): void {
   const [{ place: first, y: firstY }] = factors as readonly [Factor];
   const all = factors.map(({ place }) => sizes(place));
   const { K, n } = all[0] as Matrix;
@@ -48,6 +48,11 @@ export function blockProduct(e: Emitter, factors: readonly Factor[], x: string, 
   const { run, accuracy } = first;
   const rows = (i: number) => (all[i] as Matrix).N;
   const scales = joined('scales', ({ place, w }, i) => e.external(`${w}.scales`, 'f32', [rows(i) * n], place.scales));
+  const [floors] = whenever(first.floors !== null, () =>
+    joined('floors', ({ place, w }, i) => e.external(`${w}.floors`, 'f32', [rows(i), n], place.floors as Stretch)),
+  ).map((f) => productOfRows(e, f, runSums(e, x, run, n, rank), `${y}.floor`));
+  const bias = rank === null ? floors : undefined;
+  if (bias) emitTerm(e, bias, `${y}.bias`);
   const terms = first.planes.map(({ bits, factor, zeros }, p) => {
     const codes = joined(`codes${p}`, ({ place, w }, i) =>
       e.external(`${w}.plane${p}`, 'u8', [rows(i), n, (run * bits) / 8], place.planes[p]?.codes as Stretch),
@@ -59,12 +64,10 @@ export function blockProduct(e: Emitter, factors: readonly Factor[], x: string, 
     );
     const given = factor === 1 ? x : e.once(`${x}.x${factor}`, (name) => e.scale(x, factor, name));
     const attributes = { K, N, bits, block_size: run, accuracy_level: accuracy };
-    return { op: 'MatMulNBits', inputs: [given, codes, scales, ...zero], attributes, domain: 'com.microsoft' };
+    const more = bias && p === 0 ? [zero[0] ?? '', '', `${y}.bias`] : zero;
+    return { op: 'MatMulNBits', inputs: [given, codes, scales, ...more], attributes, domain: 'com.microsoft' };
   });
-  const floors = whenever(first.floors !== null, () =>
-    joined('floors', ({ place, w }, i) => e.external(`${w}.floors`, 'f32', [rows(i), n], place.floors as Stretch)),
-  ).map((f) => productOfRows(e, f, runSums(e, x, run, n, rank), `${y}.floor`));
-  sumOf(e, [...terms, ...floors], y);
+  sumOf(e, floors && !bias ? [...terms, floors] : terms, y);
   if (factors.length === 1) return;
   const lengths = e.ints(
     `${y}.lengths`,
@@ -87,20 +90,22 @@ interface Term {
   readonly domain: string;
 }
 
+const emitTerm = (e: Emitter, { op, inputs, attributes, domain }: Term, y: string): void =>
+  e.emit(op, inputs, [y], attributes, domain);
+
 function sumOf(e: Emitter, terms: readonly Term[], y: string): void {
   const names = terms.map((_, i) => (terms.length === 1 ? y : `${y}.term${i}`));
-  for (const [i, { op, inputs, attributes, domain }] of terms.entries())
-    e.emit(op, inputs, [names[i] as string], attributes, domain);
+  for (const [i, term] of terms.entries()) emitTerm(e, term, names[i] as string);
   for (let i = 1; i < terms.length; i++) {
     const before = i === 1 ? (names[0] as string) : `${y}.sum${i - 1}`;
     e.emit('Add', [before, names[i] as string], [i === terms.length - 1 ? y : `${y}.sum${i}`]);
   }
 }
 
-/** Sums of x [..., K] over each run: [..., n]. */
-const runSums = (e: Emitter, x: string, run: number, n: number, rank: number): string =>
+/** Sums of x [..., K] over each run: [..., n]; of one row: [n]. */
+const runSums = (e: Emitter, x: string, run: number, n: number, rank: number | null): string =>
   e.once(`${x}.sums${run}`, (name) => {
-    const shape = e.ints(`${name}.shape`, [...new Array<number>(rank - 1).fill(0), n, run]);
+    const shape = e.ints(`${name}.shape`, [...new Array<number>((rank ?? 1) - 1).fill(0), n, run]);
     e.emit('Reshape', [x, shape], [`${name}.runs`]);
     e.emit('ReduceSum', [`${name}.runs`, e.ints(`${name}.axis`, [-1])], [name], { keepdims: 0 });
   });

@@ -17,6 +17,7 @@ export type Attribute = number | readonly number[] | string | boolean | Graph;
  * `op` is an ONNX operator, or one of ours that the emitter lowers as the target likes best:
  * - `MatMul` with `transB` and `alpha`: x · yᵀ · alpha,
  * - `RMSNorm` (eps), inputs x and scale,
+ * - `AddRMSNorm` (eps), inputs a, b and scale: the norm of a + b, and a + b; only what is about to be emitted has it (addNorms.ts),
  * - `Rotate` (dims, interleaved): the first `dims` of each row of x [B,H,T,E] in pairs (i, i + dims/2), or (2i, 2i + 1), turned by the angles
  *   whose cos and sin [T, dims/2] are given.
  */

@@ -1,5 +1,7 @@
+import { addNorms } from '../graph/addNorms.js';
 import { emitOnnx } from '../graph/emit.js';
 import { type Graph, prune } from '../graph/ir.js';
+import { forOneToken } from '../graph/oneToken.js';
 import { type BoundStack, buildSegment, type SegmentSpec } from '../graph/segment.js';
 import { assertSound } from '../graph/verify.js';
 import type { Compute, Device } from './device.js';
@@ -49,7 +51,8 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
   const graph = spec.leaves ? prune(built, replacedStates(built)) : named ? prune(built, [...named]) : built;
   assertSound(graph);
   const prepack = purpose.for !== 'inspect';
-  const model = emitOnnx(graph, {
+  const fused = provider === 'cpu' && prepack ? addNorms(purpose.for === 'step' ? forOneToken(graph) : graph) : graph;
+  const model = emitOnnx(fused, {
     place: weights.place,
     weights: prepack ? 'prepack' : 'map',
     many: purpose.for === 'generate',
