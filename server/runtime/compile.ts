@@ -51,8 +51,8 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
   const graph = spec.leaves ? prune(built, replacedStates(built)) : named ? prune(built, [...named]) : built;
   assertSound(graph);
   const prepack = purpose.for !== 'inspect';
-  const fused = provider === 'cpu' && prepack ? addNorms(purpose.for === 'step' ? forOneToken(graph) : graph) : graph;
-  const model = emitOnnx(fused, {
+  const emitted = purpose.for === 'step' && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph;
+  const model = emitOnnx(emitted, {
     place: weights.place,
     weights: prepack ? 'prepack' : 'map',
     many: purpose.for === 'generate',

@@ -1,6 +1,8 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
+import { addNorms } from '../graph/addNorms.js';
 import { emitOnnx } from '../graph/emit.js';
 import type { Value } from '../graph/ir.js';
+import { forOneToken } from '../graph/oneToken.js';
 import type { BoundStack, Segment } from '../graph/segment.js';
 import { type Call, keptIn } from '../graph/sizes.js';
 import { keepsOfDim } from '../graph/state.js';
@@ -52,10 +54,11 @@ export async function timePart(
     for (const call of calls) {
       // as a model compiles it: see steppedApart
       const alone = call.tokens === 1 && call.batch === 1 && steppedApart(bound, dtype);
-      const model = emitOnnx(graph, {
+      const { provider = 'cpu' } = compute;
+      const model = emitOnnx(alone && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph, {
         place: weights.place,
         weights: 'prepack',
-        dialect: dialectOf(compute.provider ?? 'cpu'),
+        dialect: dialectOf(provider),
         many: !alone,
         ...(alone && { sizes: { B: 1, T: 1 } }),
       });

@@ -6,7 +6,9 @@ import path from 'node:path';
 import process from 'node:process';
 
 const names = process.argv.slice(2).filter((name) => name !== '--profile');
-const env = { ...process.env, ...(process.argv.includes('--profile') && { BENCH_PROFILE: '1' }) };
+// as the extension starts the server
+const pages = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' };
+const env = { ...pages, ...process.env, ...(process.argv.includes('--profile') && { BENCH_PROFILE: '1' }) };
 const files = readdirSync(import.meta.dirname).filter(
   (file) => file.endsWith('.ts') && (names.length === 0 || names.some((name) => file.includes(name))),
 );

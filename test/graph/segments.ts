@@ -93,16 +93,23 @@ export function allProbes(s: StackSubject, interventions: readonly string[] = []
 const sizes = { B: 1, T: 5, C: 4, past: 6, kept: 3 };
 
 /** Random inputs: tokens, states as a past would have left them, whatever `given` does not name. */
-export function inputsOf(s: Subject, graph: Graph, given: Readonly<Record<string, Exact>> = {}): Record<string, Exact> {
+export function inputsOf(
+  s: Subject,
+  graph: Graph,
+  given: Readonly<Record<string, Exact>> = {},
+  T = sizes.T,
+): Record<string, Exact> {
   const vocab = s.bound.config.vocab;
   return Object.fromEntries(
     graph.inputs.map((value, seed) => {
-      const shape = value.shape.map((d) => (typeof d === 'number' ? d : d.startsWith('C') ? sizes.C : sizes[d as 'B' | 'T']));
+      const shape = value.shape.map((d) =>
+        typeof d === 'number' ? d : d.startsWith('C') ? sizes.C : d === 'T' ? T : sizes[d as 'B'],
+      );
       const make = (): Exact => {
         if (value.name === 'tokens')
           return exact(
             shape,
-            Array.from({ length: sizes.T }, (_, i) => (i * 7 + 3) % vocab),
+            Array.from({ length: T }, (_, i) => (i * 7 + 3) % vocab),
           );
         if (value.name === 'past') return exact([1], [sizes.past]);
         if (value.name.endsWith('.kept')) return exact([1], [sizes.kept]);

@@ -42,7 +42,8 @@ export class Peer {
     if (!runner) return `${library}: not installed (node test/bench/peers.mjs installs the peers)`;
     const child = spawn(runner[0], [path.resolve(import.meta.dirname, '..', runner[1])], {
       stdio: ['pipe', 'pipe', 'ignore'],
-      env: { ...process.env, ...environment },
+      // as people start it: the pages of run.mjs are those that our server asks for
+      env: { ...process.env, GLIBC_TUNABLES: '', ...environment },
     });
     const lines = createInterface(child.stdout);
     const peer = new Peer(library, child, lines, lines[Symbol.asyncIterator]());
