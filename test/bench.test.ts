@@ -130,6 +130,11 @@ test('goals compare our slowest with their fastest, round by round', () => {
   assert.equal(outcome(goal('gpt2-prefill'), result(variant('Model Lab', 1))), null);
   const table = goalsTable(new Map([['probe', probe]]));
   assert.match(table, /slowest of six\) \| own forward ÷ 12 blocks \| ≤ 1.5 × the time \| 1.60 × \(1.40–1.60\) \|.*missed/);
+  const columns = table
+    .split('\n')
+    .filter((row) => row.startsWith('|'))
+    .map((row) => row.split('|').length);
+  assert.deepEqual(new Set(columns), new Set([columns[0]]));
   assert.equal(table.match(/not measured/g)?.length, goals.length - 1);
 });
 

@@ -153,11 +153,12 @@ export function goalsTable(results: ReadonlyMap<string, Result>): string {
         ? [
             shown(found.wall, goal),
             shown(found.cpu, goal),
+            found.bound === null ? '' : `${found.bound.toFixed(2)} ×`,
             found.met ? 'met' : 'missed',
             `${result.threads}`,
             result.date.slice(0, 16),
           ]
-        : ['not measured', '', '', '', ''];
+        : ['not measured', '', '', '', '', ''];
     return `| ${[goal.work, goal.peer, reachOf(goal), ...cells].join(' | ')} |`;
   });
   return [
