@@ -17,14 +17,14 @@ export interface Arc {
 /** From tokens to those they read, over the strip: a wider and stronger line carries more weight. */
 export function Arcs({ arcs }: { readonly arcs: readonly Arc[] }) {
   const at = axis.value;
+  const drawn = arcs.filter(({ weight }) => weight >= LEAST);
   const canvas = useCanvas((context, width, height) => {
     context.strokeStyle = ink.value.series[0] ?? ink.value.text;
-    for (const { query, key, weight } of arcs) {
-      if (weight < LEAST) continue;
+    for (const { query, key, weight } of drawn) {
       const [start, end] = [xOf(key + 0.5, at), xOf(query + 0.5, at)];
       if (Math.max(start, end) < 0 || Math.min(start, end) > width) continue;
       context.globalAlpha = Math.min(1, 0.25 + 0.75 * weight);
-      context.lineWidth = arcs.length > MANY ? 1 : Math.max(0.75, 5 * weight);
+      context.lineWidth = drawn.length > MANY ? 1 : Math.max(0.75, 5 * weight);
       const top = height - 2 - Math.min(height - 4, 8 + Math.abs(end - start) / 3);
       context.beginPath();
       context.moveTo(end, height);

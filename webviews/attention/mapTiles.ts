@@ -69,6 +69,8 @@ export function useMapTiles(query: MapQuery): MapTiles {
   const version = arrived.value;
   const key = JSON.stringify([subject, places]);
   const bottom = useMemo(() => below && placed(below), [below]);
+  const ofWhole = useMemo(() => (bottom ? [bottom.data] : []), [bottom]);
+  const ofLevel = useComplete(JSON.stringify([subject, level]), loaded, ofWhole);
   const tiles = useMemo(() => {
     const coarser = view.value
       ? Array.from({ length: Math.max(0, top - level - 1) }, (_, i) => top - 1 - i).flatMap((between) =>
@@ -81,12 +83,7 @@ export function useMapTiles(query: MapQuery): MapTiles {
   return {
     whole,
     tiles,
-    colouredBy: useColoured(
-      JSON.stringify([subject, perLevel ? level : top, below?.sampled ?? null]),
-      perLevel ? loaded : tiles.slice(0, 1),
-      perLevel ? complete : below !== null,
-      tiles,
-    ),
+    colouredBy: perLevel ? ofLevel : ofWhole,
     progress: computed.state === 'loading' ? computed.progress : null,
     retry: () => want(wanted),
     sharpening: computed.state === 'loading' || !complete,
@@ -107,17 +104,17 @@ function useWanted(tiles: readonly TileParams[]): void {
   useEffect(() => () => want([]), []);
 }
 
-/** The values of the first complete picture under a key; until there is one, of what is on screen. */
-function useColoured(
+/** The values of the first complete picture under a key; `otherwise` until there is one. */
+function useComplete(
   key: string,
   parts: readonly (Tile | null)[],
-  complete: boolean,
-  shown: readonly Tile[],
+  otherwise: readonly ArrayLike<number>[],
 ): readonly ArrayLike<number>[] {
   const first = useRef<{ readonly key: string; readonly values: readonly ArrayLike<number>[] }>({ key: '', values: [] });
-  if (complete && first.current.key !== key && parts.length > 0)
-    first.current = { key, values: parts.flatMap((tile) => (tile ? [tile.data] : [])) };
-  return first.current.key === key || first.current.values.length > 0 ? first.current.values : shown.map(({ data }) => data);
+  const here = parts.filter((tile) => tile !== null);
+  if (first.current.key !== key && here.length > 0 && here.length === parts.length)
+    first.current = { key, values: here.map(({ data }) => data) };
+  return first.current.key === key ? first.current.values : otherwise;
 }
 
 type Place = Pick<TileParams, 'level' | 'row' | 'col'>;

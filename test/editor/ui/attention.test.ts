@@ -33,6 +33,12 @@ uiTest('the attention map, its rows and its cells show the reference weights', {
     assert.ok(Math.abs(numberOf(value) - weight(QUERY, key)) < 6e-4, `key ${key}: ${value}, reference ${weight(QUERY, key)}`);
   }
 
+  // colours span this head's weights, not those of the heads that were walked over
+  const weights = Array.from({ length: count * count }, (_, i) => weight(Math.floor(i / count), i % count));
+  const end = await view.locator('.map-foot .legend > span').nth(2).innerText();
+  const clip = weights.sort((a, b) => a - b)[Math.round(0.999 * (count * count - 1))] ?? Number.NaN;
+  assert.ok(Math.abs(numberOf(end.replace('≥', '')) - clip) < 1e-2, `${end}, reference ${clip}`);
+
   const key = Number.parseInt(await bars.first().innerText(), 10);
   await bars.first().click();
   const softmax = view
