@@ -51,7 +51,8 @@ for (const family of families)
       const run = await Run.create(model, { of: first, tokens: shared });
       assert.deepEqual(run.ids, next.slice(0, expected(first, shared)));
       await run.prefill(next.slice(run.ids.length));
-      await assertSame(run, plain, 1e-5);
+      // cut elsewhere into chunks, so that sums are taken in another order
+      await assertSame(run, plain, 3e-5);
       await run.close();
       await plain.close();
     }
