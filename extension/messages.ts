@@ -71,6 +71,7 @@ export function isSelectionChange(value: unknown): value is Partial<Selection> {
   return Object.entries(value).every(([key, part]) => {
     if (key === 'run') return part === null || typeof part === 'string';
     if (key === 'token') return part === null || isCount(part);
+    if (key === 'tensor') return typeof part === 'string';
     return (key === 'layer' || key === 'head') && isCount(part);
   });
 }

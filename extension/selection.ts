@@ -3,6 +3,7 @@ import type { Selection } from '../server/protocol/host.js';
 import { isSelectionChange } from './messages.js';
 
 const KEY = 'modelLab.selection';
+const KEYS = ['run', 'token', 'layer', 'head', 'tensor'] as const;
 const NOTHING: Selection = { run: null, token: null, layer: 0, head: 0 };
 
 /** The one selection all views share. It is kept in the workspace's state, so it survives reload. */
@@ -28,7 +29,7 @@ export class SharedSelection implements vscode.Disposable {
     const old = this.#value;
     const otherRun = change.run !== undefined && change.run !== old.run;
     const next = { ...old, ...(otherRun && { token: null }), ...change };
-    if (next.run === old.run && next.token === old.token && next.layer === old.layer && next.head === old.head) return;
+    if (KEYS.every((key) => next[key] === old[key])) return;
     this.#value = next;
     void this.#memento.update(KEY, next);
     this.#changed.fire(next);

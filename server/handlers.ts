@@ -6,6 +6,7 @@ import { openCheckpoint } from './formats/registry.js';
 import type { Handler, Handlers } from './handlers.types.js';
 import { isHubPath } from './hub/reference.js';
 import { hubHandlers } from './hubHandlers.js';
+import { usualSize } from './image/preprocess.js';
 import { doctor } from './lab/doctor.js';
 import { command, exportRun, inspectCommand } from './lab/exportRun.js';
 import { findModels } from './lab/finder.js';
@@ -80,8 +81,11 @@ export const handlers = (lab: Lab) =>
     ...weightHandlers(lab),
     ...fitHandlers(lab),
     'model/outline': async ({ path }, { signal }) => graphOutline(await lab.checkpointAt(path, signal), lab.device),
-    'model/segment': async ({ path, ...wanted }, { signal }) =>
-      segmentGraph(await lab.checkpointAt(path, signal), wanted, aboutProbe, lab.device),
+    'model/segment': async ({ path, ...wanted }, { signal }) => {
+      const checkpoint = await lab.checkpointAt(path, signal);
+      const pixels = usualSize(checkpoint.preprocessor ?? null) ?? undefined;
+      return segmentGraph(checkpoint, { ...wanted, pixels }, aboutProbe, lab.device);
+    },
     'language/active': (active) => {
       lab.active = active;
       return {};

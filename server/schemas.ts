@@ -134,7 +134,7 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
     .strictObject({ a: path, b: path, tensor, rows: side, cols: side, bins: count.max(4096) })
     .refine(isTile, TOO_LARGE),
   'model/outline': z.strictObject({ path }),
-  'model/segment': z.strictObject({ path, tower: z.string().max(200), part, shown: index }),
+  'model/segment': z.strictObject({ path, tower: z.string().max(200), part, shown: index, tokens: tokenCount.nullable() }),
   'graph/value': run.extend({ probe: z.string().min(1).max(200), token: index, side: count.max(256) }),
   'graph/norms': run.extend({ probes, token: index }),
   'graph/flow': run.extend({ token: index }),

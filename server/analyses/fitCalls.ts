@@ -42,6 +42,14 @@ export function callsOf(
   };
 }
 
+/** All tokens of a run in one call; of an image the size that gives as many, if it is the one its images have. */
+export function wholeCall(bound: BoundStack, tokens: number, pixels?: FitWanted['pixels']): Call {
+  const plain = { batch: 1, tokens, past: 0 };
+  if ('head' in bound.architecture) return plain;
+  const { call } = passOf(bound, { tokens, batch: 1, pixels });
+  return call.tokens === tokens ? call : plain;
+}
+
 /** What a tower reads at once. How many tokens an image becomes is told by the graph that makes them. */
 function passOf(
   bound: BoundStack,

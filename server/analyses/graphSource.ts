@@ -1,18 +1,25 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
 import type { Stack } from '../graph/architecture.js';
 import { type Describable, type DescribeOptions, describeSegment } from '../graph/describe.js';
+import { liveSizes } from '../graph/liveSizes.js';
 import type { BoundStack } from '../graph/segment.js';
 import { type BuiltPart, partsOf, segmentOf } from '../graph/segmentParts.js';
+import type { Call } from '../graph/sizes.js';
 import type { GraphPart, OutlinePart, SegmentGraph } from '../protocol/graph.js';
 import type { Device } from '../runtime/device.js';
 import { type DrawnGraph, drawnGraph } from '../runtime/onnx/drawing.js';
 import { bindStacks } from '../runtime/stacks.js';
+import { wholeCall } from './fitCalls.js';
 
 /** Which segment is meant; of its parts that are built alike the one that is sent. */
 export interface WantedSegment {
   readonly tower: string;
   readonly part: GraphPart;
   readonly shown: number;
+  /** Sizes are those of a call with so many tokens, where they are known; null or absent: symbolic. */
+  readonly tokens?: number | null;
+  /** [height, width] of the image that is looked at. */
+  readonly pixels?: readonly [number, number] | undefined;
 }
 
 export type About = DescribeOptions['about'];
@@ -27,6 +34,8 @@ export interface GraphSource {
   /** Where it and its sizes come from. */
   readonly from: string;
   graph(part: Pick<OutlinePart, 'tower' | 'part'>): Describable;
+  /** The call in which a part reads all tokens of a run; null where sizes are already known. */
+  call(wanted: WantedSegment): Call | null;
   facts(part: Pick<OutlinePart, 'tower' | 'part'>): Facts;
   /** Before the names of tensors. */
   prefix(part: Pick<OutlinePart, 'tower' | 'part'>): string;
@@ -41,9 +50,11 @@ export function describePart(
   checkpoint: Checkpoint,
   source: GraphSource,
   graph: Describable,
-  { tower, part, shown }: WantedSegment,
+  wanted: WantedSegment,
   about: About,
 ): SegmentGraph {
+  const { tower, part, shown } = wanted;
+  const call = source.call(wanted);
   return describeSegment(graph, {
     tower,
     part,
@@ -51,6 +62,7 @@ export function describePart(
     prefix: source.prefix({ tower, part }),
     shown,
     about,
+    ...(call && { sizes: liveSizes(graph.graph, call) }),
     stored: (tensor) => {
       const entry = checkpoint.tensors.get(tensor);
       return { dtype: entry?.dtype ?? 'F32', shape: entry?.shape ?? [], bytes: entry?.bytes ?? 0 };
@@ -66,6 +78,7 @@ async function fromSegments(checkpoint: Checkpoint): Promise<GraphSource> {
     parts: [...stacks].flatMap(([tower, bound]) => partsOf(bound).map((part) => ({ tower, part }))),
     from: 'built from the header',
     graph: ({ tower, part }) => segmentOf(of(tower), part as BuiltPart),
+    call: ({ tower, tokens, pixels }) => (tokens ? wholeCall(of(tower), tokens, pixels) : null),
     facts: ({ tower, part }) => {
       if (typeof part !== 'number') return { mixer: null, states: [] };
       const { config, architecture } = of(tower);
@@ -90,6 +103,7 @@ function fromFile({ drawing, blocks, declaredOnly }: DrawnGraph): GraphSource {
     from:
       declaredOnly === null ? 'read from the file, sizes by ONNX Runtime' : `sizes as the file declares them: ${declaredOnly}`,
     graph: ({ part }) => drawing.part(index(part)),
+    call: () => null,
     facts: ({ part }) => {
       const block = typeof part === 'number' ? blocks.blocks[part] : undefined;
       if (!block) return { mixer: null, states: [] };

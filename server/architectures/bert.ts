@@ -10,14 +10,14 @@ import type { SegmentBuilder } from '../graph/segmentBuilder.js';
 import { inputIds } from './clip.js';
 import { encoderLayer } from './vit.js';
 
-interface BertConfig extends StackConfig, PreNormSpec {
+export interface BertConfig extends StackConfig, PreNormSpec {
   readonly vocab: number;
   /** Kinds of segments: the first text and the second. */
   readonly types: number;
   readonly limit: number;
 }
 
-function config(raw: ConfigReader): BertConfig {
+export function bertConfig(raw: ConfigReader): BertConfig {
   raw.refuse('is_decoder', true);
   raw.word('position_embedding_type', ['absolute'], 'absolute');
   const dModel = raw.size('hidden_size', 768);
@@ -35,18 +35,23 @@ function config(raw: ConfigReader): BertConfig {
   };
 }
 
-const words = (g: SegmentBuilder, c: BertConfig): Value => g.weight('embeddings.word_embeddings.weight', [c.vocab, c.dModel]);
+export const words = (g: SegmentBuilder, c: BertConfig): Value =>
+  g.weight('embeddings.word_embeddings.weight', [c.vocab, c.dModel]);
 
 function embed(g: SegmentBuilder, c: BertConfig): Value {
   const ids = inputIds(g, c.vocab); // [B,T]
+  return embedAt(g, c, ids, g.gather(g.weight('embeddings.position_embeddings.weight', [c.limit, c.dModel]), tokenOrder(g, ids)));
+}
+
+/** Words, what text they are of, and where they stand: `place` [T,D] or [B,T,D]. */
+export function embedAt(g: SegmentBuilder, c: BertConfig, ids: Value, place: Value): Value {
   const types = g.given('token_type_ids', 'i64', ['B', 'T'], { otherwise: 0, below: c.types });
   const segment = g.gather(g.weight('embeddings.token_type_embeddings.weight', [c.types, c.dModel]), types);
-  const place = g.gather(g.weight('embeddings.position_embeddings.weight', [c.limit, c.dModel]), tokenOrder(g, ids));
   return layerNorm(g, g.add(g.add(g.gather(words(g, c), ids), segment), place), 'embeddings.LayerNorm', c.eps); // [B,T,D]
 }
 
 /** Differs: the norms stand behind the sums, so that `ln2` is what the block hands on. */
-function block(g: SegmentBuilder, c: BertConfig, x: Value): Value {
+export function bertBlock(g: SegmentBuilder, c: BertConfig, x: Value): Value {
   const names = { q: 'attention.self.query', k: 'attention.self.key', v: 'attention.self.value', out: 'attention.output.dense' };
   const mid = g.probe('resid_mid', g.add(x, encoderAttention(g, c.attention, x, names, padding(g))));
   const ln1 = g.probe('ln1', layerNorm(g, mid, 'attention.output.LayerNorm', c.eps));
@@ -54,16 +59,41 @@ function block(g: SegmentBuilder, c: BertConfig, x: Value): Value {
   return g.probe('ln2', layerNorm(g, g.add(ln1, out), 'output.LayerNorm', c.eps)); // [B,T,D]
 }
 
+/** Where the checkpoint keeps what says each masked word. */
+interface MaskedNames {
+  readonly dense: string;
+  readonly norm: string;
+  readonly decoder: readonly string[];
+  readonly bias: readonly string[];
+}
+
+const maskedNames: MaskedNames = {
+  dense: 'cls.predictions.transform.dense',
+  norm: 'cls.predictions.transform.LayerNorm',
+  decoder: ['cls.predictions.decoder.weight'],
+  bias: ['cls.predictions.decoder.bias', 'cls.predictions.bias'],
+};
+
 /** What each masked word is: the transform, then the word embeddings again (or a decoder of its own). [B,T,D] → [B,T,V]. */
-function maskedLogits(g: SegmentBuilder, c: BertConfig, x: Value): Value | null {
-  const dense = g.topLinear(x, 'cls.predictions.transform.dense');
+export function maskedLogits(g: SegmentBuilder, c: BertConfig, x: Value, names = maskedNames, act = c.act): Value | null {
+  const dense = g.topLinear(x, names.dense);
   if (!dense) return null;
-  const hidden = g.atTop(() => layerNorm(g, c.act(g, dense), 'cls.predictions.transform.LayerNorm', c.eps));
-  const decoder = g.topWeight(['cls.predictions.decoder.weight'], [c.vocab, c.dModel]) ?? words(g, c);
-  const bias = g.topWeight(['cls.predictions.decoder.bias', 'cls.predictions.bias'], [c.vocab]);
+  const hidden = g.atTop(() => layerNorm(g, act(g, dense), names.norm, c.eps));
+  const decoder = g.topWeight(names.decoder, [c.vocab, c.dModel]) ?? words(g, c);
+  const bias = g.topWeight(names.bias, [c.vocab]);
   const logits = g.matmul(hidden, decoder, { transB: true });
   return bias ? g.add(logits, bias) : logits;
 }
+
+/** The heads that a checkpoint has: where an answer begins and ends, by the token. */
+export function answers(g: SegmentBuilder, x: Value): { readonly start_logits: Value | null; readonly end_logits: Value | null } {
+  const answer = g.topLinear(x, 'qa_outputs'); // [B,T,2]
+  const side = (i: number) => answer && g.squeeze(g.slice(answer, -1, i, i + 1), -1);
+  return { start_logits: side(0), end_logits: side(1) };
+}
+
+export const present = (said: Readonly<Record<string, Value | null>>): Record<string, Value> =>
+  Object.fromEntries(Object.entries(said).filter((entry): entry is [string, Value] => entry[1] !== null));
 
 /**
  * BERT: Devlin et al. 2018 (arXiv 1810.04805); official code google-research/bert modeling.py. Every token sees every other; the first one, [CLS],
@@ -84,26 +114,16 @@ export const bert = defineEncoder<BertConfig>({
   prefixes: ['bert.', ''],
   anchor: 'embeddings.word_embeddings.weight',
   blockPrefix: (i) => `encoder.layer.${i}.`,
-  config,
+  config: bertConfig,
   layer: encoderLayer,
   state: () => [],
   embed,
-  block,
+  block: bertBlock,
   outputs: (g, c, x) => {
     const pooler = g.has('pooler.dense.weight') ? g.tanh(g.linear(tokenAt(g, x, 0), 'pooler.dense', c.dModel)) : null; // [B,D]
     // a classifier of whole texts reads the pooled token, one of tokens has no pooler
     const logits = maskedLogits(g, c, x) ?? g.topLinear(pooler ?? x, 'classifier');
     const pair = pooler && g.topLinear(pooler, 'cls.seq_relationship');
-    const answer = g.topLinear(x, 'qa_outputs'); // [B,T,2]
-    const side = (i: number) => answer && g.squeeze(g.slice(answer, -1, i, i + 1), -1);
-    const said = {
-      last_hidden_state: x,
-      pooler,
-      logits,
-      seq_relationship_logits: pair,
-      start_logits: side(0),
-      end_logits: side(1),
-    };
-    return Object.fromEntries(Object.entries(said).filter((entry): entry is [string, Value] => entry[1] !== null));
+    return present({ last_hidden_state: x, pooler, logits, seq_relationship_logits: pair, ...answers(g, x) });
   },
 });

@@ -5,20 +5,14 @@ import type { TensorTable } from '../graph/segmentBuilder.js';
 import { LabError } from '../protocol/errors.js';
 import { bert } from './bert.js';
 import { clip } from './clip.js';
-import { dinov2 } from './dinov2.js';
+import { dinov2, dinov2WithRegisters } from './dinov2.js';
+import { roberta } from './roberta.js';
 import { siglip } from './siglip.js';
 import { vim } from './vim.js';
 import { vit } from './vit.js';
 
 /** Models of one pass. One line a family. */
-export const encoders: readonly (Encoder | Towers)[] = [
-  bert, //
-  vit,
-  dinov2,
-  clip,
-  siglip,
-  vim,
-];
+export const encoders: readonly (Encoder | Towers)[] = [bert, roberta, vit, dinov2, dinov2WithRegisters, clip, siglip, vim];
 
 type Raw = Readonly<Record<string, unknown>>;
 

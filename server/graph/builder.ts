@@ -191,8 +191,10 @@ export class Builder {
   }
 
   /** Cubic interpolation (a = −0.75) of an image [1,C,h,w] to `sizes`, i64 [4], pixels centred on halves: as torch's bicubic. */
-  resizeCubic(x: Value, sizes: Value, shape: readonly Dim[]): Value {
-    return this.op('Resize', [x, null, null, sizes], shape, { mode: 'cubic', coordinate_transformation_mode: 'half_pixel' });
+  resizeCubic(x: Value, sizes: Value, shape: readonly Dim[], antialias = false): Value {
+    const smooth = antialias ? { antialias: 1, cubic_coeff_a: -0.5, exclude_outside: 1 } : {};
+    const attributes = { mode: 'cubic', coordinate_transformation_mode: 'half_pixel', ...smooth };
+    return this.op('Resize', [x, null, null, sizes], shape, attributes);
   }
 
   cast(x: Value, dtype: DType): Value {

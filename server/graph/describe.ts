@@ -16,7 +16,9 @@ export interface DescribeOptions {
   readonly prefix: string;
   /** Which of several parts built alike is sent. */
   readonly shown: number;
-  readonly stored: (tensor: string) => Omit<StoredWeight, 'tensor' | 'label'>;
+  /** Sizes in one call by the name of a value, without the batch; values that are not among them keep symbolic ones. */
+  readonly sizes?: ReadonlyMap<string, readonly (number | string)[]>;
+  readonly stored: (tensor: string) => Omit<StoredWeight, 'tensor' | 'name' | 'label'>;
   readonly about: (probe: string) => GraphGroup['about'];
 }
 
@@ -131,7 +133,12 @@ class Writer {
         : { ...stored, shape: stored.shape.slice(1), bytes: stored.bytes / (stored.shape[0] ?? 1) };
     return this.#add(value, {
       kind: 'weight',
-      weight: { tensor: weight.part === undefined ? tensor : `${tensor}[${weight.part}]`, label: labelOf(tensor), ...part },
+      weight: {
+        tensor: weight.part === undefined ? tensor : `${tensor}[${weight.part}]`,
+        name: weight.tensor,
+        label: labelOf(tensor),
+        ...part,
+      },
     });
   }
 
@@ -139,7 +146,8 @@ class Writer {
     const probes = this.probes.get(name) ?? [];
     const shown = withoutScope(withoutScope(name, this.options.scope), `w.${this.options.prefix}`);
     const type = this.told.dtypes?.get(name) ?? dtype;
-    const index = this.values.push({ name: shown, dtype: type, shape, kind: 'computed', probes, role: null, ...more }) - 1;
+    const sizes = this.options.sizes?.get(name) ?? shape;
+    const index = this.values.push({ name: shown, dtype: type, shape: sizes, kind: 'computed', probes, role: null, ...more }) - 1;
     this.#index.set(name, index);
     return index;
   }

@@ -284,7 +284,7 @@ export class Emitter {
 const NORMS = new Set(['RMSNorm', 'AddRMSNorm', 'LayerNormalization']);
 
 /** Attributes that are floats even when their value happens to be whole. */
-const FLOATS = new Set(['epsilon', 'alpha']);
+const FLOATS = new Set(['epsilon', 'alpha', 'cubic_coeff_a']);
 
 /** x · yᵀ · alpha in one operator each. */
 function spelledOut(e: Emitter, node: Node, [a, b]: string[], [y]: string[]): void {

@@ -59,7 +59,10 @@ export interface GraphValue {
 }
 
 export interface StoredWeight {
+  /** Without what stands before all names of the block. */
   readonly tensor: string;
+  /** As the checkpoint has it. */
+  readonly name: string;
   /** Its last words, to be written into a picture; empty for a name that says nothing. */
   readonly label: string;
   readonly dtype: string;

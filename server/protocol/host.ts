@@ -10,6 +10,8 @@ export interface Selection {
   readonly layer: number;
   /** Head, or channel group of a recurrent layer. */
   readonly head: number;
+  /** A tensor that somebody went to; it is shown where weights are. */
+  readonly tensor?: string;
 }
 
 export type InspectorId = 'attention' | 'cache' | 'state' | 'weights' | 'architecture' | 'compare' | 'tokenizer' | 'hub';

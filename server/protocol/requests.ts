@@ -193,9 +193,15 @@ export interface Requests {
   >;
   /** The segments of a model and which of them are built alike. Reads no weights. */
   'model/outline': Of<{ readonly path: string }, GraphOutline>;
-  /** Every operator of one segment; of parts built alike (experts) only number `shown`. */
+  /** Every operator of one segment; of parts built alike (experts) only number `shown`. Sizes of a call with `tokens` tokens; null: symbolic. */
   'model/segment': Of<
-    { readonly path: string; readonly tower: string; readonly part: GraphPart; readonly shown: number },
+    {
+      readonly path: string;
+      readonly tower: string;
+      readonly part: GraphPart;
+      readonly shown: number;
+      readonly tokens: number | null;
+    },
     SegmentGraph
   >;
   /** Any value of the graph at one token of a run, by its name as a probe: `blocks.3.attn.z`, `blocks.3.#v17`. */

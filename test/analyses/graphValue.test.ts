@@ -19,7 +19,7 @@ for (const model of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
     const token = tokens - 1;
     const quiet = { run: id, token };
     const { parts } = await ask('model/outline', { path: embedded(model) });
-    const { values } = await ask('model/segment', { path: embedded(model), tower: '', part: 1, shown: 0 });
+    const { values } = await ask('model/segment', { path: embedded(model), tower: '', part: 1, shown: 0, tokens: null });
     // values by their own names and the probes that name them too, so far as those have a row a token
     const named = values.filter(({ kind, probes, shape }) => kind === 'computed' && probes.length > 0 && shape[1] === 'T');
     assert.ok(named.length > 5);
@@ -39,6 +39,14 @@ for (const model of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
       assert.ok(Math.abs(picture.data.reduce((most, x) => Math.max(most, Math.abs(x)), 0) - largest) < 1e-4);
       assert.ok((picture.shape[0] as number) <= 16 && (picture.shape[1] as number) <= 16);
     }
+    // sizes of the whole run are those that its probes have
+    const live = await ask('model/segment', { path: embedded(model), tower: '', part: 1, shown: 0, tokens });
+    for (const { name, probes, shape } of live.values.filter((value) => named.some(({ name }) => name === value.name)))
+      assert.deepEqual(
+        shape,
+        (await ask('probe/read', { run: id, probe: `blocks.1.${probes[0]}` })).shape,
+        `${probes[0]} ${name}`,
+      );
     const flow = await ask('graph/flow', quiet);
     assert.equal(flow.norms.data.length, parts.length - 1);
     const resid = lastRow(await ask('probe/read', { run: id, probe: 'blocks.1.resid_pre' }));
@@ -55,11 +63,11 @@ test('values that are not there and tokens that do not exist are coded errors', 
   await assert.rejects(ask('graph/value', { ...one, probe: 'blocks.0.#nothing' }), code('PROBE_UNKNOWN'));
   await assert.rejects(ask('graph/value', { ...one, token: 999, probe: 'blocks.0.ln1' }), code('TOKEN_UNKNOWN'));
   await assert.rejects(
-    ask('model/segment', { path: embedded('tiny-llama'), tower: '', part: 99, shown: 0 }),
+    ask('model/segment', { path: embedded('tiny-llama'), tower: '', part: 99, shown: 0, tokens: null }),
     code('PART_UNKNOWN'),
   );
   await assert.rejects(
-    ask('model/segment', { path: embedded('tiny-llama'), tower: 'vision', part: 0, shown: 0 }),
+    ask('model/segment', { path: embedded('tiny-llama'), tower: 'vision', part: 0, shown: 0, tokens: null }),
     code('PART_UNKNOWN'),
   );
   await lab.dispose();

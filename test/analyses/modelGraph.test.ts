@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { callsOf } from '../../server/analyses/fitCalls.js';
 import { graphOutline, segmentGraph } from '../../server/analyses/modelGraph.js';
 import type { Checkpoint } from '../../server/formats/checkpoint.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { aboutProbe } from '../../server/language/knowledge.js';
 import type { GraphPart, SegmentGraph } from '../../server/protocol/graph.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
+import { bindStacks } from '../../server/runtime/stacks.js';
 import { fixtures } from '../parity/oracle.js';
 
 const device = new LocalDevice();
@@ -99,6 +101,28 @@ for (const name of readdirSync(fixtures).filter((name) => existsSync(path.join(f
     }
   });
 }
+
+/** What is not computed in a call of so many tokens: RWKV-7's steps where there are chunks. */
+const UNTAKEN = /^rwkv7/;
+for (const name of readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, 'config.json'))))
+  test(`every size of ${name} is known in a call of 40 tokens`, async () => {
+    const checkpoint = await open(name);
+    const { stacks } = await bindStacks(checkpoint);
+    const { prefill } = callsOf(stacks, { tokens: 40, batch: 1 });
+    for (const { tower, part } of (await graphOutline(checkpoint, device)).parts) {
+      const tokens = prefill.get(tower)?.tokens as number;
+      const { values } = await segmentGraph(checkpoint, { tower, part, shown: 0, tokens }, aboutProbe, device);
+      const open = values.filter(({ shape }) => shape.some((size) => typeof size === 'string' && !size.startsWith('≈')));
+      assert.ok(open.length === 0 || UNTAKEN.test(name), open.map((value) => `${value.name} ${value.shape}`).join());
+    }
+  });
+
+test('grouped scores have a row for each query of two heads', async () => {
+  const checkpoint = await open('llama');
+  const { values } = await segmentGraph(checkpoint, { tower: '', part: 0, shown: 0, tokens: 24 }, aboutProbe, device);
+  const of = (probe: string) => values.find(({ probes }) => probes.includes(probe))?.shape.join(' × ');
+  assert.deepEqual(['attn.pattern', 'attn.q', 'attn.z'].map(of), ['2 × 48 × 24', '4 × 24 × 8', '24 × 4 × 8']);
+});
 
 test('a model of 61 layers with 256 experts is told in messages below 1 MB', async () => {
   const checkpoint = await deepSeekV3();

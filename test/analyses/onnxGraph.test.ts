@@ -139,7 +139,7 @@ test('after a run every value of a part at a token is what PyTorch computes ther
     const { id, tokens } = await run({ path, prompt: null, ids });
     assert.equal(tokens, ids.length);
     for (const token of [tokens - 1, 4]) {
-      const graph = await ask('model/segment', { path, tower: '', part: 1, shown: 0 });
+      const graph = await ask('model/segment', { path, tower: '', part: 1, shown: 0, tokens: null });
       const named = (probe: string) => graph.values.find(({ probes }) => probes.includes(probe))?.name;
       const row = (name: string) => of(name).data.subarray(token * 48, (token + 1) * 48);
       const stream = { run: id, token, side: 64, probe: `blocks.1.#${named('resid_mid')}` };
@@ -153,7 +153,7 @@ test('after a run every value of a part at a token is what PyTorch computes ther
       for (const layer of [0, 1])
         assert.ok(Math.abs((norms.data[layer] as number) - norm(row(`blocks.${layer}.resid_pre`))) < 1e-4, `${file} ${layer}`);
       for (const part of ['embed', 1, 'head'] as const) {
-        const { nodes, values } = await ask('model/segment', { path, tower: '', part, shown: 0 });
+        const { nodes, values } = await ask('model/segment', { path, tower: '', part, shown: 0, tokens: null });
         const probes = nodes
           .flatMap(({ outputs }) => outputs)
           .map((i) => `${part === 1 ? 'blocks.1' : part}.#${values[i]?.name}`);
@@ -178,6 +178,6 @@ test('a graph that reads no tokens is one part, its values those of the whole ru
   assert.deepEqual(value.shape, hidden.shape);
   for (const [i, x] of hidden.data.entries()) assert.ok(Math.abs((value.picture.data[i] as number) - x) < 1e-4);
   assert.equal((await ask('graph/flow', { run: id, token: 0 })).norms.data.length, 0);
-  await assert.rejects(ask('model/segment', { path, tower: '', part: 0, shown: 0 }), code('PART_UNKNOWN'));
+  await assert.rejects(ask('model/segment', { path, tower: '', part: 0, shown: 0, tokens: null }), code('PART_UNKNOWN'));
   await lab.dispose();
 });

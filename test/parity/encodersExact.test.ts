@@ -17,7 +17,10 @@ const host = ({ dims, data }: HostTensor): Tensor => ({ shape: dims, data: data 
 
 const families = ['vit', 'dinov2', 'clip', 'siglip', 'vim', 'bert'];
 
-for (const family of [...families, '../oracles_encoders/dinov2_swiglu', '../oracles_encoders/clip_many'])
+for (const family of [
+  ...families,
+  ...['dinov2_swiglu', 'dinov2_registers', 'roberta_masked', 'clip_many'].map((name) => `../oracles_encoders/${name}`),
+])
   test(`${path.basename(family)}: ONNX Runtime computes what the graph says, every probe`, async () => {
     const { begin, close } = await openEncoder(path.join(fixtures, family), await readOracle(family));
     const pass = begin();

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { GraphGroup, GraphNode, GraphOutline, GraphValue, OutlinePart, SegmentGraph } from '../../server/protocol/graph.js';
 import type { InspectorId } from '../../server/protocol/host.js';
 import { bytes, count, shape } from '../charts/numbers.js';
+import { select } from '../frame/selection.js';
 import { request } from '../host.js';
 import { type BlockRun, runTitle } from './runs.js';
 import { leavesOf, resultOf, shapeText, shortRole, titleOf, weightsOf } from './text.js';
@@ -76,7 +77,7 @@ function GroupDetails(props: DetailsProps & { readonly branch: Branch }) {
       <Section title={`${operators.length} operators`}>
         <p class="note">{spelledCounts(operators)}</p>
       </Section>
-      {value !== null && <Links {...props} value={value} weights={operators.some((node) => weightsOf(node, graph).length > 0)} />}
+      {value !== null && <Links {...props} value={value} weights={operators.flatMap((node) => weightsOf(node, graph))} />}
       <p class="note">{shapeNote(tokens)}</p>
     </>
   );
@@ -131,7 +132,7 @@ function OperatorDetails(props: DetailsProps & { readonly node: GraphNode; reado
         />
       ))}
       <WeightList nodes={[node]} graph={graph} />
-      <Links {...props} value={node.outputs[0] as number} weights={weightsOf(node, graph).length > 0} />
+      <Links {...props} value={node.outputs[0] as number} weights={weightsOf(node, graph)} />
     </>
   );
 }
@@ -182,9 +183,15 @@ function StateDetails({ value, ...props }: DetailsProps & { readonly value: numb
       <h2>{name}</h2>
       <p class="note">{what}</p>
       <p>{shapeText(sizes, tokens)}</p>
-      {name !== 'position' && name !== 'cached rows' && <Links {...props} value={value} weights={false} />}
+      {name !== 'position' && name !== 'cached rows' && <Links {...props} value={value} weights={[]} />}
     </>
   );
+}
+
+/** The weights view, with this tensor chosen. */
+function showTensor(tensor: string): Promise<unknown> {
+  select({ tensor });
+  return request('host/showInspector', { inspector: 'weights' }).catch(() => undefined);
 }
 
 function WeightList({ nodes, graph }: { readonly nodes: readonly GraphNode[]; readonly graph: SegmentGraph }) {
@@ -196,7 +203,16 @@ function WeightList({ nodes, graph }: { readonly nodes: readonly GraphNode[]; re
         <tbody>
           {weights.map(({ name, weight }) => (
             <tr key={name}>
-              <td>{weight?.tensor}</td>
+              <td>
+                <button
+                  type="button"
+                  class="link"
+                  title="Show this tensor in Weights"
+                  onClick={() => weight && void showTensor(weight.name)}
+                >
+                  {weight?.tensor}
+                </button>
+              </td>
               <td>{shape(weight?.shape ?? [])}</td>
               <td>{weight?.dtype}</td>
               <td class="number">{bytes(weight?.bytes ?? 0)}</td>
@@ -229,19 +245,21 @@ const TITLES: Partial<Record<InspectorId, string>> = {
   weights: 'Weights',
 };
 
-function Links({ part, graph, value, weights }: DetailsProps & { readonly value: number; readonly weights: boolean }) {
-  const inspectors = inspectorsFor(part, graph.values[value] as GraphValue, weights);
+type LinksProps = DetailsProps & { readonly value: number; readonly weights: readonly GraphValue[] };
+
+function Links({ part, graph, value, weights }: LinksProps) {
+  const inspectors = inspectorsFor(part, graph.values[value] as GraphValue, weights.length > 0);
+  const tensor = weights[0]?.weight?.name;
+  const show = (inspector: InspectorId) =>
+    inspector === 'weights' && tensor !== undefined
+      ? showTensor(tensor)
+      : request('host/showInspector', { inspector }).catch(() => undefined);
   if (inspectors.length === 0) return null;
   return (
     <p class="graph-links">
       Shown in{' '}
       {inspectors.map((inspector) => (
-        <button
-          key={inspector}
-          type="button"
-          class="link"
-          onClick={() => void request('host/showInspector', { inspector }).catch(() => undefined)}
-        >
+        <button key={inspector} type="button" class="link" onClick={() => void show(inspector)}>
           {TITLES[inspector]}
         </button>
       ))}

@@ -6,24 +6,43 @@ import { segmentId } from './scene.js';
 
 type Loaded = SegmentGraph | { readonly error: LabErrorData } | 'loading';
 
+/** A run whose sizes are shown: so many tokens in one of the towers. */
+export interface Live {
+  readonly tower: string;
+  readonly tokens: number;
+}
+
 /** Segments of one checkpoint as they are opened. Which expert is shown belongs to the segment. */
 export class Segments {
   readonly #known: Signal<ReadonlyMap<string, Loaded>> = signal(new Map());
   readonly #shown = signal<ReadonlyMap<string, number>>(new Map());
+  /** Whose sizes are asked for; set while rendering. */
+  live: Live | null = null;
 
   constructor(private readonly path: string) {}
 
-  /** Asks for it the first time; null until it is here. */
+  /** Asks for it the first time; null until it is here. With symbolic sizes until those of the run are here. */
   get(part: OutlinePart): SegmentGraph | null {
-    const key = this.#key(part);
-    const loaded = this.#known.value.get(key);
-    if (loaded === undefined) queueMicrotask(() => void this.#load(part, key));
-    return loaded && loaded !== 'loading' && 'nodes' in loaded ? loaded : null;
+    for (const tokens of new Set([null, this.tokens(part)])) {
+      const key = this.#key(part, tokens);
+      if (!this.#known.value.has(key)) queueMicrotask(() => void this.#load(part, tokens, key));
+    }
+    return this.known(part);
   }
 
   /** Without asking for it. */
   known(part: OutlinePart): SegmentGraph | null {
-    const loaded = this.#known.value.get(this.#key(part));
+    return this.#loaded(part, this.tokens(part)) ?? this.#loaded(part, null);
+  }
+
+  /** Tokens of the run, for a part that reads them. */
+  tokens = ({ tower }: OutlinePart): number | null => (this.live?.tower === tower ? this.live.tokens : null);
+
+  /** Whether what is known has the sizes of the run. */
+  sized = (part: OutlinePart): boolean => this.tokens(part) !== null && this.#loaded(part, this.tokens(part)) !== null;
+
+  #loaded(part: OutlinePart, tokens: number | null): SegmentGraph | null {
+    const loaded = this.#known.value.get(this.#key(part, tokens));
     return loaded && loaded !== 'loading' && 'nodes' in loaded ? loaded : null;
   }
 
@@ -49,14 +68,14 @@ export class Segments {
     this.#known.value = new Map([...this.#known.value].filter(([, loaded]) => loaded === 'loading' || 'nodes' in loaded));
   }
 
-  #key = (part: OutlinePart): string => `${segmentId(part)} ${this.shown(part)}`;
+  #key = (part: OutlinePart, tokens: number | null): string => `${segmentId(part)} ${this.shown(part)} ${tokens ?? ''}`;
 
-  async #load({ tower, part, ...rest }: OutlinePart, key: string): Promise<void> {
+  async #load(of: OutlinePart, tokens: number | null, key: string): Promise<void> {
     if (this.#known.value.has(key)) return;
     this.#set(key, 'loading');
+    const { tower, part } = of;
     try {
-      const shown = this.shown({ tower, part, ...rest });
-      this.#set(key, await request('model/segment', { path: this.path, tower, part, shown }));
+      this.#set(key, await request('model/segment', { path: this.path, tower, part, shown: this.shown(of), tokens }));
     } catch (error) {
       this.#set(key, { error: errorData(error) });
     }

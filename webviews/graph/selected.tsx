@@ -20,8 +20,8 @@ export function SelectedDetails({ graph }: { readonly graph: GraphState }) {
         part={part}
         graph={segment}
         item={item}
-        tokens={at?.detail.tokens || null}
-        at={at}
+        tokens={segments.tokens(part) ?? (at?.tower === part.tower ? at.detail.tokens || null : null)}
+        at={at?.tower === part.tower ? at : null}
         shown={segments.shown(part)}
         onShown={(index) => segments.show(part, index)}
         onValue={(value) => graph.jump(makerOf(graph, part, value))}

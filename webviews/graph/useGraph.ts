@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { GraphOutline, OutlinePart } from '../../server/protocol/graph.js';
-import type { RunDetail } from '../../server/protocol/runs.js';
+import type { RunDetail, RunStatus } from '../../server/protocol/runs.js';
 import { compact } from '../charts/numbers.js';
 import { ink } from '../charts/theme.js';
 import type { Command } from '../frame/frame.js';
@@ -17,7 +17,7 @@ import { type BlockRun, blockRuns } from './runs.js';
 import { runId, sceneOf, segmentId } from './scene.js';
 import { searchGraph } from './search.js';
 import { type SegmentInner, segmentInner } from './segmentBox.js';
-import { Segments } from './segments.js';
+import { type Live, Segments } from './segments.js';
 import { resultOf } from './text.js';
 import { type Item, isBranch, type Tree, treeOf } from './tree.js';
 import { shownBox } from './walk.js';
@@ -29,6 +29,8 @@ export interface At {
   /** `at token 7`; of tensors that hold no tokens a value is that of the whole run. */
   readonly where: string;
   readonly detail: RunDetail;
+  /** Of a model of several stacks the one that the run went through, else empty. */
+  readonly tower: string;
 }
 
 export interface GraphState {
@@ -61,6 +63,8 @@ export interface GraphState {
   keys(event: KeyboardEvent): boolean;
 }
 
+const GOING: ReadonlySet<RunStatus> = new Set(['queued', 'prefill', 'decode']);
+
 /** Blocks that are shown at once without being asked for. */
 const FEW = 12;
 
@@ -70,10 +74,11 @@ export function useGraph(path: string, outline: GraphOutline): GraphState {
   const runs = useMemo(() => runsOf(outline), [outline]);
   const at = useAt(path);
   const token = at?.token ?? null;
+  segments.live = liveOf(at);
   const flow = shownValue(useRequest('graph/flow', at && { run: at.run, token: at.token }, 60));
   const norms = useNorms(at);
   const note = (part: OutlinePart): string | null => {
-    if (at === null || typeof part.part !== 'number') return null;
+    if (at === null || at.tower !== part.tower || typeof part.part !== 'number') return null;
     const [before, after] = [flow?.norms.data[part.part], flow?.norms.data[part.part + 1]];
     return before === undefined || after === undefined ? '‖…‖ → ‖…‖' : `‖${compact(before)}‖ → ‖${compact(after)}‖`;
   };
@@ -88,8 +93,7 @@ export function useGraph(path: string, outline: GraphOutline): GraphState {
   const parent = (id: string): string | null => parentOf(id, part(id), tree, runs);
   const isOpen = useOpen(outline, runs, parent);
   const inner = useInner(segments, isOpen, at?.detail.tokens || null);
-  const family = ink.value.family;
-  const measure = useMemo(() => measurer(family), [family]);
+  const measure = useMeasure();
   const root = sceneOf(outline, {
     open: isOpen,
     sizes: sizesShown.value,
@@ -127,7 +131,7 @@ export function useGraph(path: string, outline: GraphOutline): GraphState {
       for (const id of ids) {
         const owner = parts.get(id);
         const graph = owner && segments.known(owner);
-        if (owner && graph) norms?.ask(owner, graph);
+        if (owner && graph && owner.tower === at?.tower) norms?.ask(owner, graph);
       }
     },
   };
@@ -139,15 +143,26 @@ const runsOf = ({ parts }: GraphOutline): BlockRun[] =>
     blockRuns(parts.filter((part) => part.tower === tower && typeof part.part === 'number')),
   );
 
+function useMeasure(): ReturnType<typeof measurer> {
+  const { family } = ink.value;
+  return useMemo(() => measurer(family), [family]);
+}
+
+/** Sizes change with every token while a run goes on: until then they stay symbolic. */
+const liveOf = (at: At | null): Live | null =>
+  at !== null && at.detail.tokens > 0 && !GOING.has(at.detail.status) ? { tower: at.tower, tokens: at.detail.tokens } : null;
+
 /** The active run, when it is one of this model. */
 function useAt(path: string): At | null {
   const detail = shownValue(activeRun.value);
   const model = activeModel.value;
   if (!detail || model?.path !== path) return null;
   if (detail.tokens === 0)
-    return model.generates || detail.status !== 'done' ? null : { run: detail.id, token: 0, where: 'in this run', detail };
+    return model.generates || detail.status !== 'done'
+      ? null
+      : { run: detail.id, token: 0, where: 'in this run', detail, tower: detail.tower ?? '' };
   const token = Math.min(detail.tokens - 1, selection.value.token ?? detail.tokens - 1);
-  return { run: detail.id, token, where: `at token ${token}`, detail };
+  return { run: detail.id, token, where: `at token ${token}`, detail, tower: detail.tower ?? '' };
 }
 
 /** What was known of another token is dropped, and no longer asked for. */
@@ -197,7 +212,15 @@ function useInner(segments: Segments, isOpen: (id: string) => boolean, tokens: n
   const known = useRef(new Map<string, SegmentInner>());
   return (part: OutlinePart, graph: Parameters<typeof segmentInner>[0], id: string, measure: ReturnType<typeof measurer>) => {
     const groups = graph.groups.flatMap((_, g) => (isOpen(`${id}/g${g}`) ? [g] : []));
-    const key = [part.structure, segments.shown(part), sizesShown.value, tokens, ink.value.family, groups.join()].join('|');
+    const key = [
+      part.structure,
+      segments.shown(part),
+      segments.sized(part),
+      sizesShown.value,
+      tokens,
+      ink.value.family,
+      groups.join(),
+    ].join('|');
     const found = known.current.get(key);
     if (found) return found;
     const look = { open: (inner: string) => isOpen(id + inner), sizes: sizesShown.value, tokens, measure };

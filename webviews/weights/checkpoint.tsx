@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { effect, useSignal } from '@preact/signals';
 import type { LabErrorData } from '../../server/protocol/errors.js';
 import type { CheckpointSummary } from '../../server/protocol/models.js';
 import '../charts/inspector.css';
@@ -6,6 +6,7 @@ import { bytes, count } from '../charts/numbers.js';
 import { Button, Tabs } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { shownValue } from '../frame/loadable.js';
+import { selection } from '../frame/selection.js';
 import { Failed, Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
 import { boot, errorData, persisted, request } from '../host.js';
@@ -23,6 +24,14 @@ type Tab = 'tensors' | 'fit' | 'compare' | 'config' | 'metadata' | 'state' | 'en
 const TABS: readonly Tab[] = ['tensors', 'fit', 'compare', 'config', 'metadata', 'state', 'ends', 'probes'];
 const isTab = (value: unknown): value is Tab => TABS.includes(value as Tab);
 const tab = persisted<Tab>('tab', boot.compareWith === null ? 'tensors' : 'compare', isTab);
+
+let wanted = selection.value.tensor;
+effect(() => {
+  const { tensor } = selection.value;
+  if (tensor === wanted || boot.path !== null) return;
+  wanted = tensor;
+  tab.value = 'tensors';
+});
 
 /** What is in a checkpoint and whether it runs here, from its header; weights are read only for the tensor that is looked at. */
 export function Checkpoint({ path }: { readonly path: string }) {

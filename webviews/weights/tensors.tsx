@@ -1,8 +1,9 @@
-import { type Signal, useSignal } from '@preact/signals';
+import { effect, type Signal, useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import type { CheckpointSummary } from '../../server/protocol/models.js';
 import { IconButton } from '../controls/controls.js';
-import { persisted } from '../host.js';
+import { select, selection } from '../frame/selection.js';
+import { boot, persisted } from '../host.js';
 import { TensorDetail } from './tensorDetail.js';
 import { filterTensors } from './tensorList.js';
 import { TensorTable } from './tensorTable.js';
@@ -12,6 +13,12 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
 const chosen = persisted('tensor', '', isText);
 const asTable = persisted('tensorTable', false, isFlag);
+
+/** A tensor that somebody went to elsewhere. */
+effect(() => {
+  const { tensor } = selection.value;
+  if (tensor !== undefined && boot.path === null) chosen.value = tensor;
+});
 
 /** All tensors of a file, as a tree or a table, and the values of the chosen one. */
 export function Tensors({ summary }: { readonly summary: CheckpointSummary }) {
@@ -41,6 +48,7 @@ export function Tensors({ summary }: { readonly summary: CheckpointSummary }) {
           selected={tensor?.name ?? null}
           onSelect={(name) => {
             chosen.value = name;
+            if (boot.path === null) select({ tensor: name });
           }}
         />
       </div>

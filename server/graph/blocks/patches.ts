@@ -49,11 +49,11 @@ export const sidePatches = (g: SegmentBuilder, image: Value, axis: number, patch
   return typeof length === 'number' ? g.ints(Math.floor(length / patch)) : g.div(g.unsqueeze(g.size(image, axis), 0), patch);
 };
 
-/** A learned row, the same for every input: [1,1,D] or any spelling of it → [B,1,D]. */
-export function perInput(g: SegmentBuilder, name: string, D: number, like: Value): Value {
-  const row = g.weight(name, [1, 1, D]);
-  const size = g.concat([g.unsqueeze(g.size(like, 0), 0), g.ints(1, D)], 0);
-  return g.op('Expand', [row, size], ['B', 1, D]);
+/** Learned rows, the same for every input: [1,rows,D] or any spelling of it → [B,rows,D]. */
+export function perInput(g: SegmentBuilder, name: string, D: number, like: Value, rows = 1): Value {
+  const row = g.weight(name, [1, rows, D]);
+  const size = g.concat([g.unsqueeze(g.size(like, 0), 0), g.ints(rows, D)], 0);
+  return g.op('Expand', [row, size], ['B', rows, D]);
 }
 
 /** Tokens joined along T: [B,T,D]. */

@@ -76,6 +76,10 @@ uiTest(
     near(shown.get('max'), Math.max(...row), 'largest weight');
     near(shown.get('mean'), row.reduce((a, b) => a + b, 0) / row.length, 'mean weight');
     near(shown.get('‖·‖'), Math.hypot(...row), 'length');
+    // All queries of a key head in one product: its size at this many tokens, in numbers.
+    const [shared = 0] = oracle.tensor('kv.0.k').shape;
+    const size = `${shared} × ${(H / shared) * T} × ${T}`;
+    await view.locator('.graph-side', { hasText: `attn.pattern ${size}` }).waitFor({ timeout: 60_000 });
     await lab.screenshot('architecture');
 
     // The stream: what enters each block, in the table twin.
@@ -88,6 +92,17 @@ uiTest(
     const D = hidden.shape[1] ?? 0;
     near(parsed(before), Math.hypot(...hidden.data.subarray(last * D, (last + 1) * D)), 'residual entering block 1');
     await lab.screenshot('architecture table');
+
+    // From a product to its matrix in the weights.
+    await table.press('t');
+    await view.locator('.graph-stage').press('/');
+    await search.fill('q_proj');
+    await view.getByText('of 1', { exact: false }).first().waitFor({ timeout: 60_000 });
+    await search.press('Enter');
+    await search.press('Escape');
+    await view.locator('.graph-weights').getByRole('button', { name: 'self_attn.q_proj.weight' }).click();
+    const weights = await lab.webview('weights');
+    await weights.getByRole('heading', { name: /^model\.layers\.\d\.self_attn\.q_proj\.weight$/ }).waitFor({ timeout: 60_000 });
   },
 );
 

@@ -119,8 +119,23 @@ uiTest(
   },
 );
 
-uiTest('an image meets texts', { folder: workspace('oracles_encoders/clip_folder') }, async (lab) => {
+uiTest('an image meets texts', { folder: workspace('oracles_encoders/clip_folder'), width: 1500 }, async (lab) => {
   const view = await runOnImage(lab, null);
+  // the graph of the tower that saw it, with the values of this run; the other tower has none
+  await lab.command('Model Lab: Show Architecture');
+  const graph = await lab.webview('architecture');
+  await graph.locator('.graph-stage').focus();
+  await graph.locator('.graph-stage').press('/');
+  const search = graph.getByRole('textbox', { name: 'Search in the graph' });
+  await search.fill('attn.pattern');
+  await search.press('Enter');
+  await graph.locator('.graph-side', { hasText: /attn\.pattern 3 × 65 × 65/ }).waitFor({ timeout: 60_000 });
+  await lab.screenshot('architecture of a tower');
+  const found = await graph.locator('.graph-side .statistics').first().innerText();
+  const attention = (await oracleOf('oracles_encoders/clip_folder')).get('vision.attn.0')?.data as Float32Array;
+  const last = Array.from({ length: 3 }, (_, h) => Array.from(attention.subarray((h * 65 + 64) * 65, (h * 65 + 65) * 65))).flat();
+  const largest = Number(/max\s+([\d.e-]+)/.exec(found.replaceAll('−', '-'))?.[1]);
+  assert.ok(Math.abs(largest - Math.max(...last)) < 1e-4, `${found}, reference ${Math.max(...last)}`);
   const logits = (await oracleOf('oracles_encoders/clip_folder')).get('logits_per_image')?.data as Float32Array;
   await view.locator('vscode-text-area textarea').fill(sentences.join('\n'));
   await view.locator('vscode-text-area textarea').press('Control+Enter');
