@@ -4,6 +4,7 @@ import { TextDocument } from 'vscode-languageserver-textdocument';
 import { emitter, serve } from './connection.js';
 import { tell } from './formats/told.js';
 import { handlers } from './handlers.js';
+import { hubEnvironment } from './hub/environment.js';
 import { activeContext } from './lab/active.js';
 import { Lab } from './lab/lab.js';
 import { languageCapabilities, registerLanguage } from './language/register.js';
@@ -45,7 +46,11 @@ connection.onInitialized(() => {
 });
 connection.onShutdown(() => lab.dispose());
 serve(connection, handlers(lab));
-registerLanguage(connection, documents, { active: () => activeContext(lab), workspaceFolders: () => lab.folders });
+registerLanguage(connection, documents, {
+  active: () => activeContext(lab),
+  workspaceFolders: () => lab.folders,
+  hubCache: () => hubEnvironment().cache,
+});
 documents.listen(connection);
 connection.listen();
 

@@ -13,14 +13,6 @@ export interface ModelPlaces {
   readonly hub: string;
 }
 
-/** As huggingface_hub finds its cache: HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub. */
-export function hubCache(env: Readonly<Record<string, string | undefined>>): string {
-  return (
-    env.HF_HUB_CACHE ??
-    path.join(env.HF_HOME ?? path.join(env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'huggingface'), 'hub')
-  );
-}
-
 /** Folder of a document on disk, or of the notebook that a cell belongs to; null for any other. */
 export function folderOf(uri: string): string | null {
   const { protocol, pathname, host } = new URL(uri);

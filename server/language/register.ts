@@ -6,7 +6,7 @@ import { checkConfig } from './config/check.js';
 import type { Issue, Severity } from './config/document.js';
 import { NeighbourReader } from './config/neighbours.js';
 import type { ActiveContext } from './context.js';
-import { folderOf, hubCache, resolveModel } from './modelPath.js';
+import { folderOf, resolveModel } from './modelPath.js';
 import { PretrainedHover } from './pretrainedHover.js';
 import { showsTokens, TokenHover } from './tokenHover.js';
 
@@ -25,6 +25,8 @@ export interface LanguageOptions {
   readonly active: () => ActiveContext;
   /** Paths of the workspace's folders. */
   readonly workspaceFolders: () => readonly string[];
+  /** Folder in which Hugging Face's tools keep what they downloaded. */
+  readonly hubCache: () => string;
 }
 
 /** What the server must announce in its answer to `initialize` for these features. */
@@ -40,7 +42,7 @@ export function registerLanguage(connection: Connection, documents: TextDocument
   const tokens = new TokenHover();
   const pretrained = new PretrainedHover();
   const resolverFor = (document: TextDocument) => {
-    const places = { document: folderOf(document.uri), workspace: options.workspaceFolders(), hub: hubCache(process.env) };
+    const places = { document: folderOf(document.uri), workspace: options.workspaceFolders(), hub: options.hubCache() };
     return (name: string) => resolveModel(name, places);
   };
   connection.onHover(async ({ textDocument, position }) => {

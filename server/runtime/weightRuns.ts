@@ -2,6 +2,7 @@ import type { Checkpoint, CheckpointFile, TensorEntry } from '../formats/checkpo
 import type { Integers, Runs } from '../formats/ggmlIntegers.js';
 import { withFile } from '../formats/rangedFile.js';
 import { TensorReader } from '../formats/read.js';
+import { transposed } from '../tensor/svd.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { Blocks } from './weightPlan.js';
 
@@ -71,13 +72,6 @@ export async function* roundedRuns(
   } finally {
     await reader.close();
   }
-}
-
-/** [K, N] → [N, K]. */
-function transposed(values: Float32Array, K: number, N: number): Float32Array {
-  const out = new Float32Array(values.length);
-  for (let k = 0; k < K; k++) for (let n = 0; n < N; n++) out[n * K + k] = values[k * N + n] as number;
-  return out;
 }
 
 function round(values: Float32Array, at: number, run: number, bits: 4 | 8, { codes, scales }: Runs, i: number): void {

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { codeLenses } from '../../server/language/codeLens.js';
-import { folderOf, hubCache, resolveModel } from '../../server/language/modelPath.js';
+import { folderOf, resolveModel } from '../../server/language/modelPath.js';
 
 const root = mkdtempSync(path.join(tmpdir(), 'lenses-'));
 after(() => rmSync(root, { recursive: true }));
@@ -36,8 +36,6 @@ test('paths: beside the document, in the workspace, absolute, in the hub’s cac
   assert.equal(folderOf('file:///work/a%20b/c.py'), path.resolve('/work/a b'));
   assert.equal(folderOf('vscode-notebook-cell:/work/n.ipynb#X1'), path.resolve('/work'));
   assert.equal(folderOf('untitled:Untitled-1'), null);
-  assert.equal(hubCache({ HF_HUB_CACHE: '/h' }), '/h');
-  assert.equal(hubCache({ HF_HOME: '/f' }), path.join('/f', 'hub'));
 });
 
 test('two lenses above each call whose model is here', async () => {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { hubCache, resolveModel } from '../../server/language/modelPath.js';
+import { resolveModel } from '../../server/language/modelPath.js';
 import { PretrainedHover } from '../../server/language/pretrainedHover.js';
 import { marked } from './marked.js';
 
 const places = {
   document: null,
   workspace: [path.resolve('media')],
-  hub: hubCache({ HF_HUB_CACHE: path.resolve('media/no-hub') }),
+  hub: path.resolve('media/no-hub'),
 };
 const hover = async (text: string, language = 'python') => {
   const { document, offset } = marked(text, language);

@@ -25,7 +25,11 @@ function connect() {
   const server = createConnection(new StreamMessageReader(up), new StreamMessageWriter(down));
   const documents = new TextDocuments(TextDocument);
   server.onInitialize(() => ({ capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, ...languageCapabilities } }));
-  registerLanguage(server, documents, { active: () => NOTHING_ACTIVE, workspaceFolders: () => [path.resolve('media')] });
+  registerLanguage(server, documents, {
+    active: () => NOTHING_ACTIVE,
+    workspaceFolders: () => [path.resolve('media')],
+    hubCache: () => path.resolve('media/no-hub'),
+  });
   documents.listen(server);
   server.listen();
   const client = createProtocolConnection(new StreamMessageReader(down), new StreamMessageWriter(up));
