@@ -106,11 +106,13 @@ export function on<E extends EventName>(event: E, listener: (payload: Events[E])
 let selecting = 0;
 let announced: Selection | null = null;
 
+const SELECTED = ['run', 'token', 'layer', 'head', 'tensor'] as const;
+
 /** Changes the selection here at once and, through the extension, in every other view. */
 export function select(change: Partial<Selection>): void {
   const next = { ...selection.value, ...change };
   const old = selection.value;
-  if (next.run === old.run && next.token === old.token && next.layer === old.layer && next.head === old.head) return;
+  if (SELECTED.every((key) => next[key] === old[key])) return;
   selection.value = next;
   selecting++;
   void request('host/select', change)
