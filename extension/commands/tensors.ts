@@ -31,6 +31,7 @@ export async function runTensorsCommand(lab: Lab, argument: unknown): Promise<vo
   const recipe = { path: model.path, prompt: null, ids: null, inputs, chat: false, maxTokens: 0, sampling, branch: null };
   const run = await lab.server.request('runs/start', recipe);
   await settled(lab, run.id);
+  lab.selection.select({ run: run.id });
   const probes = given?.probes ?? (await askValues(model.probes));
   if (!probes) return;
   const out = given?.out ?? (await askOut(run, inputs));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, cpSync, mkdtempSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Frame } from 'playwright-core';
@@ -127,6 +127,9 @@ uiTest(
   { folder: tensors, theme: 'light', width: 1500, height: 950 },
   async (lab) => {
     const of = await references('external.safetensors');
+    const out = path.join(tensors, 'model.onnx-values.safetensors');
+    // a second attempt would be asked whether to write over it
+    rmSync(out, { force: true });
     const { data, shape } = of('hidden');
     const cols = shape[1] as number;
     await fromExplorer(lab, 'model.onnx').then((view) => view.getByRole('tab', { name: /^Tensors/ }).waitFor());
@@ -137,9 +140,13 @@ uiTest(
       .locator('.quick-input-widget .quick-input-action .monaco-button, .quick-input-widget .monaco-button')
       .first()
       .click();
-    const out = path.join(tensors, 'out.safetensors');
-    await lab.answer(out);
-    await lab.page.locator('.tabs-container .tab.active', { hasText: 'out.safetensors' }).waitFor();
+    // where it offers to write, once it does
+    await lab.page.waitForFunction(
+      (path) => [...document.querySelectorAll<HTMLInputElement>('.quick-input-widget input')].some(({ value }) => value === path),
+      out,
+    );
+    await lab.page.keyboard.press('Enter');
+    await lab.page.locator('.tabs-container .tab.active', { hasText: path.basename(out) }).waitFor();
     await lab.screenshot('onnx tensors');
     for (const [name, tensor] of await readOracle(out))
       for (const [i, value] of (name === 'given' ? new Float32Array() : tensor.data).entries())
