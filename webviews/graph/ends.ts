@@ -9,9 +9,13 @@ const LONG = 6;
 
 const shortened = (text: string): string => (text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
 
-/** What goes in and what comes out: of a run its pieces, ids and what the model says next; names where there are no tokens. */
+/** What goes into a tower and what comes out: of a run of it its pieces, ids and what the model says next; names where there are no tokens. */
 export function endLabels(run: RunDetail | null, token: number) {
-  return (reads: readonly string[], says: readonly string[]): { readonly input: Label; readonly output: Label } => {
+  return (
+    tower: string,
+    reads: readonly string[],
+    says: readonly string[],
+  ): { readonly input: Label; readonly output: Label } => {
     const names = (title: string, all: readonly string[]) =>
       label(
         all.length === 1 ? (all[0] as string) : title,
@@ -19,7 +23,7 @@ export function endLabels(run: RunDetail | null, token: number) {
       );
     const input = reads.includes('tokens') ? label('tokens', ['ids of the prompt']) : names('inputs', reads);
     const output = says.includes('logits') ? label('logits', ['scores of the next token']) : names('outputs', says);
-    if (!run || run.tokenInfos.length === 0) return { input, output };
+    if (!run || run.tokenInfos.length === 0 || (run.tower ?? '') !== tower) return { input, output };
     const told = ofRun(run, token);
     return says.includes('logits') && told.next ? { input: told.input, output: told.next } : { input: told.input, output };
   };

@@ -16,7 +16,7 @@ export interface SceneLook extends Omit<SegmentLook, 'open'> {
   /** A line about a segment from the run: the length of what enters and leaves it. */
   readonly note: (part: OutlinePart) => string | null;
   /** What goes in and what comes out, with the numbers of the run. */
-  ends(reads: readonly string[], says: readonly string[]): { readonly input: Label; readonly output: Label };
+  ends(tower: string, reads: readonly string[], says: readonly string[]): { readonly input: Label; readonly output: Label };
 }
 
 export const segmentId = ({ tower, part }: Pick<OutlinePart, 'tower' | 'part'>): string =>
@@ -54,10 +54,8 @@ export function sceneOf(outline: GraphOutline, look: SceneLook): Drawn {
     const prefix = tower === '' ? '' : `${tower}.`;
     const blocks = parts.filter(({ part }) => typeof part === 'number');
     const end = (which: GraphPart) => parts.filter(({ part }) => part === which).map((part) => segmentLink(part, look));
-    const { input, output } = look.ends(
-      parts.flatMap(({ reads }) => reads),
-      parts.flatMap(({ says }) => says),
-    );
+    const named = (which: 'reads' | 'says') => [...new Set(parts.flatMap((part) => part[which]))];
+    const { input, output } = look.ends(tower, named('reads'), named('says'));
     return column([
       plain(endBox(`${prefix}input`, input, look)),
       ...end('embed'),

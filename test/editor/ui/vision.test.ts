@@ -128,6 +128,7 @@ uiTest('an image meets texts', { folder: workspace('oracles_encoders/clip_folder
   await graph.locator('.graph-stage').press('/');
   const search = graph.getByRole('textbox', { name: 'Search in the graph' });
   await search.fill('attn.pattern');
+  await graph.locator('.strip-search [role=status]', { hasText: / of \d/ }).waitFor();
   await search.press('Enter');
   await graph.locator('.graph-side', { hasText: /attn\.pattern 3 × 65 × 65/ }).waitFor({ timeout: 60_000 });
   await lab.screenshot('architecture of a tower');
