@@ -2,9 +2,7 @@ import type { BoundStack } from '../graph/segment.js';
 import { segmentOf } from '../graph/segmentParts.js';
 import { type Call, walk } from '../graph/sizes.js';
 import type { Fit, FitWanted } from '../protocol/fit.js';
-
-/** Tokens of one prefill call: what the engine uses. */
-export const CHUNK = 256;
+import { CHUNK } from '../runtime/run.js';
 
 /** One kind of call: its sizes in each tower. */
 export type CallOf = ReadonlyMap<string, Call>;

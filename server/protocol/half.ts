@@ -35,6 +35,9 @@ function roundEven(value: number): number {
   return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
 }
 
+/** The nearest value that half precision has; beyond 65,504 infinity. */
+export const toHalf = (value: number): number => halfToFloat()[floatToHalf(value)] as number;
+
 /** Half-precision codes of value / scale. */
 export interface WireHalves {
   readonly shape: readonly number[];

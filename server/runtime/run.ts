@@ -15,7 +15,7 @@ import type { PrefillOptions, Prefix, Sequence } from './sequence.js';
 import type { LayerView, TokenRange } from './view.js';
 
 /** Tokens of one prefill call: bounds the memory of attention scores and the distance between state snapshots. */
-const CHUNK = 256;
+export const CHUNK = 256;
 /** Scores [H,·,S] in memory at a time, numbers: behind many tokens a call reads fewer new ones, so that its memory does not grow with the run. */
 const SCORES = 16 << 20;
 const LEAST_CHUNK = 32;

@@ -1,5 +1,5 @@
-import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { GraphGroup, GraphNode, GraphOutline, OutlinePart, SegmentGraph } from '../../server/protocol/graph.js';
+import { SearchBox } from '../frame/searchBox.js';
 import { query } from './navigation.js';
 import { segmentId } from './scene.js';
 import type { Segments } from './segments.js';
@@ -51,34 +51,20 @@ interface Props {
   go(id: string): void;
 }
 
-/** Enter goes on, Shift+Enter back, Esc closes. */
 export function GraphSearch({ found, current, go }: Props) {
-  const input = useRef<HTMLInputElement>(null);
-  useLayoutEffect(() => input.current?.focus(), []);
   const at = current === null ? -1 : found.indexOf(current);
-  const step = (by: number) => {
-    const next = found[(at + by + found.length) % found.length] ?? found[0];
+  const step = (back: boolean) => {
+    const next = found[(at + (back ? -1 : 1) + found.length) % found.length] ?? found[0];
     if (next !== undefined) go(next);
   };
-  const place = query.value ? (found.length > 0 ? `${at >= 0 ? at + 1 : '–'} of ${found.length}` : 'No results') : '';
   return (
-    <search class="strip-search">
-      <input
-        ref={input}
-        type="text"
-        aria-label="Search in the graph"
-        placeholder="Operator, step, probe or weight"
-        value={query.value ?? ''}
-        onInput={(event) => {
-          query.value = event.currentTarget.value;
-        }}
-        onKeyDown={(event) => {
-          event.stopPropagation();
-          if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
-          else if (event.key === 'Escape') query.value = null;
-        }}
-      />
-      <span role="status">{place}</span>
-    </search>
+    <SearchBox
+      label="Search in the graph"
+      placeholder="Operator, step, probe or weight"
+      query={query}
+      found={found.length}
+      position={at}
+      step={step}
+    />
   );
 }

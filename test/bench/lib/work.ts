@@ -2,10 +2,8 @@ import { addCosts, type Cost, costOf } from '../../../server/graph/cost.js';
 import { type BuiltPart, partsOf, segmentOf } from '../../../server/graph/segmentParts.js';
 import type { Call } from '../../../server/graph/sizes.js';
 import type { Model } from '../../../server/runtime/model.js';
+import { CHUNK } from '../../../server/runtime/run.js';
 import { sizeOf } from '../../../server/tensor/tensor.js';
-
-/** Tokens of one call: what the engine uses. They are scored against each other whole, those behind a token as well. */
-const CHUNK = 256;
 
 /** Weights count as they are stored in the file. */
 function costs({ checkpoint, bound }: Model, parts: readonly BuiltPart[], call: Call): Cost {
@@ -25,6 +23,7 @@ export function decodeBytes(model: Model, past: number): number {
 /** Multiplications and additions of the matrix products of a prompt, and of the logits of its last token. */
 export function prefillFlops(model: Model, tokens: number): number {
   const blocks = partsOf(model.bound).filter((part) => part !== 'head');
+  // the tokens of a call are scored against each other whole, those behind a token as well
   const calls = Array.from({ length: Math.ceil(tokens / CHUNK) }, (_, i) => ({
     batch: 1,
     tokens: Math.min(CHUNK, tokens - i * CHUNK),
