@@ -160,6 +160,15 @@ export class Workbench {
     await this.quickRow(label).first().click();
   }
 
+  /** Chooses an item of the open menu; the workbench does not take a click that comes while a menu opens. */
+  async pickFromMenu(name: string): Promise<void> {
+    const item = this.page.locator('.monaco-menu').getByRole('menuitem', { name });
+    for (let attempt = 0; attempt === 0 || (attempt < 5 && (await item.isVisible())); attempt++) {
+      await item.click();
+      await this.page.waitForTimeout(300);
+    }
+  }
+
   /** Types into the open input box or quick pick and accepts it. */
   async answer(text: string): Promise<void> {
     await this.quickInput.fill(text);

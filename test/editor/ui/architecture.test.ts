@@ -166,7 +166,7 @@ uiTest(`a model of ${LAYERS} layers, all open, moves smoothly`, { folder: deep, 
     .filter({ hasText: `llama-${LAYERS}` })
     .first();
   await row.click({ button: 'right' });
-  await lab.page.getByRole('menuitem', { name: 'Show Architecture' }).click();
+  await lab.pickFromMenu('Show Architecture');
   const view = await lab.webview('architecture');
   await view.getByRole('heading', { name: `${LAYERS} blocks` }).waitFor({ timeout: 60_000 });
   await view.locator('.graph-stage').focus();
