@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import { showError } from '../errors.js';
-import { clearHubTokenCommand, setHubTokenCommand } from '../hubToken.js';
 import type { Lab } from '../lab.js';
 import { INSPECTORS } from '../messages.js';
 import { Doctor } from './doctor.js';
 import { openExampleCommand } from './example.js';
+import { clearHubTokenCommand, setHubTokenCommand } from './hubToken.js';
 import { runOnImageCommand } from './images.js';
 import { compareCheckpointsCommand, inspectCommand, openModelCommand, pathOf, unloadModelCommand } from './models.js';
 import { promptCommand, promptEmbeddedCommand, promptSelectionCommand, runPathCommand } from './prompt.js';

@@ -1,6 +1,7 @@
 import { sizeOf } from '../tensor/tensor.js';
 import type { Checkpoint, CheckpointFile, TensorEntry } from './checkpoint.js';
-import { type Dtype, dtypes } from './dtypes.js';
+import type { Dtype } from './dtype.js';
+import { dtypes } from './dtypes.js';
 import { formatError } from './errors.js';
 import { RangedFile, withFile } from './rangedFile.js';
 import { quoted } from './tensorTable.js';

@@ -2,13 +2,7 @@ import { open } from 'node:fs/promises';
 import { imageError } from './errors.js';
 import { decodeJpeg } from './jpeg.js';
 import { decodePng } from './png.js';
-
-/** Pixels row by row, three bytes each: red, green, blue. */
-export interface Rgb {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+import type { Rgb } from './rgb.js';
 
 const MOST_BYTES = 128 << 20;
 

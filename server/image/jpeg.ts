@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { imageError } from './errors.js';
-import type { Rgb } from './image.js';
+import type { Rgb } from './rgb.js';
 import { checkSize } from './size.js';
 
 type Decode = (bytes: ArrayBuffer, options: { readonly preserveOrientation: boolean }) => Promise<ImageBytes | null>;

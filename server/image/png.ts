@@ -1,6 +1,6 @@
 import { type DecodedPng, decode } from 'fast-png';
 import { imageError } from './errors.js';
-import type { Rgb } from './image.js';
+import type { Rgb } from './rgb.js';
 import { checkSize } from './size.js';
 
 /** Every kind of PNG as RGB. Errors: IMAGE_INVALID, IMAGE_TOO_BIG. */

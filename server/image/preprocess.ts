@@ -1,6 +1,6 @@
 import { LabError } from '../protocol/errors.js';
-import type { Rgb } from './image.js';
 import { filters, resize } from './resample.js';
+import type { Rgb } from './rgb.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-import type { Rgb } from './image.js';
+import type { Rgb } from './rgb.js';
 
 /** A resampling filter: how much a pixel counts at a distance, in pixels of the coarser grid. */
 interface Filter {

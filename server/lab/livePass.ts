@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Emit } from '../handlers.types.js';
-import type { Rgb } from '../image/image.js';
+import type { Rgb } from '../image/rgb.js';
 import { idInputs, imageInput, namedInputs, textInputs } from '../inputs.js';
 import { requireTokenizer } from '../open.js';
 import { type LabError, toLabError } from '../protocol/errors.js';

@@ -2,7 +2,8 @@ import { presets } from '../analyses/machines.js';
 import { LabError } from '../protocol/errors.js';
 import type { Machine } from '../protocol/fit.js';
 import type { Compute, Device } from '../runtime/device.js';
-import { type MeasureOptions, measureMachine } from '../runtime/machine.js';
+import { measureMachine } from '../runtime/machine.js';
+import type { MeasureOptions } from '../runtime/timedProbe.js';
 
 type Watch = Pick<MeasureOptions, 'signal' | 'onProgress'>;
 

@@ -1,4 +1,4 @@
-import type { Rgb } from '../image/image.js';
+import type { Rgb } from '../image/rgb.js';
 import type { RunPicture } from '../protocol/passes.js';
 import type { TokenInfo } from '../protocol/runs.js';
 import { floatsOf } from '../runtime/elements.js';

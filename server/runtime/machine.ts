@@ -2,34 +2,15 @@ import { Builder } from '../graph/builder.js';
 import { emitOnnx, noWeights } from '../graph/emit.js';
 import type { Value } from '../graph/ir.js';
 import type { Machine } from '../protocol/fit.js';
-import type { Compute, Device, HostTensor, Program } from './device.js';
-import { f32 } from './device.js';
+import type { Device } from './device.js';
 import { measureProducts } from './machineProducts.js';
+import { fastest, type MeasureOptions, ones, type Probe, ROWS, SQUARE } from './timedProbe.js';
 
-/** A small model, and how many times it is run without a look at the clock. */
-interface Probe {
-  readonly model: Uint8Array;
-  /** Of its weights. */
-  readonly folder: string;
-  readonly outputs: readonly string[];
-  readonly inputs: Readonly<Record<string, HostTensor>>;
-  readonly runs: number;
-}
-
-/** How often that is repeated; the best counts: nothing else is what the machine can do. */
-const ROUNDS = 7;
 /** One weight of 64 MB is read as decoding reads weights: larger than the caches of one core, small enough for any machine. */
 const WIDE = 4096;
-/** Rows of a prompt's chunk against a weight that fits the caches. */
-export const [ROWS, SQUARE] = [256, 1024];
 const CHAIN = 100;
 /** A vector of a hidden layer's chunk, 1 MB, handed from operator to operator. */
 const INNER = 256 * 1024;
-
-export interface MeasureOptions extends Compute {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
-}
 
 /**
  * What this machine does at best, by small graphs of ONNX Runtime with the threads that models use: matrix products, weights read from memory,
@@ -61,8 +42,6 @@ export async function measureMachine(device: Device, options: MeasureOptions): P
 const filled = (g: Builder, rows: number, cols: number): Value =>
   g.op('Expand', [g.constant(0.01), g.ints(rows, cols)], [rows, cols]);
 
-export const ones = (...dims: number[]): HostTensor => f32(dims, new Float32Array(dims.reduce((n, d) => n * d, 1)).fill(1));
-
 function product(name: string, rows: number, inner: number, cols: number, runs: number): Probe {
   const graph = new Builder(name);
   const x = graph.input('x', 'f32', [rows, inner]);
@@ -85,29 +64,4 @@ function chain(size: number, runs: number): Probe {
 function probeOf({ graph }: Builder, inputs: Probe['inputs'], runs: number): Probe {
   const model = emitOnnx(graph, { place: noWeights, weights: 'prepack' });
   return { model, folder: '/', outputs: [...graph.outputs.keys()], inputs, runs };
-}
-
-/** Seconds of one run at best. */
-export async function fastest(
-  device: Device,
-  { model, folder, outputs, inputs, runs }: Probe,
-  { signal, threads, provider, spinning }: MeasureOptions,
-): Promise<number> {
-  const compute = { threads, ...(provider && { provider }), ...(spinning !== undefined && { spinning }) };
-  const session = await device.load(model, { ...compute, folder, prepack: true });
-  try {
-    const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, { kind: 'tensor', tensor } as const]));
-    const sinks = Object.fromEntries(outputs.map((name) => [name, [{ kind: 'register', name } as const]]));
-    const program: Program = new Array(runs).fill({ session, feeds, sinks });
-    let best = Number.POSITIVE_INFINITY;
-    for (let round = 0; round <= ROUNDS; round++) {
-      const started = performance.now();
-      await device.run(program, signal ? { signal } : {});
-      // the first warms up
-      if (round > 0) best = Math.min(best, (performance.now() - started) / 1000 / runs);
-    }
-    return best;
-  } finally {
-    await device.release([session]);
-  }
 }

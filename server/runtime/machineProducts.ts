@@ -8,10 +8,10 @@ import { weightUses } from '../graph/uses.js';
 import type { BlockProduct, ProductSpeed } from '../protocol/fit.js';
 import type { RunDtype } from '../protocol/models.js';
 import type { Device } from './device.js';
-import { fastest, type MeasureOptions, ones, ROWS, SQUARE } from './machine.js';
 import { tensorTable } from './model.js';
 import { readsInBytes } from './multipliesBytes.js';
 import { dialectOf } from './providers.js';
+import { fastest, type MeasureOptions, ones, ROWS, SQUARE } from './timedProbe.js';
 import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 

@@ -102,15 +102,34 @@ for (const { file, allowed, forbidden } of RULES) {
   });
 }
 
+test('no two files import each other, save a type', async () => {
+  write(
+    'server/graph/a.ts',
+    "import { b } from './b.js';\nimport type { C } from './c.js';\nexport const a = (c: C) => b + c;\n",
+  );
+  write('server/graph/b.ts', "import { a } from './a.js';\nexport const b = () => a;\n");
+  write('server/graph/c.ts', "import { a } from './a.js';\nexport type C = number;\nexport const c = a(1);\n");
+  assert.deepEqual(await refused('suspicious/noImportCycles', 'server/graph/a.ts'), [1]);
+});
+
+function write(file: string, text: string): void {
+  mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+  writeFileSync(path.join(folder, file), text);
+}
+
 /** The specifiers among `imports` that the linter refuses in `file`. */
 async function restricted(file: string, imports: readonly string[]): Promise<string[]> {
-  mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
-  writeFileSync(path.join(folder, file), imports.map((specifier, i) => `import { a${i} } from '${specifier}';\n`).join(''));
-  const args = [biome, 'lint', '--only=style/noRestrictedImports', '--reporter=json', file];
+  write(file, imports.map((specifier, i) => `import { a${i} } from '${specifier}';\n`).join(''));
+  return (await refused('style/noRestrictedImports', file)).map((line) => imports[line - 1] as string);
+}
+
+/** The lines of `file` that a rule refuses. */
+async function refused(rule: string, file: string): Promise<number[]> {
+  const args = [biome, 'lint', `--only=${rule}`, '--reporter=json', file];
   // Biome exits with 1 when it refuses something.
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder }).catch(
     (error: { stdout: string }) => error,
   );
   const { diagnostics } = JSON.parse(stdout) as { diagnostics: { location: { start: { line: number } } }[] };
-  return diagnostics.map(({ location }) => imports[location.start.line - 1] as string);
+  return diagnostics.map(({ location }) => location.start.line);
 }

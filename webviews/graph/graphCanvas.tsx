@@ -1,10 +1,11 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { useGestures } from '../charts/gestures.js';
-import { highContrast, ink } from '../charts/theme.js';
+import { ink } from '../charts/theme.js';
 import { useCanvas } from '../frame/useCanvas.js';
 import { type Camera, clamped, fitted, panned, revealed, toScene, zoomed } from './camera.js';
-import { drawGraph, type GraphInk, type Picture } from './drawing.js';
+import { drawGraph, type Picture } from './drawing.js';
 import { boxAt, type Drawn, type Found, findBox } from './drawn.js';
+import { graphInk } from './graphInk.js';
 import type { Point } from './layout.js';
 import { Minimap } from './minimap.js';
 import { camera, hovered } from './navigation.js';
@@ -20,19 +21,6 @@ export interface GraphCanvasProps extends Omit<Picture, 'ink' | 'hovered'> {
   /** Open segments that can be read now. */
   onSight(segments: readonly string[]): void;
 }
-
-export const graphInk = (): GraphInk => {
-  const { text, quiet, paper, line, focus, series } = ink.value;
-  const [blue = text, orange = text, green = text, purple = text] = series;
-  return {
-    text,
-    quiet: highContrast.value ? text : quiet,
-    paper,
-    line: highContrast.value ? text : line,
-    focus,
-    tones: { weights: blue, state: green, control: purple, moves: line, computes: orange },
-  };
-};
 
 /** The graph on a canvas: only what is in sight is drawn. Wheel scrolls, pinch or Ctrl+wheel zooms, drag moves. */
 export function GraphCanvas(props: GraphCanvasProps) {

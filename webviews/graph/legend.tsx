@@ -1,4 +1,4 @@
-import { graphInk } from './graphCanvas.js';
+import { graphInk } from './graphInk.js';
 import type { Tone } from './text.js';
 
 const TONES: readonly [Tone, string][] = [

@@ -2,7 +2,7 @@ import { useRef } from 'preact/hooks';
 import { useCanvas } from '../frame/useCanvas.js';
 import { type Camera, panned } from './camera.js';
 import { type Drawn, type Found, visitBoxes } from './drawn.js';
-import { graphInk } from './graphCanvas.js';
+import { graphInk } from './graphInk.js';
 import type { Size } from './layout.js';
 import { camera } from './navigation.js';
 

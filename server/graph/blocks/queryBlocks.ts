@@ -2,7 +2,8 @@ import type { Builder } from '../builder.js';
 import type { Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 import type { StateSpec } from '../state.js';
-import { type AttentionSpec, causalMask, type Reading, type Rows, readRows, softCapped, softmaxWithSinks } from './attention.js';
+import { causalMask, type Reading, type Rows, readRows, type Scoring, softCapped, softmaxWithSinks } from './readRows.js';
+import type { Sight } from './sees.js';
 
 /** What is read, without its mask. */
 type Read = Omit<Reading, 'hidden' | 'as'>;
@@ -16,7 +17,7 @@ type Then = (b: Builder, z: Value) => Value;
  */
 export function readCausally(
   g: SegmentBuilder,
-  spec: AttentionSpec,
+  spec: Scoring & Sight,
   state: StateSpec,
   read: Read,
   then: Then = (_, z) => z,
@@ -53,7 +54,7 @@ interface Frame {
 
 function frameOf(
   g: SegmentBuilder,
-  { window, chunk }: AttentionSpec,
+  { window, chunk }: Sight,
   state: StateSpec,
   { Q, q, hidden }: { readonly Q: number; readonly q: Value; readonly hidden: Value },
 ): Frame {
@@ -79,7 +80,7 @@ function frameOf(
   return { Q, T, kept, starts, places, mask, origin };
 }
 
-function inBlocks(b: Builder, spec: AttentionSpec, frame: Frame, { terms, rows, sinks }: Read, then: Then): Value {
+function inBlocks(b: Builder, spec: Scoring & Sight, frame: Frame, { terms, rows, sinks }: Read, then: Then): Value {
   const { Q, kept, starts, places, mask } = frame;
   const H = spec.heads;
   const [, K, , E] = rows.fresh.shape as [unknown, number, unknown, number];
@@ -125,7 +126,7 @@ function inBlocks(b: Builder, spec: AttentionSpec, frame: Frame, { terms, rows, 
 }
 
 /** The rows that a block's queries may see, as columns from…to, i64 [1] each. */
-function columns(b: Builder, { window, chunk }: AttentionSpec, { Q, kept, origin }: Frame, start: Value): [Value, Value] {
+function columns(b: Builder, { window, chunk }: Sight, { Q, kept, origin }: Frame, start: Value): [Value, Value] {
   const first = b.add(kept, start); // the column of the first query's own row
   const to = b.add(first, Q);
   if (chunk !== undefined) {

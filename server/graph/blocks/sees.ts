@@ -1,10 +1,16 @@
 import type { Range } from '../../tensor/ranges.js';
 import type { Builder } from '../builder.js';
 import type { Value } from '../ir.js';
-import type { AttentionSpec } from './attention.js';
 
 /** Which keys a query sees: one rule for graphs and for those who cut a pattern into pieces. */
-export type Sight = Pick<AttentionSpec, 'window' | 'chunk' | 'causal'>;
+export interface Sight {
+  /** A query sees the last `window` tokens, itself included; null sees all. */
+  readonly window: number | null;
+  /** A query sees only its own chunk of so many tokens. */
+  readonly chunk?: number;
+  /** False: a query sees the tokens behind it too. */
+  readonly causal?: boolean;
+}
 
 /** Whether a query sees a key, both i64 positions of any broadcastable shapes; null when every query sees every key. */
 export function sees(g: Builder, { window, chunk, causal }: Sight, query: Value, key: Value): Value | null {

@@ -1,7 +1,8 @@
 import type { Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 import { rowState, type StateSpec } from '../state.js';
-import { causalMask, publish, type Reading, readRows, reshapeTo, splitHeads } from './attention.js';
+import { publish, splitHeads } from './attention.js';
+import { causalMask, type Reading, readRows, reshapeTo } from './readRows.js';
 import { type Rope, rotate } from './rope.js';
 
 /** Sizes of a native sparse attention. Its three branches share queries and have keys and values of their own. */

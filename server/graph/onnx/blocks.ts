@@ -1,8 +1,9 @@
 import type { NodeProto } from '../onnx_pb.js';
-import { type AttentionSite, attentionSites } from './attention.js';
+import { attentionSites } from './attention.js';
 import { type Bottleneck, bottlenecks, embeddingOf, streamOf } from './bottlenecks.js';
 import type { OnnxDocument } from './document.js';
-import { type RecurrentSite, recurrentSites } from './recurrence.js';
+import { recurrentSites } from './recurrence.js';
+import type { AttentionSite, RecurrentSite } from './sites.js';
 import { type PassedState, type TokenGraph, tokenInputsOf } from './tokenGraph.js';
 import { typeOf } from './types.js';
 

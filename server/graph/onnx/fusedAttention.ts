@@ -1,8 +1,8 @@
 import { clone } from '@bufbuild/protobuf';
 import { type NodeProto, NodeProtoSchema } from '../onnx_pb.js';
-import type { AttentionSite, HeadValue } from './attention.js';
 import { floatOf, int, intOf, ints, nodeOf, setInt } from './attributes.js';
 import type { OnnxDocument } from './document.js';
+import type { AttentionSite, HeadValue } from './sites.js';
 
 /** Attention as one operator: its pattern is a further output, or follows from one; null for any other node. */
 export function fusedSite(document: OnnxDocument, node: NodeProto, index: number): AttentionSite | null {

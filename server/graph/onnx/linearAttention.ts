@@ -2,7 +2,7 @@ import { type NodeProto, TensorProto_DataType } from '../onnx_pb.js';
 import { body, float, floatOf, int, intOf, ints, nodeOf, textOf } from './attributes.js';
 import type { OnnxDocument } from './document.js';
 import { floats, given, made, steps, unsqueeze } from './parts.js';
-import type { RecurrentSite, StepValue } from './recurrence.js';
+import type { RecurrentSite, StepValue } from './sites.js';
 
 /** LinearAttention (ai.onnx 27 and com.microsoft): the state [B,H,d_k,d_v] after every token, by a Scan whose step is the operator over one. */
 export function linearAttention(document: OnnxDocument, node: NodeProto, index: number): RecurrentSite | null {

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { type NodeProto, TensorProto_DataType, type ValueInfoProto, ValueInfoProtoSchema } from '../onnx_pb.js';
 import { ints, nodeOf } from './attributes.js';
 import type { OnnxDocument } from './document.js';
-import type { StepValue } from './recurrence.js';
+import type { StepValue } from './sites.js';
 
 /** What sites build their nodes of. */
 

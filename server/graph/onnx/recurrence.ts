@@ -4,26 +4,7 @@ import type { OnnxDocument } from './document.js';
 import { linearAttention } from './linearAttention.js';
 import { made, steps } from './parts.js';
 import { recurrentOperator } from './recurrentOperator.js';
-
-/** A value of every token: `steps` [T,B,…], `flat` [B,T,H·E] or [B,T,H] with so many heads. */
-export interface StepValue {
-  readonly value: string;
-  readonly layout: 'steps' | 'flat';
-  readonly heads: number | null;
-}
-
-/** One recurrence of a graph, and its states after every token. */
-export interface RecurrentSite {
-  readonly node: number;
-  readonly op: string;
-  /** Of `Recurrence` in the protocol: how its states are updated, where that is known. */
-  readonly mixer: 'lstm' | 'gru' | 'rnn' | 'loop' | 'deltanet' | 'linear_attention';
-  readonly states: Readonly<Record<string, StepValue>>;
-  /** What an update is made of, by the short names of probes. */
-  readonly probes: Readonly<Record<string, StepValue>>;
-  /** Nodes that the graph lacks and that give some of these values. */
-  readonly added: readonly NodeProto[];
-}
+import type { RecurrentSite } from './sites.js';
 
 /** Every recurrence of the graph, in order: recurrent operators, linear attention, and loops that pass something on from step to step. */
 export function recurrentSites(document: OnnxDocument): RecurrentSite[] {

@@ -2,7 +2,7 @@ import type { NodeProto } from '../onnx_pb.js';
 import { body, int, intOf, ints, nodeOf, textOf, textsOf } from './attributes.js';
 import type { OnnxDocument } from './document.js';
 import { floats, given, made, steps, unsqueeze } from './parts.js';
-import type { RecurrentSite, StepValue } from './recurrence.js';
+import type { RecurrentSite, StepValue } from './sites.js';
 
 /** LSTM, GRU, RNN: Y holds the hidden state after every token. Of two directions the one from the first token to the last. */
 export function recurrentOperator(

@@ -1,7 +1,6 @@
 import type { AttentionSpec } from '../../graph/blocks/attention.js';
-import type { AttentionSite } from '../../graph/onnx/attention.js';
 import type { GraphBlock } from '../../graph/onnx/blocks.js';
-import type { RecurrentSite } from '../../graph/onnx/recurrence.js';
+import type { AttentionSite, RecurrentSite } from '../../graph/onnx/sites.js';
 import type { StateSummary } from '../../protocol/models.js';
 import { dot } from '../../tensor/reduce.js';
 import { sizeOf, type Tensor } from '../../tensor/tensor.js';

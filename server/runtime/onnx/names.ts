@@ -1,7 +1,6 @@
 import { VALUE_NAME } from '../../graph/expose.js';
-import type { AttentionSite, HeadValue } from '../../graph/onnx/attention.js';
 import type { GraphBlock, GraphBlocks } from '../../graph/onnx/blocks.js';
-import type { RecurrentSite, StepValue } from '../../graph/onnx/recurrence.js';
+import type { AttentionSite, HeadValue, RecurrentSite, StepValue } from '../../graph/onnx/sites.js';
 
 /** How the axes of a value lie: those of heads, of a pattern, [B,T,…], of every step [T,B,…], or heads of every token [B,T,H·E]. */
 export type Layout = HeadValue['layout'] | 'pattern' | 'tokens' | 'steps' | 'byToken';
