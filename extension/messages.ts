@@ -58,8 +58,11 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
     isObject(params) &&
     typeof params.vocabulary === 'string' &&
     (params.price === null || (Number.isFinite(params.price) && (params.price as number) >= 0)),
-  'host/tellConfig': (params): params is { path: string; key: string; value: boolean } =>
-    isObject(params) && typeof params.path === 'string' && typeof params.key === 'string' && typeof params.value === 'boolean',
+  'host/tellConfig': (params): params is { path: string; key: string; value: boolean | string } =>
+    isObject(params) &&
+    typeof params.path === 'string' &&
+    typeof params.key === 'string' &&
+    ['boolean', 'string'].includes(typeof params.value),
   'host/restartServer': (params): params is null => params === null,
 };
 

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 type Told = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** Puts a key over those of a checkpoint's config.json; the server reads it when it starts. */
-export async function tellConfig(path: string, key: string, value: boolean): Promise<void> {
+export async function tellConfig(path: string, key: string, value: boolean | string): Promise<void> {
   const settings = vscode.workspace.getConfiguration('modelLab');
   const told = settings.get<Told>('config', {});
   const next = { ...told, [path]: { ...told[path], [key]: value } };

@@ -6,6 +6,7 @@ import type { BoundStack } from '../graph/segment.js';
 import { type BuiltPart, partsOf, segmentOf } from '../graph/segmentParts.js';
 import type { Call } from '../graph/sizes.js';
 import type { GraphPart, OutlinePart, SegmentGraph } from '../protocol/graph.js';
+import type { Inference } from '../protocol/models.js';
 import type { Device } from '../runtime/device.js';
 import { type DrawnGraph, drawnGraph } from '../runtime/onnx/drawing.js';
 import { bindStacks } from '../runtime/stacks.js';
@@ -29,6 +30,7 @@ type Facts = Pick<OutlinePart, 'mixer' | 'states'>;
 export interface GraphSource {
   /** Of the family. */
   readonly id: string;
+  readonly inferred?: readonly Inference[];
   /** In order, of each tower. */
   readonly parts: readonly Pick<OutlinePart, 'tower' | 'part'>[];
   /** Where it and its sizes come from. */
@@ -71,10 +73,11 @@ export function describePart(
 }
 
 async function fromSegments(checkpoint: Checkpoint): Promise<GraphSource> {
-  const { id, stacks } = await bindStacks(checkpoint);
+  const { id, inferred, stacks } = await bindStacks(checkpoint);
   const of = (tower: string) => stacks.get(tower) as BoundStack;
   return {
     id,
+    ...(inferred && { inferred }),
     parts: [...stacks].flatMap(([tower, bound]) => partsOf(bound).map((part) => ({ tower, part }))),
     from: 'built from the header',
     graph: ({ tower, part }) => segmentOf(of(tower), part as BuiltPart),

@@ -20,7 +20,8 @@ export async function graphOutline(checkpoint: Checkpoint, device: Device): Prom
   const parts = source.parts.map((part, index) => outlinePart(checkpoint, source, part, (built) => firstOf(known, built, index)));
   const ms = performance.now() - started;
   const provenance = { model: checkpoint.name, dtype: '', probe: `${parts.length} segments`, provider: source.from, ms };
-  return { name: checkpoint.name, family: source.id, parts, provenance };
+  const { id: family, inferred } = source;
+  return { name: checkpoint.name, family, ...(inferred && { inferred }), parts, provenance };
 }
 
 /** Every operator of one segment. Errors: those of graphSource, PART_UNKNOWN. */

@@ -1,6 +1,7 @@
 import type { TensorEntry } from './checkpoint.js';
 import { formatError } from './errors.js';
 import type { GgufHeader } from './ggufHeader.js';
+import { isDecoder, unnamedConfig } from './ggufUnnamed.js';
 import { own } from './own.js';
 import { quoted } from './tensorTable.js';
 
@@ -22,26 +23,35 @@ interface Keys {
 
 /**
  * config.json as Hugging Face would have written it, from GGUF metadata and tensor shapes. Names of GGUF keys:
- * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Of architectures unknown here only `model_type` is told.
+ * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Of architectures unknown here what means the same everywhere.
  */
 export function configOfGguf(header: GgufHeader, tensors: Tensors, file: string): Config {
   const architecture = header.metadata.get('general.architecture')?.value;
   if (typeof architecture !== 'string' || architecture === '')
     throw formatError('METADATA_INVALID', file, null, 'The metadata has no "general.architecture".');
-  const make = own(families, architecture);
+  // experts are stacked there as no family of Hugging Face's has them
+  const make = tensors.has('blk.0.ffn_gate_inp.weight') ? undefined : own(families, architecture);
   // A model always has an embedding; a file without one is a fragment (an adapter, a vocabulary) and is only listed.
   const embedding = tensors.get('token_embd.weight');
-  if (make === undefined || embedding === undefined) return { model_type: architecture };
+  if (embedding === undefined || (make === undefined && !isDecoder(tensors))) return { model_type: architecture };
+  if (make === undefined) {
+    const stated = new Map([...header.metadata].map(([key, { value }]) => [key, value]));
+    return { ...unnamedConfig(stated, architecture, tensors), ...shared(header, architecture, tensors) };
+  }
   const [vocab, width] = embedding.shape as [number, number];
   return {
     ...make(keysOf(header, architecture, file), tensors),
-    _gguf_architecture: architecture,
     vocab_size: vocab,
     hidden_size: width,
-    tie_word_embeddings: !tensors.has('output.weight'),
-    ...tokens(header),
+    ...shared(header, architecture, tensors),
   };
 }
+
+const shared = (header: GgufHeader, architecture: string, tensors: Tensors): Config => ({
+  _gguf_architecture: architecture,
+  tie_word_embeddings: !tensors.has('output.weight'),
+  ...tokens(header),
+});
 
 function keysOf({ metadata }: GgufHeader, architecture: string, file: string): Keys {
   const find = (key: string) => metadata.get(`${architecture}.${key}`);

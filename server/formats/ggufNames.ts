@@ -1,6 +1,8 @@
+import { UNNAMED } from '../protocol/models.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { TensorEntry } from './checkpoint.js';
 import { formatError } from './errors.js';
+import { unnamedTensors } from './ggufUnnamed.js';
 import { own } from './own.js';
 import { type Declared, quoted } from './tensorTable.js';
 
@@ -151,12 +153,13 @@ const families: Readonly<Record<string, Names>> = {
   },
 };
 
-/** The tensors under Hugging Face's names. Of an architecture without a table here they keep their names. */
+/** The tensors under Hugging Face's names. Of an architecture without a table here those of a decoder. */
 export function canonicalTensors(
   declared: readonly Declared[],
   config: Readonly<Record<string, unknown>>,
   file: string,
 ): Declared[] {
+  if (String(config.model_type).startsWith(UNNAMED)) return unnamedTensors(declared);
   const family = own(families, String(config._gguf_architecture));
   if (family === undefined) return [...declared];
   return declared.flatMap(({ entry, declaredAt }) => {

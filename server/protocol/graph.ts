@@ -1,5 +1,5 @@
 import type { Provenance } from './inspect.js';
-import type { StateSummary } from './models.js';
+import type { Inference, StateSummary } from './models.js';
 import type { WireTensor } from './tensors.js';
 
 /** A model as the graph that runs: what the architecture view draws. */
@@ -32,6 +32,8 @@ export interface OutlinePart {
 export interface GraphOutline {
   readonly name: string;
   readonly family: string;
+  /** How the family was told from the files alone; absent when it is known by name. */
+  readonly inferred?: readonly Inference[];
   /** embed, blocks in order, head; of each tower. */
   readonly parts: readonly OutlinePart[];
   readonly provenance: Provenance;

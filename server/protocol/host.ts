@@ -68,7 +68,7 @@ export interface HostRequests {
   'host/setPrice': { readonly params: { readonly vocabulary: string; readonly price: number | null }; readonly result: null };
   /** Puts a key over those of a checkpoint's config.json, in the settings. */
   'host/tellConfig': {
-    readonly params: { readonly path: string; readonly key: string; readonly value: boolean };
+    readonly params: { readonly path: string; readonly key: string; readonly value: boolean | string };
     readonly result: null;
   };
   'host/restartServer': { readonly params: null; readonly result: null };

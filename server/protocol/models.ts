@@ -94,6 +94,9 @@ export interface InputSummary {
   readonly optional: boolean;
 }
 
+/** Before the name of a GGUF's architecture that has no table: no family of Hugging Face's is meant. */
+export const UNNAMED = 'gguf:';
+
 /** Something that was told from a checkpoint's tensors and config, because its family is not known by name. */
 export interface Inference {
   /** "4 KV heads". */
@@ -103,7 +106,7 @@ export interface Inference {
   /** Nothing in the files says so; it is what most models do. */
   readonly assumed: boolean;
   /** The key of the config that would say the opposite of an assumption. */
-  readonly otherwise?: { readonly key: string; readonly value: boolean };
+  readonly otherwise?: { readonly key: string; readonly value: boolean | string };
 }
 
 /** What a header alone says: nothing here needs the weights. */

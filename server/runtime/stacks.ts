@@ -2,12 +2,14 @@ import { findEncoder } from '../architectures/encoders.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import type { BoundStack } from '../graph/segment.js';
 import { LabError } from '../protocol/errors.js';
+import type { Inference } from '../protocol/models.js';
 import { bindCheckpointEncoders } from './encoderShape.js';
 import { bindCheckpoint } from './model.js';
 
 export interface BoundStacks {
   /** Of the family. */
   readonly id: string;
+  readonly inferred?: readonly Inference[];
   /** By tower; a model of one stack has it under no name. */
   readonly stacks: ReadonlyMap<string, BoundStack>;
 }
@@ -27,5 +29,6 @@ export async function bindStacks(checkpoint: Checkpoint): Promise<BoundStacks> {
     return { id, stacks: towers };
   }
   const bound = await bindCheckpoint(checkpoint);
-  return { id: bound.architecture.id, stacks: new Map([['', bound]]) };
+  const { id, inferred } = bound.architecture;
+  return { id, ...(inferred && { inferred }), stacks: new Map([['', bound]]) };
 }

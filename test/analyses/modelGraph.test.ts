@@ -54,6 +54,14 @@ test('blocks that are built alike share a structure, others do not', async () =>
   assert.deepEqual([first?.carriesOut, first?.carriesIn, second?.carriesIn], [['v_first'], [], ['v_first']]);
 });
 
+test('of a family that is known by no name the outline tells how it was told, with every reason', async () => {
+  const outline = await graphOutline(await openCheckpoint(path.join(fixtures, '../oracles_inferred/olmo2')), device);
+  assert.equal(outline.family, 'olmo2 (inferred)');
+  assert.ok(outline.inferred?.some(({ what, because }) => what === '2 KV heads' && /k_proj has 12 rows/.test(because)));
+  assert.ok(outline.inferred?.some(({ assumed, otherwise }) => assumed && otherwise?.key === 'rope_interleave'));
+  assert.equal((await graphOutline(await open('llama'), device)).inferred, undefined);
+});
+
 test('of many experts one is sent, whichever is asked for', async () => {
   for (const shown of [0, 3]) {
     const block = await segment('mixtral', 0, shown);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { checkConfig, type Neighbours } from '../../server/language/config/check.js';
@@ -302,4 +303,23 @@ test('the neighbours are read from disk', async () => {
   assert.equal(tokenizerSize(readFileSync(path.join(folder, 'tokenizer.json'), 'utf8')), 3072);
   assert.deepEqual(weights?.get('model.embed_tokens.weight'), { dtype: 'F16', shape: [3072, 192] });
   assert.deepEqual(await reader.read('test/language'), ALONE);
+});
+
+test('what an unnamed gate of gelu stores is read beside its config, so that the diagnostics say what opening the model says', async () => {
+  const at = mkdtempSync(path.join(tmpdir(), 'diagnostics-'));
+  try {
+    const { use_bidirectional_attention, ...config } = JSON.parse(
+      readFileSync('test/fixtures/oracles_inferred/gemma/config.json', 'utf8'),
+    );
+    const text = JSON.stringify({ ...config, model_type: 'newcomer', architectures: ['NewcomerForCausalLM'] });
+    copyFileSync('test/fixtures/oracles_inferred/gemma/model.safetensors', path.join(at, 'model.safetensors'));
+    writeFileSync(path.join(at, 'config.json'), text);
+    const beside = await reader.read(at);
+    const [told] = issues(text, beside).filter(({ code }) => code === 'family-not-run');
+    assert.match(told?.message ?? '', /runs it as its tensors and this file say\.$/);
+    const [unread] = issues(text, { ...beside, values: null }).filter(({ code }) => code === 'family-not-run');
+    assert.match(unread?.message ?? '', /whether these do cannot be told without reading them/);
+  } finally {
+    rmSync(at, { recursive: true });
+  }
 });

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { GraphGroup, GraphNode, GraphOutline, GraphValue, OutlinePart, SegmentGraph } from '../../server/protocol/graph.js';
 import type { InspectorId } from '../../server/protocol/host.js';
 import { bytes, count, shape } from '../charts/numbers.js';
+import { Inferred } from '../frame/inferred.js';
 import { select } from '../frame/selection.js';
 import { request } from '../host.js';
 import { type BlockRun, runTitle } from './runs.js';
@@ -317,7 +318,7 @@ export function RunDetails({ run }: { readonly run: BlockRun }) {
   );
 }
 
-export function ModelDetails({ outline }: { readonly outline: GraphOutline }) {
+export function ModelDetails({ outline, path }: { readonly outline: GraphOutline; readonly path: string }) {
   const blocks = outline.parts.filter(({ part }) => typeof part === 'number');
   const kinds = new Set(blocks.map(({ structure }) => structure)).size;
   return (
@@ -327,6 +328,7 @@ export function ModelDetails({ outline }: { readonly outline: GraphOutline }) {
         {kinds > 0 && <Fact name="blocks" value={`${blocks.length}, ${kinds === 1 ? 'all built alike' : `${kinds} kinds`}`} />}
         <Fact name="operators" value={outline.parts.reduce((sum, part) => sum + part.operators, 0).toLocaleString('en')} />
       </dl>
+      {outline.inferred && <Inferred path={path} inferred={outline.inferred} />}
       <p class="note">
         Drawn from the graph that runs. Arrow keys walk along its edges, Enter opens and closes, Esc steps out, / searches, t
         lists the boxes, + and − zoom, 0 shows all.

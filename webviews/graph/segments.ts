@@ -19,7 +19,7 @@ export class Segments {
   /** Whose sizes are asked for; set while rendering. */
   live: Live | null = null;
 
-  constructor(private readonly path: string) {}
+  constructor(readonly path: string) {}
 
   /** Asks for it the first time; null until it is here. With symbolic sizes until those of the run are here. */
   get(part: OutlinePart): SegmentGraph | null {

@@ -9,7 +9,7 @@ import type { GraphState } from './useGraph.js';
 /** The side of the view: what the selected box is. */
 export function SelectedDetails({ graph }: { readonly graph: GraphState }) {
   const { selected, outline, at, segments } = graph;
-  if (!selected) return <ModelDetails outline={outline} />;
+  if (!selected) return <ModelDetails outline={outline} path={segments.path} />;
   const found = graph.item(selected.id);
   const segment = found && segments.known(found.part);
   if (found && segment) {

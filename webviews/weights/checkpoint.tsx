@@ -1,6 +1,7 @@
 import { effect, useSignal } from '@preact/signals';
 import type { LabErrorData } from '../../server/protocol/errors.js';
 import type { CheckpointSummary } from '../../server/protocol/models.js';
+import { Inferred } from '../frame/inferred.js';
 import '../charts/inspector.css';
 import { bytes, count } from '../charts/numbers.js';
 import { Button, Tabs } from '../controls/controls.js';
@@ -15,7 +16,6 @@ import { DeclaredState, Ends, Probes } from './declared.js';
 import { Fact } from './fact.js';
 import { FactsTable } from './facts.js';
 import { RunsHere } from './fit.js';
-import { Inferred } from './inferred.js';
 import { byDtype } from './tensorList.js';
 import { Tensors, toggleTable } from './tensors.js';
 import './weights.css';
@@ -93,7 +93,7 @@ export function CheckpointBody({ summary }: { readonly summary: CheckpointSummar
     <>
       {unsupported && <CannotRun error={unsupported} />}
       <Header summary={summary} />
-      {summary.inferred && <Inferred summary={summary} />}
+      {summary.inferred && <Inferred path={summary.path} inferred={summary.inferred} />}
       <Tabs
         label="Parts of the checkpoint"
         value={shown}

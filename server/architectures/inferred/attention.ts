@@ -1,7 +1,9 @@
 import type { AttentionSpec } from '../../graph/blocks/attention.js';
-import { type Rope, rope } from '../../graph/blocks/rope.js';
+import { dividedBy, type Rope, rope } from '../../graph/blocks/rope.js';
 import type { Evidence } from './evidence.js';
+import { architectureOf, isGguf } from './ggufKnown.js';
 import { likelyPairs, type Recognised } from './known.js';
+import { ROPE_FACTORS } from './names.js';
 import type { Rule } from './shapes.js';
 import type { Draft } from './spec.js';
 
@@ -38,7 +40,8 @@ function ropeOf(e: Evidence, headDim: number, known: Recognised, kind: string | 
   const own = e.number('rotary_dim')?.value;
   const share = e.number('partial_rotary_factor', 'rotary_pct', 'rope_pct')?.value ?? p.get('partial_rotary_factor') ?? 1;
   const dims = own ?? Math.floor(headDim * share);
-  if (dims > 0 && dims % 2 === 0 && dims <= headDim) return rope(dims, p, known.interleaved ? 'interleaved' : 'half');
+  if (dims > 0 && dims % 2 === 0 && dims <= headDim)
+    return dividedBy(rope(dims, p, known.interleaved ? 'interleaved' : 'half'), e.tensors.values?.get(ROPE_FACTORS));
   e.problem(`RoPE on ${dims} of ${headDim} dimensions`);
   return null;
 }
@@ -83,12 +86,12 @@ const SLIDING = 'sliding_attention';
 const KINDS = new Set(['full_attention', SLIDING]);
 
 /** `layer_types`, or what other keys say of which layers slide: a word a layer. */
-function kindsOf(e: Evidence, layers: number, window: number | null): readonly string[] | null {
+function kindsOf(e: Evidence, layers: number, window: number | null, known: Recognised): readonly string[] | null {
   const types = e.value('layer_types')?.value ?? null;
   const uses = e.flag('use_sliding_window');
   const [from, pattern] = [
     e.number('max_window_layers')?.value,
-    e.value('sliding_window_pattern', '_sliding_window_pattern')?.value,
+    e.value('sliding_window_pattern', '_sliding_window_pattern')?.value ?? known.period,
   ];
   if (uses === false || window === null) return new Array<string>(layers).fill('full_attention');
   if (types !== null) {
@@ -98,6 +101,10 @@ function kindsOf(e: Evidence, layers: number, window: number | null): readonly s
   }
   if (typeof pattern === 'number' && pattern > 0)
     return Array.from({ length: layers }, (_, i) => ((i + 1) % pattern === 0 ? 'full_attention' : SLIDING));
+  if (isGguf(e)) {
+    e.problem(`sliding_window is ${window}: for which layers only layer_types or sliding_window_pattern could tell`);
+    return null;
+  }
   return Array.from({ length: layers }, (_, i) => (from === undefined || i >= from ? SLIDING : 'full_attention'));
 }
 
@@ -113,8 +120,10 @@ function layered(
   const layers = draft.layers as number;
   const told = e.number('sliding_window', 'attention_window_size')?.value ?? null;
   const window = told !== null && told > 0 ? told : null;
-  const kinds = kindsOf(e, layers, window);
-  const still = e.value('no_rope_layers')?.value ?? null; // 1: turns all the same
+  const kinds = kindsOf(e, layers, window, known);
+  const { quietEvery: n } = known;
+  const usual = n ? Array.from({ length: layers }, (_, i) => ((i + 1) % n === 0 ? 0 : 1)) : null;
+  const still = e.value('no_rope_layers')?.value ?? usual; // 1: turns all the same
   if (!kinds || !spec) return;
   const mixed = new Set(kinds).size > 1;
   if (still !== null && !(Array.isArray(still) && still.length === layers))
@@ -134,7 +143,7 @@ function layered(
   if (sliding > 0)
     e.say(`${sliding} of ${layers} layers see ${window} tokens`, mixed ? 'layer_types and sliding_window' : 'sliding_window');
   const quiet = draft.attention.filter(({ rope: r }) => r === null).length;
-  if (spec.rope && quiet > 0) e.say(`${quiet} layers do not turn`, still ? 'no_rope_layers' : known.because);
+  if (spec.rope && quiet > 0) e.say(`${quiet} layers do not turn`, still && still !== usual ? 'no_rope_layers' : known.because);
 }
 
 /** Layers of a model without RoPE are alike too. */
@@ -164,7 +173,14 @@ export const scales: Rule = (e, draft, known) => {
       factor(['embedding_multiplier', 'scale_emb', 'embedding_scale'], 'the embedding') *
       (known.scaledEmbedding ? Math.sqrt(D) : 1),
     residual: factor(['residual_multiplier'], 'what each half adds') * (depth ? depth.value / Math.sqrt(draft.layers ?? 1) : 1),
-    logits: factor(['logit_scale'], 'logits') * factor(['logits_scaling'], 'logits', invert) * (base ? base.value / D : 1),
+    logits:
+      factor(
+        [known.logits && isGguf(e) ? `${architectureOf(e)}.logit_scale` : 'logit_scale'],
+        'logits',
+        known.logits === 'over' ? invert : undefined,
+      ) *
+      factor(['logits_scaling'], 'logits', invert) *
+      (base ? base.value / D : 1),
     softcap: e.number('final_logit_softcapping', 'logits_soft_cap')?.value ?? null,
   };
   if (depth) e.say(`what each half adds times ${depth.value}/√L`, 'scale_depth');

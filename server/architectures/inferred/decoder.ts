@@ -97,6 +97,10 @@ function expert(g: SegmentBuilder, c: InferredConfig, m: Mixture, e: number, row
     const of = (name: string, y: Value, size: number) => g.linear(y, `experts.${e}.${name}`, size);
     return of(w.down, g.mul(act(g, of(w.gate, rows, F)), of(w.up, rows, F)), c.dModel);
   }
+  if (w.kind === 'stacked') {
+    const of = (name: string, y: Value, shape: number[]) => g.matmul(y, g.weightPart(name, e, [X, ...shape]), { transB: true });
+    return of(w.down, g.mul(act(g, of(w.gate, rows, [F, c.dModel])), of(w.up, rows, [F, c.dModel])), [c.dModel, F]);
+  }
   const both = g.matmul(rows, g.weightPart(w.gateUp, e, [X, 2 * F, c.dModel]), { transB: true });
   const [gate, up] = g.split(both, -1, [F, F]) as [Value, Value];
   return g.matmul(g.mul(act(g, gate), up), g.weightPart(w.down, e, [X, c.dModel, F]), { transB: true });

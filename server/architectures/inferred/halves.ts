@@ -1,8 +1,10 @@
 import { activationNames } from '../../graph/blocks/mlp.js';
 import type { Evidence } from './evidence.js';
+import { isGguf } from './ggufKnown.js';
+import type { Recognised } from './known.js';
 import { ARRANGEMENTS, FINAL_NORMS, FUSED_GATES, GATED, mlpPaths, namesOf, PLAIN, ROUTERS } from './names.js';
 import { agree, type Rule } from './shapes.js';
-import type { Mixture, Mlp } from './spec.js';
+import type { Draft, Mixture, Mlp } from './spec.js';
 
 const without = (name: string): string => name.slice(0, name.lastIndexOf('.') + 1);
 
@@ -101,11 +103,28 @@ export const feedForward: Rule = (e, draft) => {
   if (kind === 'fused') e.assume('the gate comes first in it', 'every known model has it so');
 };
 
-export const act: Rule = (e, draft, { offset }) => {
+/** A GGUF never says it. */
+function assumedAct(e: Evidence, { mlp, mixture }: Draft): string {
+  const gated = mixture || mlp?.kind !== 'plain';
+  const [usual, other] = gated ? ['silu', 'gelu_pytorch_tanh'] : ['gelu_pytorch_tanh', 'relu2'];
+  const because = `most ${gated ? 'gates are' : 'MLPs without a gate have'}; a GGUF does not say it`;
+  e.assume(`the activation is ${usual}`, because, { key: 'hidden_act', value: other });
+  return usual;
+}
+
+export const act: Rule = (e, draft, { offset, act: own, because }) => {
   // Gemma's newer key: where both stand, it is the one that its code reads.
   const told =
     e.value('hidden_activation') ?? e.value('hidden_act', 'activation_function', 'activation', 'hidden_activation_function');
   e.read.add('hidden_act');
+  if (!told && own !== undefined) {
+    draft.act = own;
+    return e.say(own, because);
+  }
+  if (!told && isGguf(e)) {
+    draft.act = assumedAct(e, draft);
+    return;
+  }
   if (!told) return e.problem('no hidden_act: the activation cannot be told');
   const name = told.value;
   if (typeof name !== 'string' || !activationNames.includes(name))
@@ -126,6 +145,11 @@ function expertWeights(e: Evidence, path: string): { weights: Weights; size: num
   for (const { gate, up, down } of GATED) {
     const found = e.inBlock([`${path}experts.0.${gate}.weight`]);
     if (found) return { weights: { kind: 'each', gate, up, down }, size: found.shape[0] as number, shape: found.name };
+    const [all, ...others] = [gate, up, down].map((part) => e.inBlock([`${path}experts.${part}.weight`]));
+    if (all?.shape.length !== 3 || !others.every((other) => other?.shape.length === 3)) continue;
+    const names = { gate, up, down };
+    const under = Object.fromEntries(Object.entries(names).map(([part, own]) => [part, `experts.${own}.weight`])) as typeof names;
+    return { weights: { kind: 'stacked', ...under }, size: all.shape[1] as number, shape: all.name };
   }
   for (const [gateUp, down] of [
     ['experts.gate_up_proj', 'experts.down_proj'],
@@ -160,13 +184,14 @@ function routing(
   e: Evidence,
   path: string,
   chosenOnly: boolean,
+  known: Recognised,
 ): Pick<Mixture, 'scores' | 'bias' | 'normalise' | 'scale' | 'groups'> | null {
   const bias = BIASES.find((name) => e.inBlock([path + name])) ?? null;
   const told = e.value('scoring_func', 'score_func', 'router_score_func')?.value ?? null;
   const scores = told === 'sigmoid' || (told === null && bias !== null) ? 'sigmoid' : 'softmax';
   if (told !== null && told !== 'sigmoid' && told !== 'softmax') e.problem(`scoring_func is ${JSON.stringify(told)}`);
   if (bias !== null && scores === 'softmax') e.problem(`${path}${bias}, but scores are a softmax`);
-  const share = e.flag('norm_topk_prob');
+  const share = e.flag('norm_topk_prob') ?? known.normalisesExperts ?? null;
   if (share === null && !chosenOnly && scores === 'softmax') {
     e.problem('no norm_topk_prob: whether the weights of the chosen experts are divided by their sum cannot be told');
     return null;
@@ -181,7 +206,7 @@ function routing(
   return { scores, bias, normalise: share ?? true, scale: e.number('routed_scaling_factor')?.value ?? 1, groups };
 }
 
-export const experts: Rule = (e, draft) => {
+export const experts: Rule = (e, draft, known) => {
   draft.mixture = null;
   const router = e.inBlock(ROUTERS);
   if (!router) return;
@@ -200,7 +225,7 @@ export const experts: Rule = (e, draft) => {
   );
   const { weights } = found;
   const chosenOnly = path === 'block_sparse_moe.' || (weights.kind === 'gateUp' && weights.gateUp.startsWith('input_linear'));
-  const how = routing(e, path, chosenOnly);
+  const how = routing(e, path, chosenOnly, known);
   if (!how) return;
   const name = router.name.slice(path.length).replace(/\.weight$/, '');
   draft.mixture = {

@@ -1,13 +1,15 @@
 import { type BoundArchitecture, buildSegment } from '../../graph/segment.js';
 import type { TensorTable } from '../../graph/segmentBuilder.js';
 import { LabError, toLabError } from '../../protocol/errors.js';
+import { UNNAMED } from '../../protocol/models.js';
 import { layers, scales, turning } from './attention.js';
 import { inferredDecoder } from './decoder.js';
 import { Evidence } from './evidence.js';
+import { isGguf } from './ggufKnown.js';
 import { act, experts, feedForward, normKind, norms } from './halves.js';
 import { unreadKeys } from './keys.js';
 import { recognise } from './known.js';
-import { CARRIED } from './names.js';
+import { CARRIED, ROPE_FACTORS } from './names.js';
 import { heads, positions, projections, qkNorm, type Rule, sizes, unembedding } from './shapes.js';
 import type { Draft, InferredConfig } from './spec.js';
 
@@ -43,9 +45,11 @@ const undecided = (name: string, problems: readonly string[]) =>
 function unreadTensors(bound: BoundArchitecture, e: Evidence): void {
   const { graph } = buildSegment(bound, { from: 0, to: e.layers, embed: true, head: true });
   const read = new Set([...graph.weights.values()].map(({ tensor }) => tensor));
-  const own = (name: string) => name.startsWith(e.prefix) && !CARRIED.test(name);
+  const own = (name: string) => (isGguf(e) ? name !== ROPE_FACTORS : name.startsWith(e.prefix)) && !CARRIED.test(name);
   const left = [...(e.tensors.names?.() ?? [])].filter((name) => own(name) && !read.has(name));
-  const kinds = [...new Set(left.map((name) => name.slice(e.prefix.length).replace(/\.\d+\./g, '.N.')))];
+  const kinds = [
+    ...new Set(left.map((name) => (name.startsWith(e.prefix) ? name.slice(e.prefix.length) : name).replace(/\.\d+\./g, '.N.'))),
+  ];
   const spare = kinds.filter((name) => !/^(?:language_model\.)?lm_head\.|^(?:embed_out|output)\./.test(name)); // a head that is tied
   if (spare.length > 0) {
     const more = spare.length > TOLD ? ` and ${spare.length - TOLD} more` : '';
@@ -62,15 +66,10 @@ export function inferArchitecture(
   names: readonly string[],
   tensors: TensorTable,
 ): BoundArchitecture {
-  const name = names.join(', ') || 'none named';
+  const name = names.join(', ').replace(UNNAMED, '') || 'none named';
   const e = new Evidence(raw, tensors, names);
   const known = recognise(e);
   if (known.refused) throw undecided(name, [known.refused]);
-  // a GGUF's own name: of architectures with a table they are Hugging Face's by now
-  if (tensors.shape('token_embd.weight') !== null)
-    throw undecided(name, [
-      'a GGUF says neither the activation nor which pairs RoPE turns: both are in the code of its architecture',
-    ]);
   for (const key of known.requires ?? [])
     if (raw[key] === undefined) e.problem(`no ${key}, which has a value of its own here: ${known.because}`);
   const draft: Draft = {};
@@ -84,7 +83,12 @@ export function inferArchitecture(
   }
   unreadKeys(e);
   if (e.problems.length > 0) throw undecided(name, e.problems);
-  const architecture = inferredDecoder(`${names[0] ?? 'unnamed'} (inferred)`, e.blocks, e.inferences);
+  if (isGguf(e) && known.because === '')
+    e.assume(
+      'nothing is computed but what metadata and tensors say: no factors, no norms without weights, norms before RoPE',
+      'what else an architecture of llama.cpp does is in its code',
+    );
+  const architecture = inferredDecoder(`${(names[0] ?? 'unnamed').replace(UNNAMED, '')} (inferred)`, e.blocks, e.inferences);
   const bound = { architecture, config: draft as InferredConfig, tensors, prefix: e.prefix };
   try {
     unreadTensors(bound, e);

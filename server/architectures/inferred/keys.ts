@@ -4,6 +4,7 @@ import type { Evidence } from './evidence.js';
 const HARMLESS = new Set([
   ...[
     'model_type',
+    '_gguf_architecture',
     'architectures',
     'auto_map',
     'transformers_version',

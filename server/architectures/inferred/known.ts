@@ -1,30 +1,7 @@
 import type { Evidence } from './evidence.js';
+import { isGguf, likelyGgufPairs, recogniseGguf } from './ggufKnown.js';
 import { storedGains } from './telling.js';
-
-/** What neither shapes nor keys say of a model, and only who knows the family can. */
-export interface Known {
-  /** Pairs that RoPE turns are neighbours. */
-  readonly interleaved?: boolean;
-  /** Norms store their gain minus one. */
-  readonly offset?: number;
-  /** The embedding is scaled by √D. */
-  readonly scaledEmbedding?: boolean;
-  readonly norm?: 'rms' | 'layer';
-  /** Whether layers that see everything turn where others slide. */
-  readonly fullLayersTurn?: boolean;
-  /** How the rows of one matrix for q, k and v lie. */
-  readonly mixed?: 'stacked' | 'heads' | 'groups';
-  /** ε of the norms when no key says it. */
-  readonly eps?: number;
-  /** θ of RoPE when no key says it. */
-  readonly theta?: number;
-  /** Keys whose absence would mean a number other than none. */
-  readonly requires?: readonly string[];
-  /** First row of the learned positions that is used. */
-  readonly positionOffset?: number;
-  /** There are no positions at all, or others than learned ones and RoPE. */
-  readonly refused?: string;
-}
+import type { Known } from './unsaid.js';
 
 interface Family {
   /** `model_type` and `architectures`. */
@@ -181,6 +158,8 @@ export interface Recognised extends Known {
 }
 
 export function recognise(e: Evidence): Recognised {
+  const stored = recogniseGguf(e);
+  if (stored) return stored;
   const named = families.find(({ names }) => e.isNamed(names));
   if (named) return { ...named.known(e), because: `it is ${named.names[0]}` };
   const signed = families.find(({ sign }) => sign?.[0](e));
@@ -192,6 +171,7 @@ const TURNS_NEIGHBOURS = /helium|cohere|ernie_?4_?5|gpt_?j/i;
 
 /** Which pairs RoPE turns where nothing says it: by what the name sounds like, by defaults that only Helium has, or as most do. */
 export function likelyPairs(e: Evidence): { readonly interleaved: boolean; readonly because: string } {
+  if (isGguf(e)) return likelyGgufPairs(e);
   const sounds = e.names.find((name) => TURNS_NEIGHBOURS.test(name));
   if (sounds) return { interleaved: true, because: `"${sounds}" sounds like a family that does` };
   const { raw } = e.config;

@@ -113,5 +113,8 @@ export const namesOf = ({ attention, mlp }: Norms): string[] => [
   ...new Set([attention.before, attention.after, mlp.before, mlp.after].filter((name) => name !== null)),
 ];
 
+/** Of a GGUF: divisors of RoPE's frequencies, one a pair. */
+export const ROPE_FACTORS = 'rope_freqs.weight';
+
 /** Buffers that files carry along: causal masks and RoPE's frequencies. */
 export const CARRIED = /(?:rotary_emb\.inv_freq|(?:attn|attention)\.(?:masked_)?bias|embed_positions\.inv_freq)$/;

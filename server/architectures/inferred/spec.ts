@@ -31,9 +31,10 @@ export interface Mixture {
   readonly experts: number;
   readonly perToken: number;
   readonly size: number;
-  /** `each`: tensors for every expert by these names; `gateUp`: two tensors for all, [X,2F,D] and [X,D,F]. */
+  /** `each`: tensors for every expert by these names; `stacked`: three for all, [X,F,D], [X,F,D] and [X,D,F]; `gateUp`: two, [X,2F,D] and [X,D,F]. */
   readonly weights:
     | { readonly kind: 'each'; readonly gate: string; readonly up: string; readonly down: string }
+    | { readonly kind: 'stacked'; readonly gate: string; readonly up: string; readonly down: string }
     | { readonly kind: 'gateUp'; readonly gateUp: string; readonly down: string };
   readonly scores: 'softmax' | 'sigmoid';
   /** Added to the scores for the choice alone; below the path. */

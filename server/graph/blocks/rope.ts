@@ -49,6 +49,10 @@ const unpaired = (dims: number) =>
     hint: 'Correct head_dim, partial_rotary_factor or qk_rope_head_dim in config.json: their product must be even.',
   });
 
+/** As GGUF files carry Llama 3's scaling: a tensor of divisors, one a pair. */
+export const dividedBy = (turn: Rope, factors: Float32Array | undefined): Rope =>
+  factors ? { ...turn, frequencies: turn.frequencies.map((f, i) => f / (factors[i] ?? 1)) } : turn;
+
 /** Frequencies of a head of `dims` rotated dimensions under the scaling the config names. */
 export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'half'): Rope {
   if (dims <= 0 || dims % 2 !== 0) throw unpaired(dims);

@@ -13,14 +13,20 @@ export interface Neighbours {
   /** Ids of tokenizer.json (largest + 1), null when there is none. */
   readonly tokenizer: number | null;
   readonly weights: WeightHeaders | null;
+  /** What the norms of the first block store, which tells families apart that nobody names; absent when they were not read. */
+  readonly values?: ReadonlyMap<string, Float32Array> | null;
 }
 
 /** What becomes of a family that is known by no name: it is inferred from its tensors, when they lie beside it. */
-function unnamed(config: ConfigDocument, named: readonly string[], weights: WeightHeaders | null): string {
+function unnamed(config: ConfigDocument, named: readonly string[], { weights, values }: Neighbours): string {
   const quoted = named.map((name) => JSON.stringify(name)).join(', ');
   if (weights === null)
     return `Model Lab does not know ${quoted} by name; with its weights beside it, it finds out whether they say how to run it.`;
-  const tensors = { shape: (name: string) => weights.get(name)?.shape ?? null, names: () => weights.keys() };
+  const tensors = {
+    shape: (name: string) => weights.get(name)?.shape ?? null,
+    names: () => weights.keys(),
+    ...(values && { values }),
+  };
   try {
     const { architecture } = bindArchitecture(config.json, tensors);
     const assumed = architecture.inferred?.filter((inference) => inference.assumed).map(({ what }) => what) ?? [];
@@ -30,17 +36,18 @@ function unnamed(config: ConfigDocument, named: readonly string[], weights: Weig
   }
 }
 
-function family(config: ConfigDocument, weights: WeightHeaders | null): readonly Issue[] {
+function family(config: ConfigDocument, beside: Neighbours): readonly Issue[] {
   const type = config.value('model_type');
   const named = [type, config.value('architectures')].flat().filter((name): name is string => typeof name === 'string');
   if (named.length === 0 || [...architectures, ...namedEncoders].some(({ names }) => named.some((name) => names.includes(name))))
     return [];
-  const message = unnamed(config, named, weights);
+  const message = unnamed(config, named, beside);
   return config.issue([typeof type === 'string' ? 'model_type' : 'architectures'], 'information', 'family-not-run', message);
 }
 
 /** Values of a model’s config.json that contradict each other or what lies beside it; none for any other JSON. */
-export function checkConfig(text: string, { tokenizer, weights }: Neighbours): readonly Issue[] {
+export function checkConfig(text: string, beside: Neighbours): readonly Issue[] {
+  const { tokenizer, weights } = beside;
   const config = ConfigDocument.parse(text);
   if (!config) return [];
   return [
@@ -50,6 +57,6 @@ export function checkConfig(text: string, { tokenizer, weights }: Neighbours): r
     ...checkRecurrent(config),
     ...checkVocabulary(config, tokenizer),
     ...checkWeights(config, weights),
-    ...family(config, weights),
+    ...family(config, beside),
   ].toSorted((a, b) => a.start - b.start);
 }

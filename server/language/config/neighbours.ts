@@ -1,5 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { tellingTensors } from '../../architectures/inferred/telling.js';
+import type { TensorEntry } from '../../formats/checkpoint.js';
+import { readTensor } from '../../formats/read.js';
+import { openCheckpoint } from '../../formats/registry.js';
 import { readSafetensorsHeader } from '../../formats/safetensorsHeader.js';
 import { parseTokenizerJson } from '../../tokenizer/tokenizerJson.js';
 import type { Neighbours } from './check.js';
@@ -28,6 +32,15 @@ async function headersOf(file: string): Promise<WeightHeaders> {
   );
 }
 
+/** The few vectors that a family may be told by when nobody names it. */
+async function norms(folder: string): Promise<ReadonlyMap<string, Float32Array>> {
+  const checkpoint = await openCheckpoint(folder);
+  const values = new Map<string, Float32Array>();
+  for (const name of tellingTensors(checkpoint.tensors.keys()))
+    values.set(name, await readTensor(checkpoint, checkpoint.tensors.get(name) as TensorEntry));
+  return values;
+}
+
 /** Reads tokenizer.json and the headers of the weights beside a config, again only when they changed. */
 export class NeighbourReader {
   readonly #known = new Map<string, { readonly changed: number; readonly value: unknown }>();
@@ -38,19 +51,19 @@ export class NeighbourReader {
     const tokenizer = await this.#cached(tokenizerFile, async () => tokenizerSize(await readFile(tokenizerFile, 'utf8')));
     for (const file of weightFiles) {
       const weights = await this.#cached(file, () => headersOf(file));
-      if (weights !== null) return { tokenizer, weights };
+      if (weights !== null) return { tokenizer, weights, values: await this.#cached(`${file}#`, () => norms(folder), file) };
     }
     return { tokenizer, weights: null };
   }
 
   /** Null when the file is missing or damaged: opening the model says why, a config's diagnostics need not. */
-  async #cached<T>(file: string, read: () => Promise<T>): Promise<T | null> {
+  async #cached<T>(key: string, read: () => Promise<T>, file = key): Promise<T | null> {
     const changed = (await stat(file).catch(() => null))?.mtimeMs;
     if (changed === undefined) return null;
-    const known = this.#known.get(file);
+    const known = this.#known.get(key);
     if (known?.changed === changed) return known.value as T | null;
     const value = await read().catch(() => null);
-    this.#known.set(file, { changed, value });
+    this.#known.set(key, { changed, value });
     return value;
   }
 }

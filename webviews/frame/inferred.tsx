@@ -1,11 +1,12 @@
-import type { CheckpointSummary, Inference } from '../../server/protocol/models.js';
+import type { Inference } from '../../server/protocol/models.js';
 import { Button } from '../controls/controls.js';
 import { request } from '../host.js';
+import './inferred.css';
 
 type Otherwise = NonNullable<Inference['otherwise']>;
 
 /** What a family was told by when nobody knows its name: what is assumed in the open, every conclusion with its reason below. */
-export function Inferred({ summary: { path, inferred = [] } }: { readonly summary: CheckpointSummary }) {
+export function Inferred({ path, inferred }: { readonly path: string; readonly inferred: readonly Inference[] }) {
   const assumed = inferred.filter((inference) => inference.assumed);
   const told = inferred.filter((inference) => !inference.assumed);
   return (
@@ -56,7 +57,7 @@ function Assumption({ path, what, because, otherwise }: Inference & { readonly p
 /** Remote files are not run, and nothing is told of them. */
 function Opposite({ path, key, value }: Otherwise & { readonly path: string }) {
   if (path.startsWith('hf://')) return null;
-  const says = `"${key}": ${value}`;
+  const says = `"${key}": ${JSON.stringify(value)}`;
   return (
     <Button
       kind="secondary"
