@@ -1,6 +1,6 @@
 import { predictFit } from './analyses/fit.js';
 import { measureParts } from './analyses/measureParts.js';
-import type { Checkpoint } from './formats/checkpoint.js';
+import { type Checkpoint, modelType } from './formats/checkpoint.js';
 import { openCheckpoint } from './formats/registry.js';
 import type { Handlers } from './handlers.types.js';
 import { usualSize } from './image/preprocess.js';
@@ -29,7 +29,7 @@ export const fitHandlers = (lab: Lab) =>
   }) satisfies Partial<Handlers>;
 
 /** An image of no size in particular has the one that this model's images are prepared to. */
-export const withImage = ({ preprocessor }: Checkpoint, wanted: FitWanted): FitWanted => ({
+export const withImage = (checkpoint: Checkpoint, wanted: FitWanted): FitWanted => ({
   ...wanted,
-  pixels: wanted.pixels ?? usualSize(preprocessor ?? null) ?? undefined,
+  pixels: wanted.pixels ?? usualSize(checkpoint.preprocessor ?? null, modelType(checkpoint)) ?? undefined,
 });

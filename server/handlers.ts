@@ -2,6 +2,7 @@ import type { AnalysisMethod } from './analyses/analysis.js';
 import { graphOutline, segmentGraph } from './analyses/modelGraph.js';
 import { analyses } from './analyses/registry.js';
 import { fitHandlers } from './fitHandlers.js';
+import { modelType } from './formats/checkpoint.js';
 import { openCheckpoint } from './formats/registry.js';
 import type { Handler, Handlers } from './handlers.types.js';
 import { isHubPath } from './hub/reference.js';
@@ -83,7 +84,7 @@ export const handlers = (lab: Lab) =>
     'model/outline': async ({ path }, { signal }) => graphOutline(await lab.checkpointAt(path, signal), lab.device),
     'model/segment': async ({ path, ...wanted }, { signal }) => {
       const checkpoint = await lab.checkpointAt(path, signal);
-      const pixels = usualSize(checkpoint.preprocessor ?? null) ?? undefined;
+      const pixels = usualSize(checkpoint.preprocessor ?? null, modelType(checkpoint)) ?? undefined;
       return segmentGraph(checkpoint, { ...wanted, pixels }, aboutProbe, lab.device);
     },
     'language/active': (active) => {

@@ -1,4 +1,4 @@
-import type { Checkpoint } from './formats/checkpoint.js';
+import { type Checkpoint, modelType } from './formats/checkpoint.js';
 import { readImage } from './image/image.js';
 import { type Prepared, prepare } from './image/preprocess.js';
 import { type OpenForward, requireTokenizer } from './open.js';
@@ -56,7 +56,7 @@ export async function imageInput({ checkpoint, forward }: OpenForward, files: re
   if (!inputOf(forward, 'pixel_values')) throw notTaken('image', forward);
   const images: Prepared[] = [];
   for (const file of files) {
-    const image = prepare(await readImage(file), checkpoint.preprocessor ?? null);
+    const image = prepare(await readImage(file), checkpoint.preprocessor ?? null, modelType(checkpoint));
     const first = images[0] ?? image;
     if (first.shape.join() !== image.shape.join()) throw unequal(file, image.shape, first.shape);
     images.push(image);

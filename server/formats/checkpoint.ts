@@ -65,6 +65,10 @@ export interface Checkpoint {
   readonly preprocessor?: Readonly<Record<string, unknown>> | null;
 }
 
+/** `model_type` of config.json; null when it says none. */
+export const modelType = ({ config }: Pick<Checkpoint, 'config'>): string | null =>
+  typeof config?.model_type === 'string' ? config.model_type : null;
+
 /** One format: one file. `matches` looks at a name and the first bytes, `open` reads headers only. */
 export interface Format {
   readonly id: string;

@@ -3,6 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { imageError } from './errors.js';
+import { withoutComponent } from './fourInks.js';
+import { readJpegHeader } from './jpegHeader.js';
+import { orientationOf, upright } from './orientation.js';
 import type { Rgb } from './rgb.js';
 import { checkSize } from './size.js';
 
@@ -24,24 +27,52 @@ let decoder: Promise<Decode> | null = null;
 let compiled: Promise<WebAssembly.Module> | null = null;
 
 /**
- * Baseline and progressive JPEGs, in colour or grey, by libjpeg-turbo's own arithmetic, so that every pixel is the one Pillow has; turned
+ * Baseline and progressive JPEGs, in colour, grey or four inks, by libjpeg-turbo's own arithmetic, so that every pixel is the one Pillow has; turned
  * upright. Errors: IMAGE_INVALID, IMAGE_UNSUPPORTED, IMAGE_TOO_BIG.
  */
 export async function decodeJpeg(bytes: Uint8Array<ArrayBuffer>, file: string): Promise<Rgb> {
-  const { width, height, components } = frameOf(bytes, file);
+  const header = readJpegHeader(bytes);
+  if (!header) throw imageError('IMAGE_INVALID', file, 'The JPEG has no frame header.');
+  const { width, height, components, transform, exif, xmp } = header;
   checkSize(width, height, file);
-  if (components === 4) throw imageError('IMAGE_UNSUPPORTED', file, 'This JPEG has four inks (CMYK).');
+  const image = components === 4 ? await ofInks(bytes, transform === 2, file) : await pixelsOf(bytes, file);
+  return upright(image, orientationOf(exif, xmp));
+}
+
+async function pixelsOf(bytes: Uint8Array<ArrayBuffer>, file: string): Promise<Rgb> {
   decoder ??= load();
   const decode = await decoder;
   complaints.length = 0;
-  const image = await decode(bytes.slice().buffer, { preserveOrientation: true }).catch(() => null);
+  const image = await decode(bytes.slice().buffer, { preserveOrientation: false }).catch(() => null);
   const damage = complaints.find((line) => image === null || line.startsWith('Premature end'));
   if (image === null) decoder = null; // an aborted codec is not used again
-  if (image === null || damage !== undefined)
-    throw imageError('IMAGE_INVALID', file, `The JPEG cannot be read: ${damage ?? 'no image in it'}`);
+  if (image === null || damage !== undefined) {
+    const code = /not implemented|unsupported/i.test(damage ?? '') ? 'IMAGE_UNSUPPORTED' : 'IMAGE_INVALID';
+    throw imageError(code, file, `The JPEG cannot be read: ${damage ?? 'no image in it'}`);
+  }
   const data = new Uint8Array(image.width * image.height * 3);
-  for (let i = 0; i < data.length; i++) data[i] = image.data[Math.floor(i / 3) * 4 + (i % 3)] as number;
+  for (let at = 0, from = 0; at < data.length; from++)
+    for (let c = 0; c < 3; c++) data[at++] = image.data[from * 4 + c] as number;
   return { width: image.width, height: image.height, data };
+}
+
+/** Four inks as Pillow makes RGB of them: Adobe's way, in which all that is stored is inverted. */
+async function ofInks(bytes: Uint8Array<ArrayBuffer>, isYcck: boolean, file: string): Promise<Rgb> {
+  const without = (drop: number, transform: 0 | 1) => {
+    try {
+      return withoutComponent(bytes, drop, transform);
+    } catch (cause) {
+      throw imageError('IMAGE_UNSUPPORTED', file, `This JPEG of four inks cannot be read: ${(cause as Error).message}.`);
+    }
+  };
+  const colours = await pixelsOf(without(3, isYcck ? 1 : 0), file);
+  const { data: black } = await pixelsOf(without(1, 0), file);
+  const data = colours.data.map((stored, i) => {
+    const light = black[Math.floor(i / 3) * 3 + 2] as number;
+    const product = (isYcck ? stored : 255 - stored) * light + 128;
+    return light - (((product >> 8) + product) >> 8);
+  });
+  return { ...colours, data };
 }
 
 /** A codec with a memory of its own; its code is compiled when the first JPEG is read. */
@@ -61,18 +92,4 @@ async function load(): Promise<Decode> {
   compiled ??= readFile(file).then((wasm) => WebAssembly.compile(wasm));
   await (init as Init)(await compiled, { printErr: (line) => complaints.push(line) });
   return decode as unknown as Decode;
-}
-
-/** What the frame header says, before anything is decoded. */
-function frameOf(bytes: Uint8Array, file: string): { width: number; height: number; components: number } {
-  const u16 = (at: number) => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-  for (let at = 2; at + 9 < bytes.length; ) {
-    const marker = bytes[at + 1] as number;
-    if (bytes[at] !== 0xff) break;
-    const frame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (frame) return { height: u16(at + 5), width: u16(at + 7), components: bytes[at + 9] as number };
-    // fill bytes, and markers without a length
-    at += marker === 0xff ? 1 : marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8) ? 2 : 2 + u16(at + 2);
-  }
-  throw imageError('IMAGE_INVALID', file, 'The JPEG has no frame header.');
 }

@@ -39,10 +39,15 @@ const huge = Buffer.from(kite);
 huge.writeUInt32BE(60_000, 16);
 huge.writeUInt32BE(60_000, 20);
 
+const inks = readFileSync(path.join(images, 'inks.jpg'));
+const arithmetic = readFileSync(path.join(images, 'full.jpg'));
+arithmetic[arithmetic.indexOf(Uint8Array.of(0xff, 0xc0)) + 1] = 0xc9;
+
 for (const [what, name, code] of [
   ['a PNG cut short', path.join(images, 'short.png'), 'IMAGE_INVALID'],
   ['a JPEG cut short', path.join(images, 'short.jpg'), 'IMAGE_INVALID'],
-  ['a JPEG of four inks', path.join(images, 'inks.jpg'), 'IMAGE_UNSUPPORTED'],
+  ['a JPEG of four inks cut short', file('inks.jpg', inks.subarray(0, 1500)), 'IMAGE_UNSUPPORTED'],
+  ['an arithmetic JPEG', file('arithmetic.jpg', arithmetic), 'IMAGE_UNSUPPORTED'],
   ['a text', file('text.png', Buffer.from('hello')), 'IMAGE_UNKNOWN'],
   ['an empty file', file('empty.jpg', new Uint8Array()), 'IMAGE_UNKNOWN'],
   ['the start of a JPEG', file('start.jpg', Uint8Array.of(0xff, 0xd8, 0xff, 0xe0)), 'IMAGE_INVALID'],
@@ -71,6 +76,10 @@ for (const [what, config, key] of [
   ['an unknown processor that leaves things open', { image_processor_type: 'FlavaImageProcessor' }, 'do_resize'],
   ['a size of nothing', { image_processor_type: 'ViTImageProcessor', size: { height: 0, width: 3 } }, 'size'],
   ['a filter that is none', { image_processor_type: 'ViTImageProcessor', resample: 9 }, 'resample'],
+  ['a size of the longest side alone', { image_processor_type: 'ViTImageProcessor', size: { longest_edge: 32 } }, 'size'],
+  ['an image that becomes empty', { image_processor_type: 'ViTImageProcessor', size: { max_height: 1, max_width: 1 } }, 'size'],
+  ['padding to less than there is', { image_processor_type: 'ViTImageProcessor', do_pad: true, pad_size: 9 }, 'pad_size'],
+  ['patches of any shape', { image_processor_type: 'Siglip2ImageProcessorFast' }, 'NaFlex'],
   ['two means', { image_processor_type: 'ViTImageProcessor', image_mean: [0.5, 0.5] }, 'image_mean'],
 ] as const)
   test(`${what} is told`, () =>
@@ -81,3 +90,15 @@ for (const [what, config, key] of [
         return error.message.includes(key);
       },
     ));
+
+test('a file that names no processor is read as that of the model', () => {
+  const config = { do_resize: true, do_normalize: true, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5], size: 20 };
+  const named = prepare(image, { ...config, image_processor_type: 'ViTImageProcessor' });
+  assert.deepEqual(prepare(image, config, 'vit').pixels, named.pixels);
+  assert.equal(
+    prepare(image, { size: 20 }, 'clip').shape.join(),
+    '3,224,224',
+    'the shorter side, then the middle, with black around it',
+  );
+  assert.throws(() => prepare(image, config, 'vim'), { code: 'PREPROCESSOR_INVALID' });
+});

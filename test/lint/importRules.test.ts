@@ -27,7 +27,7 @@ const RULES: readonly Rule[] = [
   },
   {
     file: 'server/image/x.ts',
-    allowed: ['../tensor/tensor.js', '../protocol/errors.js', 'fast-png', '@jsquash/jpeg/decode.js', 'node:fs/promises'],
+    allowed: ['../tensor/tensor.js', '../protocol/errors.js', '@jsquash/jpeg/decode.js', 'node:fs/promises'],
     forbidden: ['../formats/read.js', '../graph/ir.js', 'onnxruntime-node', 'vscode'],
   },
   {
