@@ -1,5 +1,6 @@
 // A prompt of 32,768 tokens (the lab's own source) through SmolLM2-135M, in the server as the editor starts it: stopped once on the way, read to its
-// end, looked at, and continued. Tells times and the most memory the server ever had. Writes .cache/bench/long.{md,json}. Takes about half an hour.
+// end, looked at, and continued. Tells times by the clock and of the processor (all threads of the server; on Linux) and the most memory the server
+// ever had. BENCH_DTYPE is what weights are computed as. Writes .cache/bench/long.{md,json}. Takes about ten minutes of processor time.
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
@@ -11,6 +12,7 @@ import { smolLm2 } from '../smolLm2.mjs';
 import { threads } from './lib/bench.js';
 
 const TOKENS = Number(process.env.BENCH_TOKENS ?? 32_768);
+const dtype = process.env.BENCH_DTYPE ?? 'own';
 const root = path.resolve(import.meta.dirname, '../..');
 const found: string | null = smolLm2();
 if (found === null) throw new Error('SmolLM2 cannot be had here: see test/smolLm2.mjs');
@@ -35,15 +37,26 @@ function text(): string {
   return result;
 }
 
-const client: Client = await connect(path.join(root, 'dist/server.js'), ['--threads', String(threads)]);
+const client: Client = await connect(path.join(root, 'dist/server.js'), ['--threads', String(threads), '--dtype', dtype]);
 /** VmRSS or VmHWM, the most there ever was, of the server. */
 const memory = (key: 'VmRSS' | 'VmHWM'): number =>
   1024 * Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${client.child.pid}/status`, 'utf8'))?.[1]);
 
+/** Milliseconds that the processor worked for the server so far; Linux counts them in hundredths of a second. */
+const worked = (): number => {
+  const fields = readFileSync(`/proc/${client.child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return 10 * (Number(fields[11]) + Number(fields[12]));
+};
+/** By the clock, and of the processor, which counts on a machine that does other things as well. */
+function watch(): () => string {
+  const [started, before] = [performance.now(), worked()];
+  return () => `${seconds(performance.now() - started)} (processor ${seconds(worked() - before)})`;
+}
+
 async function took<M extends Method>(what: string, method: M, params: Params<M>): Promise<Result<M>> {
-  const started = performance.now();
+  const time = watch();
   const result = await client.request(method, params);
-  tell(what, seconds(performance.now() - started));
+  tell(what, time());
   return result;
 }
 
@@ -67,9 +80,7 @@ const over = async ({ id }: RunInfo): Promise<RunDetail> => {
 const read = ({ id }: RunInfo, share: number) =>
   client.event((f) => f.event === 'runs/progress' && f.payload.run === id && f.payload.done >= share * f.payload.total);
 
-const loading = performance.now();
-const model = await client.request('models/open', { path: file });
-tell('loading the model', seconds(performance.now() - loading));
+const model = await took('loading the model', 'models/open', { path: file });
 const { pieces } = await took('cutting the text into tokens', 'tokens/encode', { model: model.id, text: text(), chat: false });
 const ids = pieces.slice(0, TOKENS).map((piece) => piece.id);
 if (ids.length < TOKENS) throw new Error(`the source has only ${ids.length} tokens`);
@@ -82,19 +93,17 @@ const { status } = await over(stopped);
 tell('from Stop, at a twentieth of the prompt, to stopped', `${seconds(performance.now() - stopping)} (${status})`);
 await client.request('runs/remove', { run: stopped.id });
 
-const began = performance.now();
+const time = watch();
 const run = await start(ids);
 for (let tenth = 1; tenth < 10; tenth++)
-  void read(run, tenth / 10).then(() =>
-    console.log(`${tenth}0 % after ${seconds(performance.now() - began)}, ${megabytes(memory('VmRSS'))}`),
-  );
+  void read(run, tenth / 10).then(() => console.log(`${tenth}0 % after ${time()}, ${megabytes(memory('VmRSS'))}`));
 const done = await over(run);
 if (done.status !== 'done') throw new Error(`the run is ${done.status}: ${done.error?.message}`);
 tell(
   `reading ${done.promptTokens} tokens`,
   `${seconds(done.prefillMs)}, ${((1000 * done.promptTokens) / done.prefillMs).toFixed(0)} tokens/s`,
 );
-tell('the whole run: reading, distributions of all tokens, 8 new ones', seconds(performance.now() - began));
+tell('the whole run: reading, distributions of all tokens, 8 new ones', time());
 tell('decoding behind them', `${done.tokensPerSecond?.toFixed(1)} tokens/s`);
 tell('loss of the prompt', `${done.loss?.toFixed(3)} nats a token`);
 tell(
@@ -136,10 +145,11 @@ await took('architecture: a value inside a block at a token', 'graph/value', {
   side: 64,
 });
 
+const goingOn = watch();
 const again = await over(await start([...ids, ...ids.slice(0, 16)]));
 tell(
   'a prompt that goes on from there',
-  `${again.reused} tokens taken over, the other 16 and all distributions ${seconds(again.prefillMs)}`,
+  `${again.reused} tokens taken over; the other 16, distributions and 8 new ones ${goingOn()}`,
 );
 tell('the most memory ever, all of it', megabytes(memory('VmHWM')));
 await client.close();
@@ -149,6 +159,6 @@ const table = ['| | |', '|---|---|', ...lines.map(({ what, figure }) => `| ${wha
 await mkdir(path.join(root, '.cache/bench'), { recursive: true });
 await writeFile(
   path.join(root, '.cache/bench/long.md'),
-  [`## SmolLM2-135M (Q4_1), ${TOKENS} tokens`, '', machine, '', ...table, ''].join('\n'),
+  [`## SmolLM2-135M (Q4_1) as ${dtype}, ${TOKENS} tokens`, '', machine, '', ...table, ''].join('\n'),
 );
-await writeFile(path.join(root, '.cache/bench/long.json'), JSON.stringify({ machine, tokens: TOKENS, lines }, null, 2));
+await writeFile(path.join(root, '.cache/bench/long.json'), JSON.stringify({ machine, dtype, tokens: TOKENS, lines }, null, 2));

@@ -81,6 +81,9 @@ async function rowsAs(run: Run, block: number, name: string, expected: Tensor): 
   return [rows, rows.shape.length === 2 ? { ...expected, shape: expected.shape.slice(1) } : expected];
 }
 
+/** A delta rule sums over a chunk in another order than the reference, and what is read behind it is as far from it. */
+const patternTolerance = ({ model }: Run): number => (model.layers.some(({ mixer }) => mixer === 'deltanet') ? 2e-5 : 1e-5);
+
 /**
  * Everything a reference says of a prefilled run, in graph order, so that the first failure is where the divergence begins.
  * `hidden`: what its hidden.i is; transformers records Mamba's behind each block.
@@ -93,7 +96,7 @@ export async function assertRun(run: Run, oracle: Oracle, hidden: 'resid_pre' | 
     for (const [key, expected] of oracle) {
       const [kind, layer, name = ''] = key.split('.');
       if (Number(layer) !== i) continue;
-      if (kind === 'attn') assertClose(key, await probe(run, `blocks.${i}.attn.pattern`), expected);
+      if (kind === 'attn') assertClose(key, await probe(run, `blocks.${i}.attn.pattern`), expected, patternTolerance(run));
       if (kind === 'kv') assertClose(key, ...(await rowsAs(run, i, name, expected)));
       if (kind === 'statet')
         assertClose(key, await probe(run, `blocks.${i}.state.${stateNames[name] ?? name}`), stateOf(name, expected));
