@@ -27,10 +27,12 @@ export interface Dialect {
   readonly exactAngles: boolean;
   /** Scan and If, between whose steps nothing has to be brought from one memory to another. */
   readonly loops: boolean;
+  /** Tensors of half precision between operators; not every GPU has them. */
+  readonly halves: boolean;
 }
 
 /** The CPU's. */
-export const plain: Dialect = { fusedMatMul: true, exactAngles: true, loops: true };
+export const plain: Dialect = { fusedMatMul: true, exactAngles: true, loops: true, halves: true };
 
 export type PlaceUse = 'rows' | 'many';
 
@@ -373,8 +375,17 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     if (isRows(table)) throw new RangeError(`${w} is not stored in rows to gather`);
     if (isBlocks(table)) return blockRows(e, table, w, ids, y, (node.inputs[1] as Value).shape.length);
     const rows = e.external(`${w}.rows`, table.dtype, table.shape, table);
-    e.emit('Gather', [rows, ids], [table.dtype === 'F32' ? y : `${y}.half`], node.attributes);
-    if (table.dtype !== 'F32') e.emit('Cast', [`${y}.half`], outputs, { to: ELEMENT.f32 });
+    const gather = (from: string, to: string) => e.emit('Gather', [from, ids], [to], node.attributes);
+    const widen = (from: string, to: string) => e.emit('Cast', [from], [to], { to: ELEMENT.f32 });
+    if (table.dtype === 'F32') gather(rows, y);
+    else if (e.dialect.halves) {
+      gather(rows, `${y}.half`);
+      widen(`${y}.half`, y);
+    } else
+      gather(
+        e.once(`${rows}.wide`, (wide) => widen(rows, wide)),
+        y,
+      );
   },
   Cast(e, node, inputs, outputs) {
     e.emit('Cast', inputs, outputs, { to: ELEMENT[node.attributes.to as DType] });

@@ -15,7 +15,7 @@ const preferred = ['cuda', 'dml', 'coreml', 'cpu'] as const;
 
 /** How graphs are written for a provider, where it differs from the CPU's. What has no kernel at all there (Scan, If, whole numbers) ONNX Runtime runs on the CPU. */
 const dialects: Readonly<Record<string, Dialect>> = {
-  webgpu: { ...plain, fusedMatMul: false, exactAngles: false, loops: false },
+  webgpu: { ...plain, fusedMatMul: false, exactAngles: false, loops: false, halves: false },
   coreml: { ...plain, fusedMatMul: false, loops: false },
   dml: { ...plain, fusedMatMul: false, loops: false },
   cuda: { ...plain, loops: false },

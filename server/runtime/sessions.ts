@@ -78,7 +78,11 @@ export class LocalDevice implements Device {
       });
       const id = this.#next++;
       this.#sessions.set(id, session);
-      if (resident.length > 0) this.#residents.set(id, provider);
+      if (resident.length > 0) {
+        this.#residents.set(id, provider);
+        // what stays there outlives the session that made it, but not the last one of its provider: letting go of it then ends the process
+        await this.#copier(provider, 1);
+      }
       if (options.profile !== undefined) this.#profiled.add(id);
       return id;
     } catch (error) {

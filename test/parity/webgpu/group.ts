@@ -9,8 +9,20 @@ import { families } from '../reference.js';
 const experts = ['mixtral', 'qwen3_moe', 'gpt_oss', 'deepseek_v2', 'deepseek_v3'];
 const recurrent = ['mamba', 'falcon_mamba', 'mamba2', 'rwkv4', 'rwkv7', 'xlstm'];
 const hybrid = ['jamba', 'recurrent_gemma', 'falcon_h1', 'qwen3_next', 'zamba2'];
+/** What weights are computed as: blocks of a file, half precision, what is rounded here. */
+const dtypes = [
+  'gguf_llama_q4_0',
+  'gguf_llama_q8_0',
+  'gguf_llama_f16',
+  'tiny-llama own',
+  'tiny-llama int8',
+  'tiny-llama int4',
+  'tiny-mamba int4',
+  'tiny-rwkv7 int4',
+];
 /** A software renderer takes its time: each group is a file of tests of its own. */
 const groups = {
+  dtypes,
   experts,
   recurrent,
   hybrid,

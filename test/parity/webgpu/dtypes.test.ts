@@ -1,0 +1,3 @@
+import { onWebGpu } from './group.js';
+
+onWebGpu('dtypes');
