@@ -85,9 +85,13 @@ export const turning: Rule = (e, draft, known) => {
 const SLIDING = 'sliding_attention';
 const KINDS = new Set(['full_attention', SLIDING]);
 
+/** GPT-Neo's words for the same. */
+const spelled = (list: unknown): unknown =>
+  Array.isArray(list) ? list.map((kind) => ({ global: 'full_attention', local: SLIDING })[String(kind)] ?? kind) : list;
+
 /** `layer_types`, or what other keys say of which layers slide: a word a layer. */
 function kindsOf(e: Evidence, layers: number, window: number | null, known: Recognised): readonly string[] | null {
-  const types = e.value('layer_types')?.value ?? null;
+  const types = spelled(e.value('layer_types', 'attention_layers')?.value ?? null);
   const uses = e.flag('use_sliding_window');
   const [from, pattern] = [
     e.number('max_window_layers')?.value,
@@ -108,6 +112,13 @@ function kindsOf(e: Evidence, layers: number, window: number | null, known: Reco
   return Array.from({ length: layers }, (_, i) => (from === undefined || i >= from ? SLIDING : 'full_attention'));
 }
 
+/** `attention_types` is `attention_layers` in short. */
+function speaksOfLocal(e: Evidence): boolean {
+  if (!Array.isArray(e.config.raw.attention_layers)) return false;
+  e.read.add('attention_types');
+  return true;
+}
+
 /** Windows, and layers without positions. */
 function layered(
   e: Evidence,
@@ -118,7 +129,7 @@ function layered(
 ): ReturnType<Rule> {
   const [spec] = draft.attention as readonly AttentionSpec[];
   const layers = draft.layers as number;
-  const told = e.number('sliding_window', 'attention_window_size')?.value ?? null;
+  const told = e.number('sliding_window', 'attention_window_size', ...(speaksOfLocal(e) ? ['window_size'] : []))?.value ?? null;
   const window = told !== null && told > 0 ? told : null;
   const kinds = kindsOf(e, layers, window, known);
   const { quietEvery: n } = known;
@@ -181,17 +192,20 @@ export const scales: Rule = (e, draft, known) => {
       ) *
       factor(['logits_scaling'], 'logits', invert) *
       (base ? base.value / D : 1),
-    softcap: e.number('final_logit_softcapping', 'logits_soft_cap')?.value ?? null,
+    softcap: e.number('final_logit_softcapping', 'logits_soft_cap')?.value || null,
   };
   if (depth) e.say(`what each half adds times ${depth.value}/√L`, 'scale_depth');
   if (base) e.say(`logits times ${base.value}/D`, 'dim_model_base');
   const multiplier = e.number('attention_multiplier');
   const scalar = e.number('query_pre_attn_scalar');
   const unscaled = e.flag('scale_attn_weights') === false;
-  const scale = multiplier?.value ?? (scalar ? scalar.value ** -0.5 : unscaled ? 1 : spec.headDim ** -0.5);
-  if (multiplier || scalar || unscaled)
-    e.say(`q·k times ${Number(scale.toPrecision(4))}`, (multiplier ?? scalar)?.key ?? 'scale_attn_weights');
-  const softcap = e.number('attn_logit_softcapping')?.value ?? null;
+  const scale = multiplier?.value ?? (scalar ? scalar.value ** -0.5 : unscaled ? 1 : (known.scale ?? spec.headDim ** -0.5));
+  if (multiplier || scalar || unscaled || known.scale)
+    e.say(
+      `q·k times ${Number(scale.toPrecision(4))}`,
+      (multiplier ?? scalar)?.key ?? (unscaled ? 'scale_attn_weights' : known.because),
+    );
+  const softcap = e.number('attn_logit_softcapping')?.value || null;
   const alike = new Map((draft.attention ?? []).map((each) => [each, { ...each, scale, softcap }]));
   draft.attention = draft.attention?.map((each) => alike.get(each) as AttentionSpec) ?? [];
 };

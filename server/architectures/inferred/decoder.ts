@@ -5,7 +5,17 @@ import { type Choice, choose, inBestGroups, mixture, normalised } from '../../gr
 import { layerNorm, plainLayerNorm, plainRmsNorm, rmsNorm } from '../../graph/blocks/norm.js';
 import type { Value } from '../../graph/ir.js';
 import type { SegmentBuilder } from '../../graph/segmentBuilder.js';
-import type { InferredConfig, Mixture, Mlp } from './spec.js';
+import { type InferredConfig, type Mixture, type Mlp, XIELU } from './spec.js';
+
+/** xIELU (Huang & Schlag 2024, arXiv 2411.13010): a parabola above 0, an exponential below, with two weights of the block's own. */
+function xielu(g: SegmentBuilder, x: Value): Value {
+  const of = (name: string) => g.weight(`act_fn.${name}`, [1]);
+  const beta = g.stored('act_fn.beta') === null ? g.constant(0.5) : g.weight('act_fn.beta', []);
+  const [above, below] = [g.relu(x), g.min(x, 0)];
+  const rising = g.mul(g.mul(above, above), g.softplus(of('alpha_p')));
+  const falling = g.mul(g.sub(g.sub(g.exp(below), 1), below), g.add(g.softplus(of('alpha_n')), beta));
+  return g.add(g.add(rising, falling), g.mul(x, beta));
+}
 
 /** x W + b, stored [out, in] or turned. */
 function project(g: SegmentBuilder, c: InferredConfig, x: Value, name: string, out: number): Value {
@@ -14,8 +24,8 @@ function project(g: SegmentBuilder, c: InferredConfig, x: Value, name: string, o
   return g.has(`${name}.bias`) ? g.add(y, g.weight(`${name}.bias`, [out])) : y;
 }
 
-const norm = (g: SegmentBuilder, { norm: { kind, eps, offset } }: InferredConfig, x: Value, name: string): Value =>
-  kind === 'rms' ? rmsNorm(g, x, name, eps, offset) : layerNorm(g, x, name, eps, offset);
+const norm = (g: SegmentBuilder, { norm: { kind, eps, offset, weightless } }: InferredConfig, x: Value, name: string): Value =>
+  weightless ? plainLayerNorm(g, x, eps) : kind === 'rms' ? rmsNorm(g, x, name, eps, offset) : layerNorm(g, x, name, eps, offset);
 
 const optional = (g: SegmentBuilder, c: InferredConfig, x: Value, name: string | null): Value =>
   name === null ? x : norm(g, c, x, name);
@@ -76,7 +86,7 @@ const width = (g: SegmentBuilder, c: InferredConfig, name: string): number =>
 
 function feedForward(g: SegmentBuilder, c: InferredConfig, m: Mlp, x: Value, out: 'mlp.out' | 'mlp.shared'): Value {
   return g.within('', m.path, () => {
-    const act = (y: Value) => activation(c.act)(g, y);
+    const act = (y: Value) => (c.act === XIELU ? xielu(g, y) : activation(c.act)(g, y));
     const down = (post: Value) => g.probe(out, project(g, c, g.probe('mlp.post', post), m.down, c.dModel));
     const pre = (y: Value) => g.probe('mlp.pre', y);
     if (m.kind === 'plain') return down(act(pre(project(g, c, x, m.up, width(g, c, m.up)))));
@@ -154,21 +164,28 @@ const embed = (g: SegmentBuilder, c: InferredConfig): Value => {
 const head = (g: SegmentBuilder, c: InferredConfig, x: Value): Value => {
   const normed = g.probe('ln_final', norm(g, c, x, c.finalNorm));
   const own = c.head === null ? null : g.topLinear(normed, c.head);
-  const logits = own ?? g.matmul(normed, g.weight(c.embed, [c.vocab, c.dModel]), { transB: true }); // [B,T,V]
+  const tied = own ?? g.matmul(normed, g.weight(c.embed, [c.vocab, c.dModel]), { transB: true }); // [B,T,V]
+  // GPT-J ties the matrix and keeps the bias
+  const logits =
+    own || c.headBias === null
+      ? tied
+      : g.add(
+          tied,
+          g.atTop(() => g.weight(c.headBias as string, [c.vocab])),
+        );
   const { logits: factor, softcap } = c.scales;
   const scaled = factor === 1 ? logits : g.mul(logits, factor);
   return softcap === null ? scaled : g.mul(g.tanh(g.div(scaled, softcap)), softcap);
 };
 
 /** A decoder of the parts that its checkpoint's names, shapes and config tell of (rules.ts). */
-export const inferredDecoder = (id: string, blocks: string, inferred: Architecture['inferred']): Architecture =>
+export const inferredDecoder = (blocks: string): Architecture =>
   defineArchitecture<InferredConfig>({
-    id,
+    id: 'inferred',
     names: [],
     prefixes: [],
     anchor: [],
     blockPrefix: (i) => `${blocks}.${i}.`,
-    ...(inferred && { inferred }),
     config: () => {
       throw new RangeError('an inferred config is made by its rules');
     },

@@ -2,9 +2,9 @@ import { activationNames } from '../../graph/blocks/mlp.js';
 import type { Evidence } from './evidence.js';
 import { isGguf } from './ggufKnown.js';
 import type { Recognised } from './known.js';
-import { ARRANGEMENTS, FINAL_NORMS, FUSED_GATES, GATED, mlpPaths, namesOf, PLAIN, ROUTERS } from './names.js';
+import { ARRANGEMENTS, FINAL_NORMS, FUSED_GATES, GATED, mlpPaths, type Norms, namesOf, PLAIN, ROUTERS } from './names.js';
 import { agree, type Rule } from './shapes.js';
-import type { Draft, Mixture, Mlp } from './spec.js';
+import { type Draft, type Mixture, type Mlp, XIELU } from './spec.js';
 
 const without = (name: string): string => name.slice(0, name.lastIndexOf('.') + 1);
 
@@ -16,8 +16,17 @@ function blockNorms(e: Evidence, dModel: number): string[] {
     .map((name) => name.replace(/\.weight$/, ''));
 }
 
-export const norms: Rule = (e, draft) => {
+/** OLMo's norms have no tensors: only its name says that they are there. */
+function weightlessNorms(e: Evidence, draft: Draft, eps: number, because: string): void {
+  draft.norms = ARRANGEMENTS[0] as Norms;
+  draft.norm = { kind: 'layer', eps, offset: 0, weightless: true };
+  draft.finalNorm = 'norm';
+  e.say(`LayerNorms without weights before each half, ε ${eps}`, because);
+}
+
+export const norms: Rule = (e, draft, { weightless, because }) => {
   const found = blockNorms(e, draft.dModel ?? 0);
+  if (weightless !== undefined && found.length === 0) return weightlessNorms(e, draft, weightless, because);
   if (found.length === 0) return e.problem('no norm of a block has a weight');
   const same = (a: readonly string[], b: readonly string[]) => [...a].sort().join() === [...b].sort().join();
   const arrangement = ARRANGEMENTS.find((candidate) => same(namesOf(candidate), found));
@@ -41,7 +50,7 @@ const EPS = {
 /** RMSNorm or LayerNorm: a bias says it, else the name of its ε. */
 export const normKind: Rule = (e, draft, { norm, offset = 0, eps: own, because }) => {
   const one = draft.norms && namesOf(draft.norms)[0];
-  if (!one) return;
+  if (!one || draft.norm) return;
   const bias = e.inBlock([`${one}.bias`]);
   const [rms, layer, either] = [e.number(...EPS.rms), e.number(...EPS.layer), e.number('norm_eps')];
   const kind = norm ?? (bias ? 'layer' : rms ? 'rms' : layer ? 'layer' : null);
@@ -103,20 +112,24 @@ export const feedForward: Rule = (e, draft) => {
   if (kind === 'fused') e.assume('the gate comes first in it', 'every known model has it so');
 };
 
+const TANH = 'gelu_pytorch_tanh';
+
 /** A GGUF never says it. */
 function assumedAct(e: Evidence, { mlp, mixture }: Draft): string {
   const gated = mixture || mlp?.kind !== 'plain';
-  const [usual, other] = gated ? ['silu', 'gelu_pytorch_tanh'] : ['gelu_pytorch_tanh', 'relu2'];
+  const [usual, other] = gated ? ['silu', TANH] : [TANH, 'relu2'];
   const because = `most ${gated ? 'gates are' : 'MLPs without a gate have'}; a GGUF does not say it`;
   e.assume(`the activation is ${usual}`, because, { key: 'hidden_act', value: other });
   return usual;
 }
 
-export const act: Rule = (e, draft, { offset, act: own, because }) => {
-  // Gemma's newer key: where both stand, it is the one that its code reads.
-  const told =
-    e.value('hidden_activation') ?? e.value('hidden_act', 'activation_function', 'activation', 'hidden_activation_function');
-  e.read.add('hidden_act');
+export const act: Rule = (e, draft, { offset, act: own, tanhGelu, because }) => {
+  // Gemma's newer key; where both stand, versions of its code have read the one or the other
+  const newer = e.value('hidden_activation');
+  const older = e.value('hidden_act', 'activation_function', 'activation', 'hidden_activation_function');
+  if (newer && older && newer.value !== older.value && !(older.value === 'gelu' && newer.value === TANH))
+    return e.problem(`hidden_activation is ${JSON.stringify(newer.value)}, but ${older.key} is ${JSON.stringify(older.value)}`);
+  const told = newer ?? older;
   if (!told && own !== undefined) {
     draft.act = own;
     return e.say(own, because);
@@ -127,10 +140,20 @@ export const act: Rule = (e, draft, { offset, act: own, because }) => {
   }
   if (!told) return e.problem('no hidden_act: the activation cannot be told');
   const name = told.value;
+  if (
+    name === XIELU &&
+    draft.mlp &&
+    !draft.mixture &&
+    ['alpha_p', 'alpha_n'].every((part) => e.inBlock([`${draft.mlp?.path}act_fn.${part}`]))
+  ) {
+    draft.act = XIELU;
+    return e.say('xIELU with two weights a block', `${told.key}, ${draft.mlp.path}act_fn.alpha_p`);
+  }
   if (typeof name !== 'string' || !activationNames.includes(name))
     return e.problem(`${told.key} is ${JSON.stringify(name)}, which is none of ${activationNames.join(', ')}`);
-  draft.act = name;
-  e.say(name, told.key);
+  const meant = tanhGelu && name === 'gelu' ? TANH : name;
+  draft.act = meant;
+  e.say(meant, meant === name ? told.key : `${told.key} is gelu, and ${because}`);
   const gemma = /^gelu(_pytorch_tanh|_new)?$/.test(name) && draft.mlp?.kind !== 'plain' && draft.norm?.kind === 'rms';
   if (gemma && offset === undefined)
     e.problem(

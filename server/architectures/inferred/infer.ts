@@ -8,7 +8,8 @@ import { Evidence } from './evidence.js';
 import { isGguf } from './ggufKnown.js';
 import { act, experts, feedForward, normKind, norms } from './halves.js';
 import { unreadKeys } from './keys.js';
-import { recognise } from './known.js';
+import { type Recognised, recognise } from './known.js';
+import { inferLatent, isLatent } from './latent.js';
 import { CARRIED, ROPE_FACTORS } from './names.js';
 import { heads, positions, projections, qkNorm, type Rule, sizes, unembedding } from './shapes.js';
 import type { Draft, InferredConfig } from './spec.js';
@@ -57,6 +58,36 @@ function unreadTensors(bound: BoundArchitecture, e: Evidence): void {
   }
 }
 
+type Found = Omit<BoundArchitecture, 'tensors'> | null;
+
+/** A key that is there and wrong is one of the problems. */
+function withProblems<T>(e: Evidence, find: () => T): T | null {
+  try {
+    return find();
+  } catch (error) {
+    e.problem(toLabError(error).message);
+    return null;
+  }
+}
+
+function inferDecoder(e: Evidence, known: Recognised): Found {
+  for (const key of known.requires ?? [])
+    if (e.config.raw[key] === undefined) e.problem(`no ${key}, which has a value of its own here: ${known.because}`);
+  const draft: Draft = {};
+  withProblems(e, () => {
+    for (const rule of rules) {
+      rule(e, draft, known);
+      if (draft.layers === undefined) break; // without blocks there is nothing to find
+    }
+  });
+  if (isGguf(e) && known.because === '')
+    e.assume(
+      'nothing is computed but what metadata and tensors say: no factors, no norms without weights, norms before RoPE',
+      'what else an architecture of llama.cpp does is in its code',
+    );
+  return { architecture: inferredDecoder(e.blocks), config: draft as InferredConfig, prefix: e.prefix };
+}
+
 /**
  * A decoder that nobody knows by name, from what its tensors and config say. Every conclusion is listed with its reason.
  * Errors: ARCHITECTURE_UNKNOWN with all that is missing or contradictory.
@@ -72,24 +103,11 @@ export function inferArchitecture(
   if (known.refused) throw undecided(name, [known.refused]);
   for (const key of known.requires ?? [])
     if (raw[key] === undefined) e.problem(`no ${key}, which has a value of its own here: ${known.because}`);
-  const draft: Draft = {};
-  try {
-    for (const rule of rules) {
-      rule(e, draft, known);
-      if (draft.layers === undefined) break; // without blocks there is nothing to find
-    }
-  } catch (error) {
-    e.problem(toLabError(error).message); // a key that is there and wrong
-  }
+  const found = isLatent(e) ? withProblems(e, () => inferLatent(e)) : inferDecoder(e, known);
   unreadKeys(e);
-  if (e.problems.length > 0) throw undecided(name, e.problems);
-  if (isGguf(e) && known.because === '')
-    e.assume(
-      'nothing is computed but what metadata and tensors say: no factors, no norms without weights, norms before RoPE',
-      'what else an architecture of llama.cpp does is in its code',
-    );
-  const architecture = inferredDecoder(`${(names[0] ?? 'unnamed').replace(UNNAMED, '')} (inferred)`, e.blocks, e.inferences);
-  const bound = { architecture, config: draft as InferredConfig, tensors, prefix: e.prefix };
+  if (!found || e.problems.length > 0) throw undecided(name, e.problems);
+  const id = `${(names[0] ?? 'unnamed').replace(UNNAMED, '')} (inferred)`;
+  const bound = { ...found, architecture: { ...found.architecture, id, names: [], inferred: e.inferences }, tensors };
   try {
     unreadTensors(bound, e);
   } catch (error) {

@@ -155,20 +155,35 @@ const HARMLESS = new Set([
   ],
 ]);
 /** Whatever else these words are part of: dropout, losses, noise in training. */
-const TRAINING = /dropout|_pdrop|_loss|jitter|label_smoothing/;
+const TRAINING = /initializer|dropout|_pdrop|_loss|jitter|label_smoothing/;
 
 /** Names of numbers that often change what a model computes. */
 const SUSPECT =
-  /scal|mult|softcap|soft_cap|clip|clamp|alpha|beta|gamma|norm|rope|rotary|window|gate|alibi|residual|factor|parallel|position|mup|attn|attention|logit|embed|expert|router|moe|share|layer|temperature|bidirectional|sink|sparse|conv|state|head|act/;
+  /causal|scal|mult|softcap|soft_cap|clip|clamp|alpha|beta|gamma|norm|rope|rotary|window|gate|alibi|residual|factor|parallel|position|mup|attn|attention|logit|embed|expert|router|moe|share|layer|temperature|bidirectional|sink|sparse|conv|state|head|act/;
 
 /** What a key says when it says nothing. */
-const neutral = (value: unknown): boolean =>
-  value === null || value === false || value === '' || value === 1 || value === 0 || (Array.isArray(value) && value.length === 0);
+const neutral = (key: string, value: unknown): boolean =>
+  value === null ||
+  value === false ||
+  value === '' ||
+  (value === 1 && !BOUNDS.test(key)) ||
+  value === 0 ||
+  (Array.isArray(value) && value.length === 0);
+
+/** Bounds are none of the numbers of which 1 changes nothing. */
+const BOUNDS = /clip|clamp|cap|limit|window/;
+
+/** What these words switch off is there in most models. */
+const MISSED_WHEN_FALSE = /causal|(?:use|apply|enable|with)_(?:rope|rotary|pos)|(?:use|apply)_residual/;
 
 /** Keys that no rule has read: those that look as if they changed the maths are problems, the others are told. */
 export function unreadKeys(e: Evidence): void {
   const unread = Object.entries(e.config.raw).filter(
-    ([key, value]) => !e.read.has(key) && !HARMLESS.has(key) && !TRAINING.test(key) && !neutral(value),
+    ([key, value]) =>
+      !e.read.has(key) &&
+      !HARMLESS.has(key) &&
+      !TRAINING.test(key) &&
+      (!neutral(key, value) || (value === false && MISSED_WHEN_FALSE.test(key))),
   );
   const [suspects, others] = [unread.filter(([key]) => SUSPECT.test(key)), unread.filter(([key]) => !SUSPECT.test(key))];
   for (const [key, value] of suspects) {

@@ -21,7 +21,7 @@ const falconLayout = (e: Evidence): 'stacked' | 'heads' | 'groups' =>
 const gatedByGelu = (e: Evidence): boolean =>
   /^gelu/.test(String(e.config.raw.hidden_activation ?? e.config.raw.hidden_act)) && stored(e, 'mlp.gate_proj');
 
-const gemma: Known = { offset: 1, scaledEmbedding: true, interleaved: false };
+const gemma: Known = { tanhGelu: true, offset: 1, scaledEmbedding: true, interleaved: false };
 
 /** Families that look like others. The first that is named, or else whose sign is there. */
 const families: readonly Family[] = [
@@ -78,6 +78,15 @@ const families: readonly Family[] = [
     names: ['cohere', 'CohereForCausalLM'],
     sign: [(e) => has(e, 'logit_scale', 'use_qk_norm', 'layer_norm_eps'), 'logit_scale, use_qk_norm and layer_norm_eps'],
     known: () => ({ interleaved: true, norm: 'layer' }),
+  },
+  {
+    names: ['olmo', 'OlmoForCausalLM'],
+    known: () => ({ weightless: 1e-5, interleaved: false }),
+  },
+  {
+    names: ['gpt_neo', 'GPTNeoForCausalLM'],
+    sign: [(e) => has(e, 'attention_types', 'window_size'), 'attention_types and window_size'],
+    known: () => ({ scale: 1 }),
   },
   { names: ['helium', 'HeliumForCausalLM'], known: () => ({ interleaved: true }) },
   {

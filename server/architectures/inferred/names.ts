@@ -117,4 +117,4 @@ export const namesOf = ({ attention, mlp }: Norms): string[] => [
 export const ROPE_FACTORS = 'rope_freqs.weight';
 
 /** Buffers that files carry along: causal masks and RoPE's frequencies. */
-export const CARRIED = /(?:rotary_emb\.inv_freq|(?:attn|attention)\.(?:masked_)?bias|embed_positions\.inv_freq)$/;
+export const CARRIED = /(?:rotary_emb\.inv_freq|(?:attn|attention)\.(?:masked_)?bias|embed_positions\.inv_freq|act_fn\.eps)$/;

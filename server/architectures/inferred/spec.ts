@@ -3,6 +3,9 @@ import type { AttentionSpec } from '../../graph/blocks/attention.js';
 import type { Groups } from '../../graph/blocks/moe.js';
 import type { Norms } from './names.js';
 
+/** An activation with weights of its own, which only decoders that are inferred have. */
+export const XIELU = 'xielu';
+
 /** Queries, keys and values: three matrices, or one. Names are below the block. */
 export type Projections =
   | { readonly kind: 'separate'; readonly q: string; readonly k: string; readonly v: string }
@@ -52,9 +55,11 @@ export interface InferredConfig extends CoreConfig {
   readonly positions: { readonly name: string; readonly rows: number; readonly offset: number } | null;
   /** Outside every prefix; null: the embedding. */
   readonly head: string | null;
+  /** Outside every prefix: that of a tied unembedding; null when there is none. */
+  readonly headBias: string | null;
   /** Matrices are stored [in, out]. */
   readonly turned: boolean;
-  readonly norm: { readonly kind: 'rms' | 'layer'; readonly eps: number; readonly offset: number };
+  readonly norm: { readonly kind: 'rms' | 'layer'; readonly eps: number; readonly offset: number; readonly weightless?: boolean };
   readonly norms: Norms;
   readonly finalNorm: string;
   readonly projections: Projections;

@@ -7,6 +7,10 @@ export interface Known {
   /** The embedding is scaled by √D. */
   readonly scaledEmbedding?: boolean;
   readonly norm?: 'rms' | 'layer';
+  /** LayerNorms before each half have neither weights nor biases, and this ε. */
+  readonly weightless?: number;
+  /** q·k times this, when no key says it. */
+  readonly scale?: number;
   /** Whether layers that see everything turn where others slide. */
   readonly fullLayersTurn?: boolean;
   /** How the rows of one matrix for q, k and v lie. */
@@ -15,6 +19,8 @@ export interface Known {
   readonly eps?: number;
   /** θ of RoPE when no key says it. */
   readonly theta?: number;
+  /** "gelu" has always meant its approximation by tanh. */
+  readonly tanhGelu?: boolean;
   /** Of an MLP, when no key says it. */
   readonly act?: string;
   /** Of so many layers the last sees everything, when there is a window and no key says which. */
