@@ -8,6 +8,7 @@ import { LabError } from '../protocol/errors.js';
 import type { ComputeType, DtypeChoice, Fit, FitWanted, Machine, PartCost, PhaseCost } from '../protocol/fit.js';
 import type { GraphPart } from '../protocol/graph.js';
 import { type RunDtype, runDtypes } from '../protocol/models.js';
+import { queriesAtOnce } from '../runtime/compile.js';
 import { describeLayers, stateBytesAt } from '../runtime/layers.js';
 import { dtypeLabel, memoryNeeded, parameterCount, stackUses } from '../runtime/model.js';
 import { bindStacks } from '../runtime/stacks.js';
@@ -56,7 +57,7 @@ export async function predictFit(checkpoint: Checkpoint, options: FitOptions): P
   const { stacks } = await bindStacks(checkpoint);
   const uses = new Map([...stacks].map(([tower, bound]) => [tower, stackUses(bound)]));
   const calls = known(() => callsOf(stacks, options));
-  const asked: Asked = { ...options, checkpoint, stacks, uses, calls, segments: segmentsOf(stacks) };
+  const asked: Asked = { ...options, checkpoint, stacks, uses, calls, segments: segmentsOf(stacks, options.machine) };
   const predicted = new Map(runDtypes.map((dtype) => [dtype, predictAs(asked, dtype)]));
   const { tokens, batch, dtype, machine } = options;
   const chosen = predicted.get(dtype) as Predicted;
@@ -90,10 +91,12 @@ const choiceOf = ({ dtype, memory, prefill, decode }: Predicted): DtypeChoice =>
   decode: decode?.seconds ?? null,
 });
 
-function segmentsOf(stacks: ReadonlyMap<string, BoundStack>): Built[] {
+/** As they are compiled here; what another machine would run is the same, spelled out. */
+function segmentsOf(stacks: ReadonlyMap<string, BoundStack>, { measured }: Machine): Built[] {
+  const queries = measured ? queriesAtOnce(measured.provider) : null;
   return [...stacks].flatMap(([tower, bound]) =>
     partsOf(bound).map((part) => {
-      const { graph } = segmentOf(bound, part);
+      const { graph } = segmentOf(bound, part, queries);
       return { tower, bound, part, graph, shape: `${tower}:${part === 'head'}:${shapeKey(graph)}` };
     }),
   );

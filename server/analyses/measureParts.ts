@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
-import { partsOf, segmentOf } from '../graph/segmentParts.js';
+import { partsOf } from '../graph/segmentParts.js';
 import type { Call } from '../graph/sizes.js';
 import type { FitWanted, MeasuredParts } from '../protocol/fit.js';
 import type { Device } from '../runtime/device.js';
@@ -29,7 +29,7 @@ export async function measureParts(
     const step = decode?.get(tower);
     const calls = [part === 'head' ? headCall(bound, whole) : whole, ...(step ? [step] : [])];
     const timing = { ...options, dtype };
-    const [first, next = null] = await timePart(checkpoint, bound, segmentOf(bound, part), calls, device, timing);
+    const [first, next = null] = await timePart(checkpoint, bound, part, calls, device, timing);
     parts.push({ tower, part, prefill: first as number, decode: next });
     onProgress?.(parts.length, all.length);
   }

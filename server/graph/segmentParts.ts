@@ -11,9 +11,11 @@ export const partsOf = ({ config }: BoundStack): BuiltPart[] => [
   'head',
 ];
 
-export function segmentOf(bound: BoundStack, part: BuiltPart): Segment {
+/** `queries`: how many a block of attention reads at a time; null spells all of it out. */
+export function segmentOf(bound: BoundStack, part: BuiltPart, queries: number | null = null): Segment {
   const { layers } = bound.config;
   if (part === 'embed') return buildSegment(bound, { from: 0, to: 0, embed: true, head: false });
   if (part === 'head') return buildSegment(bound, { from: layers, to: layers, embed: false, head: true });
-  return buildSegment(bound, { from: part, to: part + 1, embed: false, head: false });
+  const block = { from: part, to: part + 1, embed: false, head: false };
+  return buildSegment(bound, queries === null ? block : { ...block, queries });
 }

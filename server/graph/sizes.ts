@@ -19,7 +19,7 @@ export interface Call {
   readonly sizes?: Readonly<Record<string, number>>;
 }
 
-/** `times`: how often the node runs. Bodies of loops run once a step, branches when they are taken. */
+/** `times`: how often the node runs. Bodies of loops run once a step, all at once where its sizes are alike; branches when they are taken. */
 export type Visit = (node: Node, inputs: readonly (Known | null)[], outputs: readonly Known[], times: number) => void;
 
 /** Longest list of whole numbers that is followed: the positions of a chunk, from which some graphs make sizes. */
@@ -112,12 +112,20 @@ function control(
   const { body } = attributes;
   const states = inputs.length - (attributes.num_scan_inputs as number);
   const steps = inputs[states]?.shape[1] as number;
-  for (const [i, value] of body.inputs.entries()) {
-    const { shape } = inputs[i] as Known;
-    scope.define(value, { shape: i < states ? shape : shape.toSpliced(1, 1), ints: null });
+  // what a step is given as whole numbers may make its sizes: each step is then walked by itself
+  const apart = inputs.slice(states).every((known) => known?.ints);
+  for (let step = 0; step < (apart ? steps : 1); step++) {
+    for (const [i, value] of body.inputs.entries())
+      scope.define(value, i < states ? { shape: (inputs[i] as Known).shape, ints: null } : ofStep(inputs[i] as Known, step));
+    run(body, scope, visit, apart ? times : times * steps);
   }
-  run(body, scope, visit, times * steps);
   return results(body).map(({ shape }, i) => ({ shape: i < states ? shape : shape.toSpliced(1, 0, steps), ints: null }));
+}
+
+/** What a step sees of a sequence [B,T,…]: [B,…]. */
+function ofStep({ shape, ints }: Known, step: number): Known {
+  const [steps, size] = [shape[1] as number, sizeOf(shape.slice(2))];
+  return { shape: shape.toSpliced(1, 1), ints: ints?.filter((_, i) => Math.floor(i / size) % steps === step) ?? null };
 }
 
 /** Small whole numbers by the exact interpreter, everything else by its shape. */

@@ -23,6 +23,7 @@ export interface Machine {
     /** Products with matrices of whole numbers. */
     readonly products: Readonly<Record<BlockProduct, ProductSpeed>>;
     readonly threads: number;
+    readonly provider: string;
   } | null;
 }
 

@@ -38,14 +38,13 @@ export type Purpose =
   | { readonly for: 'inspect'; readonly outputs: ReadonlySet<string> | undefined };
 
 /** Null where the provider has no loops of its own, so that all queries of a call are read at once. */
-export const queriesAtOnce = ({ compute, queries = QUERIES }: Workshop): number | null =>
-  dialectOf(compute.provider ?? 'cpu').loops ? queries : null;
+export const queriesAtOnce = (provider = 'cpu', queries = QUERIES): number | null => (dialectOf(provider).loops ? queries : null);
 
 export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpose): Promise<Piece> {
   const { bound, weights, device, compute } = shop;
   const provider = compute.provider ?? 'cpu';
   // values go by names of the graph that views show; a single token needs no blocks
-  const queries = spec.values || purpose.for === 'step' ? null : queriesAtOnce(shop);
+  const queries = spec.values || purpose.for === 'step' ? null : queriesAtOnce(provider, shop.queries);
   const built = buildSegment(bound, queries === null ? spec : { ...spec, queries }).graph;
   const named = purpose.for === 'inspect' ? purpose.outputs : undefined;
   const graph = spec.leaves ? prune(built, replacedStates(built)) : named ? prune(built, [...named]) : built;

@@ -34,7 +34,13 @@ export async function measureMachine(device: Device, options: MeasureOptions): P
     bandwidth: (WIDE * WIDE * 4) / vector,
     flops: { fp32: (2 * ROWS * SQUARE * SQUARE) / matrix },
     source: `measured with ${options.threads} ${options.threads === 1 ? 'thread' : 'threads'} on ${options.provider ?? 'cpu'}`,
-    measured: { innerBandwidth: passed / inner, operatorSeconds: tiny / CHAIN, products, threads: options.threads },
+    measured: {
+      innerBandwidth: passed / inner,
+      operatorSeconds: tiny / CHAIN,
+      products,
+      threads: options.threads,
+      provider: options.provider ?? 'cpu',
+    },
   };
 }
 

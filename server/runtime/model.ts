@@ -195,7 +195,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
 
   /** Queries whose scores are in memory at a time; null for all of a call. */
   get queries(): number | null {
-    return this.layers.some(({ attention }) => attention?.selects) ? null : queriesAtOnce(this.shop);
+    return this.layers.some(({ attention }) => attention?.selects) ? null : queriesAtOnce(this.provider, this.shop.queries);
   }
 
   get provider(): string {

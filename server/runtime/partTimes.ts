@@ -4,6 +4,7 @@ import { emitOnnx } from '../graph/emit.js';
 import type { Value } from '../graph/ir.js';
 import { forOneToken } from '../graph/oneToken.js';
 import type { BoundStack, Segment } from '../graph/segment.js';
+import { type BuiltPart, segmentOf } from '../graph/segmentParts.js';
 import { type Call, keptIn } from '../graph/sizes.js';
 import { keepsOfDim } from '../graph/state.js';
 import { weightUses } from '../graph/uses.js';
@@ -11,6 +12,7 @@ import { assertSound } from '../graph/verify.js';
 import { cancelled } from '../protocol/errors.js';
 import { rowsKept } from '../protocol/keeps.js';
 import type { RunDtype } from '../protocol/models.js';
+import { queriesAtOnce } from './compile.js';
 import { type Compute, type Device, type Feed, f32, i64, type Program } from './device.js';
 import { inputRole } from './feeds.js';
 import { steppedApart } from './model.js';
@@ -36,7 +38,7 @@ const ROUND_SECONDS = 0.04;
 export async function timePart(
   checkpoint: Checkpoint,
   bound: BoundStack,
-  segment: Segment,
+  part: BuiltPart,
   calls: readonly Call[],
   device: Device,
   { signal, dtype = 'own', ...compute }: TimeOptions,
@@ -45,16 +47,19 @@ export async function timePart(
     if (signal?.aborted) throw cancelled();
   };
   goOn();
-  const { graph } = segment;
-  assertSound(graph);
-  const bytes = await readsInBytes(device, dtype, compute.provider);
-  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(graph), dtype, bytes), goOn);
+  const { provider = 'cpu' } = compute;
+  const queries = queriesAtOnce(provider);
+  const [whole, inBlocks] = [segmentOf(bound, part), segmentOf(bound, part, queries)];
+  const bytes = await readsInBytes(device, dtype, provider);
+  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(whole.graph), dtype, bytes), goOn);
   try {
     const times: number[] = [];
     for (const call of calls) {
       // as a model compiles it: see steppedApart
       const alone = call.tokens === 1 && call.batch === 1 && steppedApart(bound, dtype);
-      const { provider = 'cpu' } = compute;
+      const segment = alone ? whole : inBlocks;
+      const { graph } = segment;
+      assertSound(graph);
       const model = emitOnnx(alone && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph, {
         place: weights.place,
         weights: 'prepack',

@@ -105,7 +105,7 @@ test('a machine without a published peak is told by its bandwidth, for decoding 
 test('this machine: what passes between operators and what starting them costs counts as well', async () => {
   const product = { flops: 1e12, weights: 1e10 };
   const products = { int8: product, int4: product, own4: product };
-  const measured = { innerBandwidth: 1e10, operatorSeconds: 1e-6, products, threads: 1 };
+  const measured = { innerBandwidth: 1e10, operatorSeconds: 1e-6, products, threads: 1, provider: 'cpu' };
   const here: Machine = { ...h100, id: 'here', bandwidth: 1e10, flops: { fp32: 1e11 }, measured };
   const { decode, memory, type } = await on('llama', 64, here);
   assert.equal(type, 'fp32');
@@ -225,7 +225,13 @@ test('this machine: products with whole numbers go by what they were measured at
   const machine = (int4: typeof slow): Machine => ({
     ...h100,
     flops: { fp32: 1e15 },
-    measured: { innerBandwidth: 1e15, operatorSeconds: 0, products: { int8: fast, int4, own4: fast }, threads: 1 },
+    measured: {
+      innerBandwidth: 1e15,
+      operatorSeconds: 0,
+      products: { int8: fast, int4, own4: fast },
+      threads: 1,
+      provider: 'cpu',
+    },
   });
   const seconds = async (int4: typeof slow) =>
     (await predict(checkpoint, { dtype: 'int4', machine: machine(int4) })).decode?.seconds ?? 0;

@@ -86,6 +86,31 @@ for (const family of [...same, ...experts, ...recurrent])
     assert.equal(model.cost(DECODE).matmulFlops - weighing(model, 1), products(reference[family]?.decode));
   });
 
+for (const [family, window] of [
+  ['llama', Number.POSITIVE_INFINITY],
+  ['mistral', 8],
+] as const)
+  test(`${family} with queries in blocks: each block meets the keys that its queries may see`, async () => {
+    const { bound } = await open(family);
+    const { heads, headDim } = bound.architecture.layer(bound.config, 0).attention as NonNullable<
+      ReturnType<typeof bound.architecture.layer>['attention']
+    >;
+    const call = { batch: 1, tokens: T, past: T };
+    const kept = Math.min(T, window - 1);
+    const spelled = costOf(segmentOf(bound, 0).graph, call);
+    const blocks = costOf(segmentOf(bound, 0, 5).graph, call);
+    // the last of them begins early, so that it is whole
+    const keys = [0, 5, 10, 15, 19].map((start) => kept + start + 5 - Math.max(0, kept + start - (window - 1)));
+    const products = (pairs: number) => 2 * 2 * heads * headDim * pairs;
+    const fewer = products(T * (kept + T)) - products(5 * keys.reduce((a, b) => a + b, 0));
+    assert.equal(spelled.matmulFlops - blocks.matmulFlops, fewer);
+    assert.equal(blocks.weightBytes, spelled.weightBytes);
+    // less than a block is read at once
+    const few = { ...call, tokens: 4 };
+    const [one, other] = [costOf(segmentOf(bound, 0).graph, few), costOf(segmentOf(bound, 0, 5).graph, few)];
+    assert.equal(other.matmulFlops, one.matmulFlops);
+  });
+
 test('RecurrentGemma: its prefill', async () => {
   assert.equal((await open('recurrent_gemma')).cost(PREFILL).matmulFlops, products(reference.recurrent_gemma?.prefill));
 });
