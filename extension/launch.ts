@@ -69,14 +69,16 @@ export function watchSettings(restart: () => Promise<void>): vscode.Disposable {
   });
 }
 
-/** What the settings say of the Hub, in the variables of Hugging Face's tools, and the editor's proxy for Node versions that can use one. */
+/** What the settings say of the Hub, in the variables of Hugging Face's tools; the editor's proxy, and the certificates of the system where Node can read them. */
 function hubEnvironment(settings: vscode.WorkspaceConfiguration): Record<string, string> {
-  const proxy = vscode.workspace.getConfiguration('http').get<string>('proxy', '');
+  const http = vscode.workspace.getConfiguration('http');
+  const { env } = process;
   const given = {
     HF_ENDPOINT: settings.get('huggingFace.endpoint', ''),
     HF_HUB_CACHE: settings.get('huggingFace.cache', ''),
-    NODE_USE_ENV_PROXY: '1',
-    HTTPS_PROXY: process.env.HTTPS_PROXY ?? process.env.https_proxy ?? proxy,
+    HTTPS_PROXY: env.HTTPS_PROXY ?? env.https_proxy ?? http.get<string>('proxy', ''),
+    NO_PROXY: env.NO_PROXY ?? env.no_proxy ?? http.get<string[]>('noProxy', []).join(),
+    NODE_USE_SYSTEM_CA: env.NODE_USE_SYSTEM_CA ?? (http.get('systemCertificates', true) ? '1' : ''),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
 }

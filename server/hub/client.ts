@@ -1,6 +1,7 @@
 import { LabError } from '../protocol/errors.js';
 import type { HubEnvironment } from './environment.js';
 import { answerError, networkError, offline, unexpectedAnswer } from './errors.js';
+import { fetchThrough } from './proxy.js';
 import { isSafeFile } from './reference.js';
 
 export interface HubFile {
@@ -134,7 +135,9 @@ export class HubClient {
     const headersIn = new AbortController();
     const timer = setTimeout(() => headersIn.abort(new LabError(offline(`${host} does not answer`).toData())), TIMEOUT_MS);
     try {
-      return await fetch(url, { ...init, headers, signal: AbortSignal.any([signal, headersIn.signal]) });
+      const request = { ...init, headers, signal: AbortSignal.any([signal, headersIn.signal]) };
+      const proxy = environment.proxy(new URL(url));
+      return await (proxy ? fetchThrough(proxy, url, request) : fetch(url, request));
     } catch (error) {
       throw networkError(error, host, signal);
     } finally {

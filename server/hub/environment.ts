@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { proxyFor } from './proxy.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -20,6 +21,8 @@ export interface HubEnvironment {
   readonly token: string | null;
   /** Nothing may be asked of the network. */
   readonly offline: boolean;
+  /** The proxy for an address of the network; null for none. */
+  proxy(url: URL): URL | null;
 }
 
 export function hubEnvironment(env: Env = process.env): HubEnvironment {
@@ -30,6 +33,7 @@ export function hubEnvironment(env: Env = process.env): HubEnvironment {
     tokenFile: set(env.HF_TOKEN_PATH) ?? join(home, 'token'),
     token: set(env.HF_TOKEN) ?? set(env.HUGGING_FACE_HUB_TOKEN),
     offline: isTrue(env.HF_HUB_OFFLINE) || isTrue(env.TRANSFORMERS_OFFLINE),
+    proxy: (url) => proxyFor(url, env),
   };
 }
 

@@ -48,20 +48,28 @@ export const checksumWrong = (file: string, expected: string, found: string) =>
     'Nothing of it was kept. Download again; if it happens again, a proxy may change what passes through it.',
   );
 
+const ROOM_HINT = 'Free some space, or set HF_HUB_CACHE to a folder on another disk.';
+
 export const diskFull = (needed: number, free: number, folder: string) =>
-  coded(
-    'HUB_DISK_FULL',
-    `The download needs ${gigabytes(needed)}; ${gigabytes(free)} are free at ${folder}.`,
-    'Free some space, or set HF_HUB_CACHE to a folder on another disk.',
-  );
+  coded('HUB_DISK_FULL', `The download needs ${gigabytes(needed)}; ${gigabytes(free)} are free at ${folder}.`, ROOM_HINT);
+
+/** No space, no more of a quota, no bigger file on this file system or for this process. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 export const cacheUnwritable = (path: string, cause: unknown) =>
-  coded(
-    (cause as NodeJS.ErrnoException)?.code === 'ENOSPC' ? 'HUB_DISK_FULL' : 'HUB_CACHE_UNWRITABLE',
-    `The cache cannot be written (${reason(cause)}): ${path}.`,
-    'Check the permissions and the free space of HF_HUB_CACHE.',
-    cause,
-  );
+  FULL.has((cause as NodeJS.ErrnoException)?.code ?? '')
+    ? coded(
+        'HUB_DISK_FULL',
+        `There is no room for more (${reason(cause)}): ${path}.`,
+        `What has arrived is kept. ${ROOM_HINT}`,
+        cause,
+      )
+    : coded(
+        'HUB_CACHE_UNWRITABLE',
+        `The cache cannot be written (${reason(cause)}): ${path}.`,
+        'Check the permissions of HF_HUB_CACHE.',
+        cause,
+      );
 
 export const unexpectedAnswer = (url: string, what: string) =>
   coded(
@@ -97,17 +105,33 @@ export function networkError(error: unknown, host: string, signal: AbortSignal):
       error,
     );
   // fetch keeps an answer of status 407 to itself: an error without a reason.
-  if (why === '' || /407|PROXY/i.test(why)) return proxyRefused(host, error);
+  if (why === '' || /407|PROXY/i.test(why)) return proxyRefused(`on the way to ${host}`, 407, error);
   return offline(`${host} (${why})`, error);
 }
 
-const proxyRefused = (host: string, cause?: unknown) =>
-  coded('HUB_PROXY', `The proxy on the way to ${host} refused the request.`, 'Give its user and password in HTTPS_PROXY.', cause);
+const PROXY_HINT = 'It is that of HTTPS_PROXY, or of the setting http.proxy; NO_PROXY names hosts that need none.';
+
+export const proxyRefused = (proxy: string, status: number, cause?: unknown) =>
+  coded(
+    'HUB_PROXY',
+    `The proxy ${proxy} ${status === 407 ? 'wants a user and a password' : `refused the connection (status ${status})`}.`,
+    status === 407 ? 'Give them in HTTPS_PROXY: http://user:password@host:port.' : PROXY_HINT,
+    cause,
+  );
+
+export const proxyUnreachable = (proxy: string, cause: unknown) =>
+  coded('HUB_PROXY', `The proxy ${proxy} cannot be reached (${reason(cause)}).`, PROXY_HINT, cause);
+
+export const proxyInvalid = (what: string) =>
+  coded(
+    'HUB_PROXY',
+    `HTTPS_PROXY or ALL_PROXY is no address of an HTTP proxy: ${what} cannot be used.`,
+    'Give http://host:port.',
+  );
 
 /** What an answer that is not 2xx means. `X-Error-Code` is the Hub's own. */
 export function answerError(status: number, headers: Headers, repo: string, hasToken: boolean): LabError {
   const code = headers.get('x-error-code');
-  const host = 'the Hub';
   if (code === 'GatedRepo')
     return coded(
       'HUB_GATED',
@@ -128,7 +152,7 @@ export function answerError(status: number, headers: Headers, repo: string, hasT
       ? coded('HUB_UNAUTHORIZED', 'The Hub does not accept the access token.', TOKEN_HINT)
       : coded('HUB_NOT_FOUND', `${repo} is not on the Hub, or is private.`, `Check its name. ${TOKEN_HINT}`);
   if (status === 403) return coded('HUB_FORBIDDEN', `The access token may not read ${repo}.`, TOKEN_HINT);
-  if (status === 407) return proxyRefused(host);
+  if (status === 407) return proxyRefused('on the way', 407);
   if (status === 429) {
     const wait = headers.get('retry-after');
     return coded(

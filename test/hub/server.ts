@@ -3,8 +3,11 @@
  * to another origin, ranges, ETags, error codes. It can misbehave on request, and keeps what it was asked.
  */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 
 export interface Repo {
   /** By path. */
@@ -50,11 +53,16 @@ export class TestHub {
   #hub: Server | null = null;
   #cdn: Server | null = null;
 
-  constructor(readonly repos: Readonly<Record<string, Repo>>) {}
+  /** @param place `https` has a certificate that nobody signed, for the host hub.test and this machine */
+  constructor(
+    readonly repos: Readonly<Record<string, Repo>>,
+    private readonly place: { readonly host: string; readonly https: boolean } = { host: '127.0.0.1', https: false },
+  ) {}
 
   async start(): Promise<void> {
-    this.#hub = await listen((request, response) => this.#answer(request, response, 'hub'));
-    this.#cdn = await listen((request, response) => this.#answer(request, response, 'cdn'));
+    const { https } = this.place;
+    this.#hub = await listen(https, (request, response) => this.#answer(request, response, 'hub'));
+    this.#cdn = await listen(https, (request, response) => this.#answer(request, response, 'cdn'));
   }
 
   stop(): void {
@@ -65,7 +73,12 @@ export class TestHub {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${portOf(this.#hub)}`;
+    return this.#origin(this.#hub);
+  }
+
+  #origin(server: Server | null): string {
+    const { host, https } = this.place;
+    return `${https ? 'https' : 'http'}://${host}:${portOf(server)}`;
   }
 
   /** Bytes of files that were asked for, by path. */
@@ -82,9 +95,9 @@ export class TestHub {
       response.writeHead(status.code, status.headers).end();
       return;
     }
-    const path = decodeURIComponent(new URL(url, 'http://x').pathname);
-    if (origin === 'cdn') this.#blob(request, response, path.slice(1));
-    else this.#route(request, response, path, new URL(url, 'http://x').searchParams);
+    const name = decodeURIComponent(new URL(url, 'http://x').pathname);
+    if (origin === 'cdn') this.#blob(request, response, name.slice(1));
+    else this.#route(request, response, name, new URL(url, 'http://x').searchParams);
   }
 
   #route(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams): void {
@@ -152,7 +165,7 @@ export class TestHub {
       this.#send(request, response, bytes, { ...common, etag: `"${sha1(bytes)}"` });
       return;
     }
-    const location = `http://127.0.0.1:${portOf(this.#cdn)}/${sha256(bytes)}?name=${encodeURIComponent(file)}`;
+    const location = `${this.#origin(this.#cdn)}/${sha256(bytes)}?name=${encodeURIComponent(file)}`;
     const linked = { 'x-linked-etag': `"${sha256(bytes)}"`, 'x-linked-size': String(bytes.length) };
     response.writeHead(302, { ...common, ...linked, location }).end();
   }
@@ -216,8 +229,14 @@ async function trickle(response: ServerResponse, body: Uint8Array, bytesPerSecon
   response.end();
 }
 
-const listen = (answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> =>
+const tls = path.resolve(import.meta.dirname, '../fixtures/tls');
+
+/** Its certificate, for those who are to trust it. */
+export const CERTIFICATE = path.join(tls, 'certificate.pem');
+
+const listen = (https: boolean, answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> =>
   new Promise((resolve) => {
-    const server = createServer(answer);
+    const keys = () => ({ key: readFileSync(path.join(tls, 'key.pem')), cert: readFileSync(CERTIFICATE) });
+    const server = https ? createSecureServer(keys(), answer) : createServer(answer);
     server.listen(0, '127.0.0.1', () => resolve(server));
   });
