@@ -1,7 +1,7 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { alike, blockProduct, blockRows } from './emitBlocks.js';
 import { rowProduct } from './emitRows.js';
-import { type Attribute, captures, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
+import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
   AttributeProto_AttributeType,
   type AttributeProtoSchema,
@@ -93,6 +93,8 @@ export class Emitter {
   constructor(
     private readonly graph: Graph,
     private readonly target: EmitTarget,
+    /** Names of what is around this body. */
+    private readonly around: (name: string) => string = (name) => name,
   ) {}
 
   graphProto(): MessageInitShape<typeof GraphProtoSchema> {
@@ -118,15 +120,14 @@ export class Emitter {
     };
   }
 
-  /** What a node computes goes by the name of the output that it becomes: no copy. What a body reads keeps its name there. */
+  /** What a node computes goes by the name of the output that it becomes: no copy. */
   #nameOutputs(): void {
     const free = new Set(this.graph.nodes.flatMap((node) => node.outputs.map(({ name }) => name)));
-    for (const { attributes } of this.graph.nodes)
-      for (const body of Object.values(attributes)) if (isGraph(body)) for (const name of captures(body)) free.delete(name);
     for (const [name, value] of this.graph.outputs) if (free.delete(value.name)) this.#names.set(value.name, name);
   }
 
-  #name = ({ name }: Value): string => this.#names.get(name) ?? name;
+  #nameOf = (name: string): string => this.#names.get(name) ?? this.around(name);
+  #name = ({ name }: Value): string => this.#nameOf(name);
 
   /** Half-precision weights enter as they are in the file; ONNX Runtime folds the Cast. Tables and blocks are bound where they are used. */
   #weight(weight: Weight, uses: ReadonlySet<Use>): void {
@@ -275,7 +276,7 @@ export class Emitter {
 
   #attribute(name: string, value: Attribute): MessageInitShape<typeof AttributeProtoSchema> {
     const T = AttributeProto_AttributeType;
-    if (isGraph(value)) return { name, type: T.GRAPH, g: new Emitter(value, this.target).graphProto() };
+    if (isGraph(value)) return { name, type: T.GRAPH, g: new Emitter(value, this.target, this.#nameOf).graphProto() };
     if (typeof value === 'string') return { name, type: T.STRING, s: new TextEncoder().encode(value) };
     if (typeof value === 'boolean') return { name, type: T.INT, i: value ? 1n : 0n };
     if (typeof value !== 'number') return { name, type: T.INTS, ints: value.map(BigInt) };

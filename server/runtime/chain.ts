@@ -5,10 +5,10 @@ import { compile, type Piece, type Workshop } from './compile.js';
 
 /**
  * A run can be cancelled between pieces. Small blocks share one up to this many parameters: a piece is never more work than one block of
- * that size (60 ms for 256 tokens on two cores), and a larger block is a piece of its own. Sessions of single small blocks would cost
+ * that size (a quarter of a second for 512 tokens on two cores), and a larger block is a piece of its own. Sessions of single small blocks would cost
  * 10–15 % of prefill, since each works in memory of its own that is cold in the cache.
  */
-const PIECE_PARAMETERS = 16_000_000;
+const PIECE_PARAMETERS = 32_000_000;
 
 /** For a single token a piece may be larger: each costs 0.2 ms besides its work. */
 const STEP_PARAMETERS = 256_000_000;

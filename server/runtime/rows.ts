@@ -1,4 +1,4 @@
-/** Rows of a block: that of a prefill call, so that long runs neither copy nor overallocate. */
+/** Rows of a block: prefill calls give one or two whole, so that long runs neither copy nor overallocate. */
 const BLOCK = 256;
 
 /** Rows of fp32 that are appended to and read by range: residual checkpoints, carries. Full blocks never change, so that two runs may share them. */
@@ -16,10 +16,17 @@ export class Rows {
     return this.#blocks.reduce((sum, block) => sum + block.byteLength, 0);
   }
 
+  /** Whole blocks of `values` are kept as they are: nobody may write into them afterwards. */
   append(values: Float32Array): void {
     const size = BLOCK * this.width;
     for (let at = 0; at < values.length; ) {
       const filled = (this.#count % BLOCK) * this.width;
+      if (filled === 0 && values.length - at >= size) {
+        this.#blocks.push(values.subarray(at, at + size));
+        this.#count += BLOCK;
+        at += size;
+        continue;
+      }
       const part = values.subarray(at, Math.min(values.length, at + size - filled));
       this.#room(filled, filled + part.length).set(part, filled);
       this.#count += part.length / this.width;

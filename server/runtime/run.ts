@@ -16,6 +16,10 @@ import type { LayerView, TokenRange } from './view.js';
 
 /** Tokens of one prefill call: bounds the memory of attention scores and the distance between state snapshots. */
 export const CHUNK = 256;
+/** The same where every state is rows, which need no snapshots: larger matrices are multiplied 5 % faster. */
+const ROWS_CHUNK = 512;
+/** Behind so many tokens the masks [T,S] of so large a call would take more memory than that is worth. */
+const ROWS_CHUNK_UNTIL = 4096;
 /** Scores [H,·,S] in memory at a time, numbers: behind many tokens a call reads fewer new ones, so that its memory does not grow with the run. */
 const SCORES = 16 << 20;
 const LEAST_CHUNK = 32;
@@ -121,11 +125,13 @@ export class Run implements Sequence {
   /** Tokens of the calls that read `count` more: they end at multiples of CHUNK, wherever the first begins, so that snapshots are that far apart. */
   #calls(count: number): number[] {
     const heads = Math.max(1, ...this.layers.map(({ attention }) => attention?.heads ?? 0));
+    const { queries } = this.model;
     const calls: number[] = [];
     for (let at = this.#done; at < this.#done + count; at += calls.at(-1) as number) {
+      const chunk = this.recurrent || queries === null || at >= ROWS_CHUNK_UNTIL ? CHUNK : ROWS_CHUNK;
       const fitting = Math.floor(SCORES / (heads * (at + CHUNK)) / LEAST_CHUNK) * LEAST_CHUNK;
-      const most = fitting >= (this.model.queries ?? CHUNK) ? CHUNK : Math.min(CHUNK, Math.max(LEAST_CHUNK, fitting));
-      calls.push(Math.min(most, CHUNK - (at % CHUNK), this.#done + count - at));
+      const most = fitting >= (queries ?? CHUNK) ? chunk : Math.min(CHUNK, Math.max(LEAST_CHUNK, fitting));
+      calls.push(Math.min(most, chunk - (at % chunk), this.#done + count - at));
     }
     return calls;
   }

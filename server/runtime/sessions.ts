@@ -152,7 +152,8 @@ export class LocalDevice implements Device {
         for (const sink of sinks) {
           if (sink.kind === 'state') {
             const cell = this.#state(sink.name);
-            writes.push({ apply: () => cell.write(tensor), drop: () => resident?.dispose() });
+            // what is returned besides may be sent to another thread
+            writes.push({ apply: () => cell.write(tensor, sinks.length === 1), drop: () => resident?.dispose() });
           } else if (isResident(tensor)) throw failed('run', `${name} is in the provider's memory`);
           else if (sink.kind === 'return') returned[sink.name] = tensor;
           else registers.set(sink.name, tensor);

@@ -13,8 +13,8 @@ export interface StateCell {
   rows(): HostTensor;
   /** Rows from…to−1 of one head of kv. */
   part(head: number, from: number, to: number): HostTensor;
-  /** What a sink writes: new rows for kv, the whole state otherwise. */
-  write(value: HostTensor | Resident): void;
+  /** What a sink writes: new rows for kv, the whole state otherwise. `own`: nobody else has its numbers, so that they may be kept without a copy. */
+  write(value: HostTensor | Resident, own?: boolean): void;
   read(): Promise<HostTensor>;
   /** Becomes what it is after `tokens` tokens; `value` is as `read` gives it. */
   restore(value: HostTensor, tokens: number): void;
@@ -48,10 +48,9 @@ class PlainCell implements StateCell {
   part(): never {
     throw new RangeError('a state that is replaced has no rows');
   }
-  /** Copies what is in this process: the caller may send its buffer to another thread. */
-  write(value: HostTensor | Resident): void {
+  write(value: HostTensor | Resident, own = false): void {
     this.free();
-    this.#value = isResident(value) ? value : { ...value, data: value.data.slice() };
+    this.#value = own || isResident(value) ? value : { ...value, data: value.data.slice() };
   }
   async read(): Promise<HostTensor> {
     const { type, dims, data } = isResident(this.#value) ? await this.#value.download() : this.#value;
@@ -107,9 +106,16 @@ class RowCell implements StateCell {
     return f32(dims, longer);
   }
 
-  write(given: HostTensor | Resident): void {
+  write(given: HostTensor | Resident, own = false): void {
     const value = given as HostTensor; // rows are appended here, so they never stay elsewhere
     const added = value.dims.at(-2) as number;
+    if (own && this.#seen === 0 && added % ROWS_STEP === 0 && forgetsNothing(this.#keeps)) {
+      this.#data = value.data as Float32Array;
+      this.#seen = added;
+      this.#rows = added;
+      this.#capacity = added;
+      return;
+    }
     this.#seen += added;
     const rows = forgetsNothing(this.#keeps) ? this.#seen : rowsKept(this.#keeps, this.#seen);
     const fresh = Math.min(added, rows);
