@@ -20,6 +20,7 @@ export class Session implements vscode.Disposable {
   #models: readonly ModelInfo[] = [];
   #runs: ReadonlyMap<RunId, RunInfo> = new Map();
   #told = '';
+  #known = false;
   readonly #context = new Map<string, boolean>();
 
   readonly onChange = this.#changed.event;
@@ -37,6 +38,7 @@ export class Session implements vscode.Disposable {
       server.on('restored', () => void this.#refresh()),
       server.onStatus((status) => {
         if (status === 'ready') void this.#refresh();
+        else this.#know(status === 'stopped');
         if (status === 'stopped') this.#update({ models: [], runs: new Map() });
       }),
       selection.onChange(() => this.#update({})),
@@ -45,6 +47,11 @@ export class Session implements vscode.Disposable {
 
   get models(): readonly ModelInfo[] {
     return this.#models;
+  }
+
+  /** False while the server starts and brings back the runs of the last session: that there are none cannot be said yet. */
+  get known(): boolean {
+    return this.#known;
   }
 
   /** Newest first. */
@@ -75,11 +82,17 @@ export class Session implements vscode.Disposable {
     try {
       const [models, runs] = await Promise.all([this.#server.request('models/list', {}), this.#server.request('runs/list', {})]);
       this.#told = '';
+      this.#known ||= !this.#server.restoring;
       this.#update({ models, runs: new Map(runs.map((run) => [run.id, run])) });
       if (!this.#server.restoring) this.#forgetRun();
     } catch {
       // The server went away again; its next start refreshes.
     }
+  }
+
+  #know(known: boolean): void {
+    this.#known = known;
+    this.#update({});
   }
 
   /** A selected run that is gone is none: its name may come to mean another one. */
@@ -100,6 +113,7 @@ export class Session implements vscode.Disposable {
     const context = {
       'modelLab.hasModel': this.#models.length > 0,
       'modelLab.hasRun': this.activeRun !== null,
+      'modelLab.runsKnown': this.#known,
       'modelLab.running': [...this.#runs.values()].some(isRunning),
     };
     for (const [key, value] of Object.entries(context)) {

@@ -26,7 +26,10 @@ export class RunsTree implements vscode.TreeDataProvider<RunInfo>, vscode.Dispos
     this.#subscriptions = [
       this.#view,
       this.#changed,
-      session.onChange(() => this.#changed.fire()),
+      session.onChange(() => {
+        this.#view.message = session.known ? '' : 'Looking for the runs of the last session…';
+        this.#changed.fire();
+      }),
       selection.onChange(() => void this.#reveal()),
     ];
   }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { LayerSummary } from '../../server/protocol/models.js';
-import { memoryOf, surpriseOf } from '../../webviews/compare/figures.js';
+import type { RunDetail } from '../../server/protocol/runs.js';
+import { figures, memoryOf, surpriseOf } from '../../webviews/compare/figures.js';
 import { tokensOf } from './tokens.js';
 
 test('loss by byte and by UTF-16 unit does not depend on how the text is cut', () => {
@@ -19,6 +20,18 @@ test('loss by byte and by UTF-16 unit does not depend on how the text is cut', (
     assert.equal(surprise.perUnit, bits / text.length);
   }
 });
+
+test('a prompt that was taken over from another run is not compared by the time it took', () => {
+  const { prefill, ...rest } = figuresOf(24);
+  assert.deepEqual(prefill, { text: 'reused 24 tokens', size: null });
+  assert.deepEqual(rest.prompt, { text: '1,092 tokens', size: 1092 });
+  assert.deepEqual(figuresOf(0).prefill, { text: '12 ms', size: 12 });
+});
+
+function figuresOf(reused: number): Record<string, { text: string; size: number | null }> {
+  const run = { tokenInfos: [], promptTokens: 1092, prefillMs: 12, tokensPerSecond: null, reused } as unknown as RunDetail;
+  return Object.fromEntries(figures(run, null).map(({ name, text, size }) => [name, { text, size }]));
+}
 
 test('a prompt of one token has no loss', () => {
   assert.equal(surpriseOf({ tokenInfos: tokensOf(['a']) }), null);

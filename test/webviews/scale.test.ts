@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NOT_FINITE, TABLE_SIZE, table } from '../../webviews/charts/palette.js';
-import { colourScale, paint, quantile, type ScaleSettings, spread } from '../../webviews/charts/scale.js';
+import { NOT_FINITE, signs, TABLE_SIZE, table } from '../../webviews/charts/palette.js';
+import { colourScale, cssColour, paint, quantile, type ScaleSettings, spread } from '../../webviews/charts/scale.js';
 
 const LINEAR: ScaleSettings = { log: false, clip: 1 };
 
@@ -33,6 +33,23 @@ test('both signs are equally strong: luminance of the diverging ends differs by 
     assert.ok(Math.abs(luminance(colours, 0) - luminance(colours, 255)) < 0.08, ground);
     const [r = 0, g = 0, b = 0] = colours.subarray(4 * 127, 4 * 127 + 3);
     assert.ok(Math.max(r, g, b) - Math.min(r, g, b) <= 6);
+  }
+});
+
+/** Largest difference between two CSS colours in a channel. */
+const distance = (a: string, b: string): number => {
+  const [from, to] = [a, b].map((colour) => (colour.match(/\d+/g) ?? []).map(Number)) as [number[], number[]];
+  return Math.max(...from.map((channel, i) => Math.abs(channel - (to[i] ?? Number.NaN))));
+};
+
+test('bars of a sign have a colour that a heat map gives to values of that sign', () => {
+  for (const ground of ['dark', 'light'] as const) {
+    const values = spread([[-3, 3]]);
+    const scale = colourScale('diverging', values, LINEAR, ground);
+    const { negative, positive } = signs(ground);
+    assert.notEqual(negative, positive);
+    assert.ok(distance(cssColour(scale, -2), negative) <= 3, negative);
+    assert.ok(distance(cssColour(scale, 2), positive) <= 3, positive);
   }
 });
 

@@ -13,6 +13,9 @@ import { percent, visibleText } from '../frame/tokenText.js';
 import { rowNames } from './rowNames.js';
 import { useTokenCursor } from './tokenCursor.js';
 
+/** As wide as the numbers beside the columns of a slice; the strip in cache.css begins there too. */
+const GUTTER = 44;
+
 interface Shared {
   readonly tokens: readonly TokenInfo[];
   readonly layer: CacheLayer;
@@ -54,7 +57,7 @@ export function NormMap({ map, state, tokens, layer }: Shared & { readonly map: 
         rowLabel={(row) => `${letter}${row}`}
         shape="strip"
         height={Math.min(200, Math.max(24, rows * 16))}
-        columns={tokenColumns(tokens.length)}
+        columns={{ ...tokenColumns(tokens.length), gutter: GUTTER }}
         cursor={cursor}
         selected={token !== null && token >= first && token < first + cols ? { row: kvHead, col: token } : null}
         absent="no longer kept"
@@ -102,7 +105,7 @@ export function Received({ received, tokens, layer }: Shared & { readonly receiv
         rowLabel={(row) => `h${row}`}
         shape="strip"
         height={Math.min(220, Math.max(24, rows * 14))}
-        columns={tokenColumns(tokens.length)}
+        columns={{ ...tokenColumns(tokens.length), gutter: GUTTER }}
         cursor={cursor}
         selected={token !== null && token < cols ? { row: head, col: token } : null}
         describe={({ row, col }: Cell, value: number) =>
@@ -122,6 +125,7 @@ export function Received({ received, tokens, layer }: Shared & { readonly receiv
 function Sinks({ received, tokens }: { readonly received: ReceivedAttention; readonly tokens: readonly TokenInfo[] }) {
   const followers = Math.min(FOLLOWERS, Math.floor(tokens.length / 2));
   const most = useMemo(() => strongest(received, followers), [received, followers]);
+  if (followers === 0) return <p class="note">No later token reads this one.</p>;
   return (
     <p class="note">
       Most over all heads, of those that {followers} or more tokens follow:

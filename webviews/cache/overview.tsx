@@ -1,6 +1,6 @@
 import type { CacheLayer, CacheOverview } from '../../server/protocol/inspect.js';
 import { Bars } from '../charts/bars.js';
-import { bytes } from '../charts/numbers.js';
+import { bytes, many } from '../charts/numbers.js';
 
 export interface OverviewProps {
   readonly overview: CacheOverview;
@@ -35,7 +35,7 @@ export const kept = ({ kept: positions, first, window, chunk }: CacheLayer): str
   return window === null ? `${places(positions)}, all kept` : `${places(positions)} in a window of ${window} tokens${from}`;
 };
 
-const places = (count: number): string => `${count} ${count === 1 ? 'position' : 'positions'}`;
+const places = (count: number): string => many(count, 'position');
 
 /** Used and allocated bytes, and how fast it fills. */
 export function Budget({ overview, tokens }: { readonly overview: CacheOverview; readonly tokens: number }) {
@@ -52,7 +52,7 @@ export function Budget({ overview, tokens }: { readonly overview: CacheOverview;
         {Math.round(share * 100)} %
       </meter>
       <span>
-        {tokens} {tokens === 1 ? 'token' : 'tokens'} · grows {bytes(bytesPerToken)} a token
+        {many(tokens, 'token')} · grows {bytes(bytesPerToken)} a token
         {windowed > 0 && ` · ${windowed} of ${layers.length} layers keep a window only`}
         {chunked > 0 && ` · ${chunked} of ${layers.length} layers keep a chunk only`}
       </span>

@@ -17,6 +17,8 @@ export interface SharedColumns {
   readonly width: number;
   /** Width of the strip. */
   readonly pixels: number;
+  /** How much farther left than the strip the picture begins: room for the names of rows. */
+  readonly gutter?: number;
   zoomBy(factor: number, x: number, y: number): void;
   scrollBy(pixels: number): void;
   reveal(col: number): void;

@@ -26,7 +26,9 @@ export function Legend({ colour, unit, adjustable = true }: LegendProps) {
   const { scale, spread, settings } = colour;
   const density = useMemo(() => densityOf(scale, spread), [scale, spread]);
   const canvas = useCanvas((context, width, height) => drawBar(context, width, height, scale, density));
-  const clipped = Math.max(spread.max, -spread.min) > scale.hi;
+  const largest = Math.max(spread.max, -spread.min);
+  // A difference that the digits do not show would read as if there were larger values.
+  const clipped = largest > scale.hi && compact(largest) !== compact(scale.hi);
   const low = scale.kind === 'sequential' && scale.log ? `≤${compact(scale.lo)}` : compact(scale.lo);
   return (
     <span class="legend">

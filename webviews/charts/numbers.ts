@@ -44,4 +44,7 @@ export function count(value: number): string {
   return `${unit === 0 ? value : Number(scaled.toPrecision(3))}${COUNTS[unit]}`;
 }
 
+/** A whole number of things: 1,092 tokens. */
+export const many = (count: number, noun: string): string => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+
 export const shape = (sizes: readonly (number | string)[]): string => (sizes.length ? sizes.join(' × ') : 'scalar');

@@ -66,6 +66,14 @@ export function table(kind: 'sequential' | 'diverging', ground: Ground): Table {
   return made;
 }
 
+/** Colours for marks of one sign, as CSS: halfway to the ends of the diverging table, so that bars and cells agree. */
+export function signs(ground: Ground): { readonly negative: string; readonly positive: string } {
+  const colours = table('diverging', ground);
+  const css = (at: number) => `rgb(${colours.slice(4 * at, 4 * at + 3).join(' ')})`;
+  const sixth = Math.round((TABLE_SIZE - 1) / 6);
+  return { negative: css(sixth), positive: css(TABLE_SIZE - 1 - sixth) };
+}
+
 /** Straight lines in OKLab through the anchors: even steps look even. */
 function interpolate(anchors: readonly Lch[]): Table {
   const labs = anchors.map(([l, c, h]) => [l, c * Math.cos((h * Math.PI) / 180), c * Math.sin((h * Math.PI) / 180)] as const);

@@ -68,6 +68,10 @@ export function Series(props: SeriesProps) {
       <div class="series-head">
         <span>{label}</span>
         <span class="series-value">{reading.join(' · ')}</span>
+        <span class="series-ends">
+          {compact(ends[0])} to {compact(ends[1])}
+          {props.log && ', log'}
+        </span>
       </div>
       {asTable.value && <Twin label={label} lines={lines} asTable={asTable} />}
       <div
@@ -88,8 +92,6 @@ export function Series(props: SeriesProps) {
         }}
       >
         <canvas ref={canvas} style={{ height: `${height}px` }} />
-        <span class="series-end top">{compact(ends[1])}</span>
-        <span class="series-end bottom">{compact(ends[0])}</span>
       </div>
     </div>
   );

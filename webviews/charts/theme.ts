@@ -1,5 +1,5 @@
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
-import { type Ground, NOT_FINITE } from './palette.js';
+import { type Ground, NOT_FINITE, signs } from './palette.js';
 
 /** VS Code writes the kind of theme on the body and its colours into CSS variables; canvases must read both. */
 const classes = (): string => `${document.body.className} ${document.documentElement.getAttribute('style') ?? ''}`;
@@ -38,6 +38,8 @@ export const ink = computed(() => {
       colour('--vscode-charts-red', '#f14c4c'),
       colour('--vscode-charts-yellow', '#cca700'),
     ],
+    /** Of signed values that are drawn as marks: what their colours are in a heat map. */
+    signs: signs(ground.value),
     notFinite: `rgb(${NOT_FINITE[ground.value].join(' ')})`,
     family,
     small: `11px ${family}`,

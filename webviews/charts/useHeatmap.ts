@@ -60,7 +60,8 @@ export function useHeatmap(props: HeatmapProps, stage: RefObject<HTMLDivElement 
     height: (frame.height + margins.top) / ratio,
     page: Math.max(1, shown.row1 - shown.row0 - 1),
     movable: columns
-      ? columns.width * props.cols > width || (columns.rows !== undefined && columns.width * ratio * props.rows > frame.height)
+      ? columns.width * props.cols > width - margins.left / ratio ||
+        (columns.rows !== undefined && columns.width * ratio * props.rows > frame.height)
       : view.cellWidth > fitted.cellWidth,
     at: (x, y) => cellAt(frame, view, x * ratio - margins.left, y * ratio - margins.top),
     zoom: (factor, x, y) => {
@@ -176,16 +177,17 @@ function frameOf(props: HeatmapProps, width: number, margins: Margins, ratio: nu
 
 const measure = new OffscreenCanvas(1, 1).getContext('2d');
 
-/** Room for the longest of a sample of labels; none beside pictures on the strip's axis, whose corner must not move. */
+/** Room for the longest of a sample of labels; what the caller leaves beside pictures on the strip's axis, whose corner must not move. */
 function useMargins({ rows, rowLabel, colLabel, columns }: HeatmapProps, ratio: number): Margins {
   const left = rowLabel !== undefined && columns === undefined;
+  const gutter = columns?.gutter ?? 0;
   return useMemo(() => {
     const top = colLabel ? Math.round(16 * ratio) : 0;
-    if (!left || !rowLabel || !measure) return { left: 0, top };
+    if (!left || !rowLabel || !measure) return { left: Math.round(gutter * ratio), top };
     measure.font = `11px ${ink.value.family}`;
     const step = Math.max(1, Math.floor(rows / 40));
     let widest = 0;
     for (let row = 0; row < rows; row += step) widest = Math.max(widest, measure.measureText(rowLabel(row)).width);
     return { left: Math.round(Math.min(110, widest + 8) * ratio), top };
-  }, [rows, left, colLabel === undefined, ratio]);
+  }, [rows, left, gutter, colLabel === undefined, ratio]);
 }

@@ -12,6 +12,8 @@ export interface VectorProps {
   readonly height?: number;
   /** Heights are logarithms; for positive quantities over orders of magnitude. */
   readonly log?: boolean;
+  /** What has no sign (norms, shares, wavelengths): one colour instead of those of signed values. */
+  readonly magnitudes?: boolean;
   /** Largest magnitude, for vectors drawn side by side. */
   readonly full?: number;
   /** Infinity is a meaningful value (never decays), not a fault. */
@@ -114,10 +116,11 @@ function drawColumns(
   drawEnds(context, height, ends, zero);
 }
 
-function colourOf(value: number, { endless = false }: VectorProps): string {
+function colourOf(value: number, { endless = false, log = false, magnitudes = log }: VectorProps): string {
   if (endless && value === Infinity) return ink.value.quiet;
   if (!Number.isFinite(value)) return ink.value.notFinite;
-  return ink.value.series[value < 0 ? 1 : 0] ?? ink.value.text;
+  if (magnitudes) return ink.value.series[0] ?? ink.value.text;
+  return value < 0 ? ink.value.signs.negative : ink.value.signs.positive;
 }
 
 function drawEnds(context: CanvasRenderingContext2D, height: number, { lo, hi }: Ends, zero: number): void {

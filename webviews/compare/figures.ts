@@ -1,7 +1,7 @@
 import { growth, rowsKept } from '../../server/protocol/keeps.js';
 import type { ModelInfo } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
-import { bytes, compact, count } from '../charts/numbers.js';
+import { bytes, compact, count, many } from '../charts/numbers.js';
 
 /** One fact of one model; `size` is what the bar's length stands for. */
 export interface Figure {
@@ -32,11 +32,19 @@ export function figures(run: RunDetail, model: ModelInfo | null): readonly Figur
     },
     {
       name: 'prompt',
-      text: `${run.promptTokens} tokens`,
+      text: many(run.promptTokens, 'token'),
       size: run.promptTokens,
       title: 'Tokens that this model’s tokenizer makes of the prompt.',
     },
-    { name: 'prefill', text: `${compact(run.prefillMs)} ms`, size: run.prefillMs, title: 'Time to read the prompt.' },
+    {
+      name: 'prefill',
+      text: run.reused > 0 ? `reused ${many(run.reused, 'token')}` : `${compact(run.prefillMs)} ms`,
+      size: run.reused > 0 ? null : run.prefillMs,
+      title:
+        run.reused > 0
+          ? 'The prompt begins like that of an earlier run, whose tokens were taken over: the time would not be comparable.'
+          : 'Time to read the prompt.',
+    },
     {
       name: 'decode',
       text: run.tokensPerSecond === null ? '–' : `${compact(run.tokensPerSecond)} tok/s`,

@@ -6,7 +6,7 @@ import type { RunInfo } from '../../server/protocol/runs.js';
 import type { DevDocument } from './document.js';
 import { type Backend, emit } from './fake.js';
 
-const TYPES = { Float32Array, Uint8Array, Int32Array, Uint32Array, Float64Array };
+const TYPES = { Float32Array, Uint8Array, Uint16Array, Int32Array, Uint32Array, Float64Array };
 
 /** The real server, behind `node webviews/dev/serve.mjs --live`. */
 export class Live implements Backend {

@@ -51,4 +51,4 @@ function Identity({ formula, error, magnitude }: NonNullable<FrameProps['identit
 }
 
 const duration = (ms: number): string =>
-  ms === 0 ? 'cached' : ms < 10 ? `${ms.toFixed(1)} ms` : ms < 10_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  ms < 0.05 ? 'cached' : ms < 10 ? `${ms.toFixed(1)} ms` : ms < 10_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;

@@ -43,6 +43,11 @@ const Section = ({ title, children }: { readonly title: string; readonly childre
   </section>
 );
 
+/** Names stand between backticks, as hovers have them. */
+const Prose = ({ text }: { readonly text: string }) => (
+  <p class="note">{text.split('`').map((part, i) => (i % 2 === 1 ? <code key={i}>{part}</code> : part))}</p>
+);
+
 const Formula = ({ text }: { readonly text: string }) => <p class="graph-formula">{text}</p>;
 
 function GroupDetails(props: DetailsProps & { readonly branch: Branch }) {
@@ -56,7 +61,7 @@ function GroupDetails(props: DetailsProps & { readonly branch: Branch }) {
     <>
       <h2>{about ? `${about.title}: ${titleOf(group, graph)}` : titleOf(group, graph)}</h2>
       {about?.formula && <Formula text={about.formula} />}
-      {about && <p class="note">{about.what}</p>}
+      {about && <Prose text={about.what} />}
       {group.part && (
         <label class="number-field">
           {group.title}
@@ -104,7 +109,7 @@ function OperatorDetails(props: DetailsProps & { readonly node: GraphNode; reado
   return (
     <>
       <h2>{about ? `${about.title}: ${named}` : named ? `${named}: ${node.op}` : node.op}</h2>
-      {about && <p class="note">{about.what}</p>}
+      {about && <Prose text={about.what} />}
       <Formula text={node.formula} />
       <Section title="Reads">
         <ul class="graph-values">

@@ -7,6 +7,9 @@ const LIKELY = 3;
 const LONGEST = 36;
 const LONG = 6;
 
+/** The last of a long text. */
+const ending = (text: string): string => (text.length > LONGEST ? `…${text.slice(1 - LONGEST)}` : text);
+
 const shortened = (text: string): string => (text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
 
 /** What goes into a tower and what comes out: of a run of it its pieces, ids and what the model says next; names where there are no tokens. */
@@ -44,7 +47,7 @@ function ofRun(run: RunDetail, token: number): { readonly input: Label; readonly
     .join('');
   return {
     input: label(`token ${token} of ${tokenInfos.length}`, [
-      shortened(text.replaceAll('\n', '⏎').slice(-LONGEST)),
+      ending(text.replaceAll('\n', '⏎')),
       more(some.map((info, i) => (from + i === token ? `[${visibleText(info)}]` : visibleText(info)))),
       more(some.map(({ id }) => String(id))),
     ]),

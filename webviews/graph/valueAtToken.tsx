@@ -33,7 +33,7 @@ export function ValueAtToken({ part, graph, value, at }: Props) {
 function Value({ found, where }: { readonly found: GraphValueAt; readonly where: string }) {
   const { stats, picture } = found;
   const [rows = 1, cols = 1] = picture.shape;
-  const colour = useColour([picture.data], { kind: 'diverging', settings: { clip: 1 } });
+  const colour = useColour([picture.data], { kind: stats.min < 0 ? 'diverging' : 'sequential', settings: { clip: 1 } });
   const tiles = useMemo(() => [wholeTile(rows, cols, picture.data)], [picture]);
   const facts = [
     ['min', stats.min],

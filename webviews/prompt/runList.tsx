@@ -43,24 +43,20 @@ export function RunList() {
 
 function Row({ run }: { readonly run: RunInfo }) {
   const chosen = run.id === selection.value.run;
+  const notes = memoryNotes(run).map(([text]) => text);
   return (
     <li class={chosen ? 'run chosen' : 'run'}>
       <button
         type="button"
         class="run-name"
         aria-pressed={chosen}
-        title={run.recipe.prompt ?? run.title}
+        title={[run.recipe.prompt ?? run.title, ...notes].join('\n')}
         onClick={() => reselect(run)}
       >
         <i class={`codicon codicon-${icon(run)}`} role="img" aria-label={run.status} />
         <span class="run-time">{time(run.created)}</span>
         <span class="run-title">{run.title || 'empty prompt'}</span>
         <span class="quiet">{run.modelName}</span>
-        {memoryNotes(run).map(([text, title]) => (
-          <span key={text} class="quiet" title={title}>
-            · {text}
-          </span>
-        ))}
       </button>
       <button
         type="button"

@@ -2,7 +2,7 @@ import type { InspectorId } from '../../server/protocol/host.js';
 import type { Provenance } from '../../server/protocol/inspect.js';
 import { attends, caches, type LayerSummary, type ModelInfo, recurs } from '../../server/protocol/models.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
-import { compact } from '../charts/numbers.js';
+import { compact, many } from '../charts/numbers.js';
 import { memoryNotes } from '../frame/runMemory.js';
 import { activeLayers, activeModel } from '../frame/selection.js';
 import { request } from '../host.js';
@@ -13,7 +13,7 @@ export function Counters({ run }: { readonly run: RunDetail }) {
   const entropies = run.tokenInfos.flatMap(({ entropy }) => entropy ?? []);
   const entropy = entropies.length ? entropies.reduce((sum, value) => sum + value, 0) / entropies.length : null;
   const parts: (readonly [text: string, title: string])[] = [
-    [`${run.tokenInfos.length} tokens`, `${run.promptTokens} of them are the prompt`],
+    [many(run.tokenInfos.length, 'token'), `${run.promptTokens} of them are the prompt`],
     ...memoryNotes(run),
     ...(run.tokensPerSecond !== null ? [[`${compact(run.tokensPerSecond)} tok/s`, 'Speed of decoding'] as const] : []),
     ...(run.loss !== null ? [[`loss ${run.loss.toFixed(2)}`, 'Mean surprisal of the prompt, nats a token'] as const] : []),

@@ -19,7 +19,11 @@ export function Badge({ formula, error, magnitude, title }: BadgeProps) {
       title={`${title} Largest difference ${error.toExponential(1)}, largest value ${magnitude.toPrecision(3)}.`}
     >
       <code>{formula}</code> <i class={`codicon codicon-${holds ? 'check' : 'warning'}`} aria-hidden="true" />{' '}
-      {holds ? `holds to ${relative.toExponential(0)}` : `does not hold: relative error ${relative.toExponential(1)}`}
+      {holds
+        ? relative === 0
+          ? 'holds exactly'
+          : `holds to ${relative.toExponential(0)}`
+        : `does not hold: relative error ${relative.toExponential(1)}`}
     </span>
   );
 }

@@ -8,6 +8,7 @@ import { Budget, BytesByLayer, kept } from '../cache/overview.js';
 import { rowNames } from '../cache/rowNames.js';
 import { Sharing, sharing } from '../cache/sharing.js';
 import { Slice } from '../cache/slice.js';
+import { many } from '../charts/numbers.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { type Loadable, shownValue } from '../frame/loadable.js';
@@ -97,7 +98,7 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
   };
   return (
     <Frame
-      title={`What layer ${layer.layer} of ${run.modelName} keeps after ${run.tokens} ${run.tokens === 1 ? 'token' : 'tokens'}`}
+      title={`What layer ${layer.layer} of ${run.modelName} keeps after ${many(run.tokens, 'token')}`}
       controls={<Controls layers={layers} layer={layer} state={state} />}
       provenance={shownValue(map)?.provenance ?? overview.provenance}
       command={{ run: run.id, probes: names.map((name) => `blocks.${layer.layer}.state.${name}`) }}

@@ -1,6 +1,7 @@
 import type { TokenWindow } from '../../server/protocol/tokens.js';
 import { Checkbox, IconButton } from '../controls/controls.js';
 import '../charts/inspector.css';
+import { many } from '../charts/numbers.js';
 import { Frame } from '../frame/frame.js';
 import { shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
@@ -19,8 +20,6 @@ import { spoken } from '../tokenizer/tokenText.js';
 const ids = persisted('ids', false, (value): value is boolean => typeof value === 'boolean');
 /** Longer than a keystroke, shorter than a thought. */
 const SETTLE_MS = 120;
-
-const many = (count: number, noun: string): string => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
 
 /** The text in the active editor as tokenizers cut it. */
 function Tokenizer() {

@@ -34,7 +34,7 @@ function OneSide({ side, name, label }: { readonly side: Side; readonly name: st
         Norm by {name} · median {compact(median)} ·{' '}
         {outlierCount === 0 ? 'none stands out' : `${outlierCount.toLocaleString('en')} of ${count} stand out`}
       </h3>
-      <Vector values={norms.data} label={label} itemName={name} height={72} />
+      <Vector values={norms.data} label={label} itemName={name} magnitudes height={72} />
       {outliers.length > 0 && (
         <PlainTable
           label={`Each ${name} that stands out`}

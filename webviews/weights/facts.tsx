@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
+import { many } from '../charts/numbers.js';
 import { flatten } from './flatten.js';
 import { Search } from './tensors.js';
 
@@ -22,7 +23,7 @@ export function FactsTable({ value, label, none }: FactsTableProps) {
       <div class="tensor-tools">
         <Search query={query} placeholder="Name or value" />
         <span class="note">
-          {shown.length === facts.length ? `${facts.length} values` : `${shown.length} of ${facts.length}`}
+          {shown.length === facts.length ? many(facts.length, 'value') : `${shown.length} of ${facts.length}`}
         </span>
       </div>
       <table aria-label={label}>

@@ -76,6 +76,7 @@ function Shown({ product, run }: { readonly product: MatrixProduct; readonly run
         values={shares.data}
         label="Share of the squared norm of y"
         itemName="direction"
+        magnitudes
         height={80}
         cursor={cursor}
         describe={(index, share) => `direction ${index}: σ ${exact(sigma.data[index] ?? 0)}, ${percent(share)} of ‖y‖²`}

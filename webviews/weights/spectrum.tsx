@@ -88,6 +88,7 @@ export function Ranks({ spectrum, name, letter = 'A' }: RanksProps) {
         values={shares}
         label={`Cumulative energy of ${name}`}
         itemName="direction"
+        magnitudes
         full={1}
         height={64}
         cursor={cursor}
