@@ -155,9 +155,18 @@ export class Workbench {
     return [...titles].map((title) => title.split(',')[0] as string).filter((title) => title.startsWith(prefix));
   }
 
-  /** Chooses the row of the open quick pick whose text begins with `label`. */
+  /** Chooses the row of the open quick pick whose text begins with `label`; once more when that changed nothing: a list that was filtered at that moment does not take a click. */
   async pick(label: string): Promise<void> {
-    await this.quickRow(label).first().click();
+    const row = this.quickRow(label).first();
+    await row.waitFor();
+    const before = await this.quickText();
+    for (let attempt = 0; attempt === 0 || (attempt < 5 && (await row.isVisible())); attempt++) {
+      await row.click({ timeout: attempt === 0 ? PATIENCE_MS : 1000 }).catch((error) => {
+        if (attempt === 0) throw error;
+      });
+      for (const deadline = Date.now() + 2000; Date.now() < deadline; await this.page.waitForTimeout(25))
+        if ((await this.quickText()) !== before) return;
+    }
   }
 
   /** Chooses an item of the open menu; the workbench does not take a click that comes while a menu opens. */
@@ -260,6 +269,14 @@ export class Workbench {
     return this.page.locator(`.quick-input-list .monaco-list-row[aria-label^=${JSON.stringify(label)}]`);
   }
 
+  /** All that the open quick pick or input says; empty when none is open. */
+  private quickText(): Promise<string> {
+    return this.page.evaluate(() => {
+      const widget = document.querySelector<HTMLElement>('.quick-input-widget');
+      return widget?.checkVisibility() ? widget.innerText : '';
+    });
+  }
+
   private async focusedRow(): Promise<string> {
     return (await this.page.locator('.quick-input-list .monaco-list-row.focused').getAttribute('aria-label')) ?? '';
   }
@@ -288,11 +305,30 @@ export async function heard(view: Frame, pattern: RegExp, timeout = PATIENCE_MS)
   return spoken(view);
 }
 
+/** Waits until nothing that the view shows is being computed: pictures of the selection before are marked busy. */
+export async function settled(view: Frame): Promise<void> {
+  await view.waitForFunction(() => !document.querySelector('[aria-busy=true], .state.loading'), null, { polling: 'raf' });
+}
+
+/** Tries until `body` does not throw: for what follows a key or a click in its own time. In the end its last error is thrown. */
+export async function eventually<T>(body: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + PATIENCE_MS; ; ) {
+    try {
+      return await body();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
 /** The cells of a table, the twin of a canvas, row by row with its header. */
-export const tableCells = (table: Locator): Promise<string[][]> =>
-  table
+export async function tableCells(table: Locator): Promise<string[][]> {
+  await table.locator('tr').first().waitFor({ state: 'attached' });
+  return table
     .locator('tr')
     .evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('th, td')].map((cell) => cell.textContent ?? '')));
+}
 
 /** The view a frame belongs to, or null when it is not ours or still empty. */
 async function viewName(frame: Frame): Promise<string | null> {

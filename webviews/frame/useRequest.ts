@@ -2,46 +2,54 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { type AnyMethod, errorData, type ParamsOf, type Progress, type ResultOf, request, server } from '../host.js';
 import type { Loadable } from './loadable.js';
 
+const IDLE = { state: 'idle' } as const;
+
 /**
  * The answer to a request that follows its parameters: a change cancels the stale one and keeps its picture until the next
  * arrives. `params` null asks nothing. `debounce` (ms) waits for a gesture to settle.
  */
 export function useRequest<M extends AnyMethod>(method: M, params: ParamsOf<M> | null, debounce = 0): Loadable<ResultOf<M>> {
   type Value = ResultOf<M>;
-  const [shown, setShown] = useState<Loadable<Value>>({ state: 'idle' });
+  const key = `${method} ${JSON.stringify(params)}`;
+  const [shown, setShown] = useState<{ readonly key: string; readonly is: Loadable<Value> }>({ key, is: IDLE });
   const [attempt, setAttempt] = useState(0);
   const last = useRef<Value | null>(null);
-  const key = JSON.stringify(params);
+  const controller = useRef<AbortController | null>(null);
   const ready = server.value === 'ready';
+  const asks = params !== null && ready;
+  const cancel = () => controller.current?.abort();
 
   useEffect(() => {
     if (params === null || !ready) {
       last.current = null;
-      setShown({ state: 'idle' });
+      setShown({ key, is: IDLE });
       return;
     }
     let stale = false;
-    const controller = new AbortController();
-    const retry = () => setAttempt((n) => n + 1);
-    const cancel = () => controller.abort();
-    const waiting = (progress: Progress | null) => setShown({ state: 'loading', progress, previous: last.current, cancel });
+    const own = new AbortController();
+    controller.current = own;
+    const show = (is: Loadable<Value>) => {
+      if (!stale) setShown({ key, is });
+    };
+    const waiting = (progress: Progress | null) => show({ state: 'loading', progress, previous: last.current, cancel });
     waiting(null);
     const timer = setTimeout(() => {
-      request(method, params, { signal: controller.signal, progress: waiting }).then(
+      request(method, params, { signal: own.signal, progress: waiting }).then(
         (value) => {
-          last.current = value;
-          setShown({ state: 'ready', value });
+          if (!stale) last.current = value;
+          show({ state: 'ready', value });
         },
-        (error: unknown) => {
-          if (!stale) setShown({ state: 'failed', error: errorData(error), retry });
-        },
+        (error: unknown) => show({ state: 'failed', error: errorData(error), retry: () => setAttempt((n) => n + 1) }),
       );
     }, debounce);
     return () => {
       stale = true;
       clearTimeout(timer);
-      controller.abort();
+      own.abort();
     };
-  }, [method, key, attempt, ready]);
-  return shown;
+  }, [key, attempt, ready]);
+  if (!asks) return IDLE;
+  // Effects run after the picture is drawn: until then, what is here belongs to the parameters before.
+  if (shown.key !== key || shown.is.state === 'idle') return { state: 'loading', progress: null, previous: last.current, cancel };
+  return shown.is;
 }

@@ -57,6 +57,7 @@ function Row({ run }: { readonly run: RunInfo }) {
         <span class="run-time">{time(run.created)}</span>
         <span class="run-title">{run.title || 'empty prompt'}</span>
         <span class="quiet">{run.modelName}</span>
+        {run.dropped && <span class="quiet">freed</span>}
       </button>
       <button
         type="button"

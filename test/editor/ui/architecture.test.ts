@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Frame } from 'playwright-core';
 import { writeSafetensors } from '../../../server/formats/writeSafetensors.js';
-import { heard, spoken, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { eventually, heard, settled, spoken, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
 import { oracleOf, promptModel } from './runs.js';
 
 const parsed = (text: string | undefined): number => Number((text ?? '').replaceAll('−', '-'));
@@ -25,6 +25,7 @@ const press = async (view: Frame, ...keys: string[]) => {
 async function statistics(view: Frame): Promise<Map<string, number>> {
   const list = view.locator('.graph-side .statistics').first();
   await list.waitFor({ timeout: 60_000 });
+  await settled(view);
   const pairs = await list
     .locator('div')
     .evaluateAll((rows) =>
@@ -181,8 +182,7 @@ uiTest(`a model of ${LAYERS} layers, all open, moves smoothly`, { folder: deep, 
   // every block's two norms, two modules and their steps
   await view.locator('.graph-table table[aria-rowcount]').waitFor();
   const rows = async () => Number(await table.getAttribute('aria-rowcount'));
-  for (let tries = 0; (await rows()) < LAYERS * 20 && tries < 300; tries++) await lab.page.waitForTimeout(200);
-  assert.ok((await rows()) > LAYERS * 20, `only ${await rows()} boxes`);
+  await eventually(async () => assert.ok((await rows()) > LAYERS * 20, `only ${await rows()} boxes`));
   await table.press('t');
   await view.locator('.graph-stage').waitFor();
   const { frames, drawing } = await panned(view);

@@ -7,7 +7,7 @@ import { LocalDevice } from '../../../server/runtime/sessions.js';
 import type { Tensor } from '../../../server/tensor/tensor.js';
 import type { Tokenizer } from '../../../server/tokenizer/tokenizer.js';
 import { root } from '../codeServer.js';
-import { type Theme, tableCells, uiTest } from '../ui.js';
+import { settled, type Theme, tableCells, uiTest } from '../ui.js';
 import { oracleOf, promptModel } from './runs.js';
 
 const LAYER = 1;
@@ -26,7 +26,7 @@ uiTest('the attention map, its rows and its cells show the reference weights', {
 
   const bars = view.locator('.row-details .bar');
   await bars.first().waitFor();
-  await calm(view);
+  await settled(view);
   for (const bar of await bars.allInnerTexts()) {
     const [label = '', value = ''] = bar.split('\n');
     const key = Number.parseInt(label, 10);
@@ -47,7 +47,7 @@ uiTest('the attention map, its rows and its cells show the reference weights', {
     .first();
   const shown = numberOf(await softmax.innerText());
   assert.ok(Math.abs(shown - weight(QUERY, key)) < 6e-4 + 5e-3 * weight(QUERY, key), `${shown}, reference ${weight(QUERY, key)}`);
-  await calm(view);
+  await settled(view);
   await lab.screenshot('attention cell');
 
   await view.locator('.heatmap-stage').focus();
@@ -84,7 +84,7 @@ uiTest(
     assert.ok(count > 1000, `${count} tokens`);
 
     await view.locator('.column-details .bar').first().waitFor();
-    await calm(view);
+    await settled(view);
     const readers = Array.from({ length: count }, (_, query) => weight(HEAD, query, QUERY)).sort((a, b) => b - a);
     for (const [i, bar] of (await view.locator('.column-details .bar').allInnerTexts()).entries()) {
       const [label = '', value = ''] = bar.split('\n');
@@ -145,7 +145,7 @@ for (const [theme, width] of [
     const view = await lab.webview('attention');
     await walkTo(view);
     await view.locator('.row-details .bar').first().waitFor();
-    await calm(view);
+    await settled(view);
     await lab.screenshot(`attention ${theme}`);
   });
 }
@@ -218,12 +218,6 @@ async function densePattern(prompt: string) {
     return best.sort((a, b) => b - a).slice(0, most);
   };
   return { count, weight, edges };
-}
-
-/** Waits until nothing on screen belongs to an earlier selection. */
-async function calm(view: Frame): Promise<void> {
-  await view.page().waitForTimeout(100);
-  await view.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
 }
 
 /** A number as views write it. */

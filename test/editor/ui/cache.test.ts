@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Theme, tableCells, uiTest } from '../ui.js';
+import { settled, type Theme, tableCells, uiTest } from '../ui.js';
 import { oracleOf, promptModel } from './runs.js';
 
 const LAYER = 1;
@@ -26,7 +26,7 @@ uiTest(
 
     // the pictures of the layer before stay, marked busy, until those of this one are there
     await view.locator('.provenance', { hasText: `blocks.${LAYER}.state` }).waitFor();
-    await view.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+    await settled(view);
 
     const k = oracle.tensor(`kv.${LAYER}.k`);
     const [heads = 0, , size = 0] = k.shape;

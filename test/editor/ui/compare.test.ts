@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { uiTest } from '../ui.js';
+import { eventually, uiTest } from '../ui.js';
 import { oracleOf, promptModel, surprisals } from './runs.js';
 
 const MODELS = ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'];
@@ -19,8 +19,10 @@ uiTest('one prompt on all embedded models, with the losses of the references', {
     assert.equal(oracle.prompt, first.prompt, 'the references share their prompt');
     const bytes = oracle.ids.slice(1).reduce((sum, id) => sum + oracle.bytes(id), 0);
     const expected = surprisals(oracle).reduce((sum, bits) => sum + bits, 0) / bytes;
-    const shown = Number.parseFloat(await column.locator('.figure dd').first().innerText());
-    assert.ok(Math.abs(shown - expected) < 6e-4, `${model}: ${shown} bits/byte, reference ${expected}`);
+    await eventually(async () => {
+      const shown = Number.parseFloat(await column.locator('.figure dd').first().innerText());
+      assert.ok(Math.abs(shown - expected) < 6e-4, `${model}: ${shown} bits/byte, reference ${expected}`);
+    });
   }
   const grows = await view
     .locator('.figure', { has: view.locator('dt', { hasText: 'grows' }) })

@@ -9,7 +9,7 @@ import type { Frame } from 'playwright-core';
 import type { Inference } from '../../../server/protocol/models.js';
 import { type OracleTensor, readOracle } from '../../fixtures/readOracle.js';
 import { root } from '../codeServer.js';
-import { tableCells, uiTest, type Workbench } from '../ui.js';
+import { settled, tableCells, uiTest, type Workbench } from '../ui.js';
 import { promptModel } from './runs.js';
 
 const cli = path.join(root, 'dist/cli.js');
@@ -87,7 +87,7 @@ const parsed = (text: string): number => Number(text.replaceAll('−', '-'));
 
 /** What a view says that is neither a number nor a reason. */
 async function assertSound(view: Frame, what: string): Promise<void> {
-  await view.locator('[aria-busy=true]').first().waitFor({ state: 'detached', timeout: 60_000 });
+  await settled(view);
   const errors = await view.locator('.failed, [role=alert]').allInnerTexts();
   assert.deepEqual(errors, [], `${what} shows an error`);
   assert.ok((await view.locator('body').innerText()).trim().length > 40, `${what} says something`);

@@ -6,7 +6,7 @@ import type { Frame } from 'playwright-core';
 import { withTokenizer, words } from '../../fixtures/onnx/wordTokenizer.js';
 import { type OracleTensor, readOracle } from '../../fixtures/readOracle.js';
 import { root } from '../codeServer.js';
-import { heard, tableCells, uiTest, type Workbench } from '../ui.js';
+import { heard, settled, tableCells, uiTest, type Workbench } from '../ui.js';
 import { probabilities, promptModel } from './runs.js';
 
 /** ONNX graphs in the editor, held to PyTorch and NumPy (test/fixtures/onnx/make*.py). */
@@ -84,7 +84,7 @@ uiTest(
     const prompt = await promptModel(lab, 'torchscript_eager', words(ids), 0);
     assert.equal(await prompt.locator('.flow .token').count(), ids.length);
     const nats = ids.slice(1).reduce((sum, id, t) => sum - Math.log(probabilities(of('logits'), t)[id] ?? Number.NaN), 0) / last;
-    const counters = await prompt.locator('.counters').innerText();
+    const counters = await prompt.locator('.counters', { hasText: 'loss' }).innerText();
     assert.ok(Math.abs(Number(counters.match(/loss ([\d.]+)/)?.[1]) - nats) < 0.0051, `${counters}; reference ${nats}`);
 
     await prompt.getByRole('button', { name: 'Attention' }).click();
@@ -97,7 +97,7 @@ uiTest(
     await attention.getByRole('heading', { name: new RegExp(`head 1\\.0 .* token ${last} `) }).waitFor();
     const bars = attention.locator('.row-details .bar');
     await bars.first().waitFor();
-    await attention.page().waitForTimeout(500);
+    await settled(attention);
     const { data, shape } = of('blocks.1.attn.pattern');
     const T = shape[1] ?? 0;
     for (const bar of await bars.allInnerTexts()) {
@@ -110,7 +110,7 @@ uiTest(
     await find(view, 'resid_mid', /resid_mid, Add/);
     const row = of('blocks.1.resid_mid').data.subarray(last * 48, (last + 1) * 48);
     await view.locator('.graph-side .statistics').first().waitFor();
-    await view.page().waitForTimeout(500);
+    await settled(view);
     await lab.screenshot('onnx architecture');
     const cells = await cellsOf(view, '.graph-side');
     assert.ok(cells.length > 1, `only ${cells.length} values in the table`);
@@ -155,7 +155,7 @@ uiTest(
     const view = await architecture(lab);
     await view.getByRole('heading', { name: 'How model.onnx computes' }).waitFor();
     await find(view, 'matmul', /MatMul/);
-    await view.page().waitForTimeout(500);
+    await settled(view);
     await lab.screenshot('onnx graph');
     const cells = await cellsOf(view, '.graph-side');
     assert.ok(cells.length > 1, `only ${cells.length} values in the table`);
@@ -179,6 +179,7 @@ uiTest('the state of a GRU of a graph', { folder: recurrent, theme: 'hc', width:
   await view.getByRole('heading', { name: new RegExp(`after token ${ids.length - 1} `) }).waitFor();
   await view.locator('.badge').first().waitFor();
   await view.getByText('h_t = z_t ⊙ h_{t−1} + (1 − z_t) ⊙ h̃_t').waitFor();
+  await settled(view);
   await lab.screenshot('onnx state');
   const { data, shape } = of('gru.h');
   const width = shape[1] as number;

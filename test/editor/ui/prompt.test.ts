@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Frame } from 'playwright-core';
-import { uiTest } from '../ui.js';
+import { eventually, uiTest } from '../ui.js';
 import { oracleOf, probabilities, promptModel, surprisals } from './runs.js';
 
 const NEW = 6;
@@ -11,11 +11,13 @@ for (const model of MODELS) {
     const oracle = await oracleOf(model);
     const view = await promptModel(lab, model, oracle.prompt, NEW);
     const count = oracle.ids.length;
-    assert.equal(await view.locator('.flow .token').count(), count + NEW);
+    await eventually(async () => assert.equal(await view.locator('.flow .token').count(), count + NEW));
 
     const nats = surprisals(oracle).reduce((sum, bits) => sum + bits * Math.LN2, 0) / (count - 1);
-    const counters = await view.locator('.counters').innerText();
-    assert.ok(Math.abs(Number(counters.match(/loss ([\d.]+)/)?.[1]) - nats) < 0.0051, `${counters}; reference ${nats}`);
+    await eventually(async () => {
+      const counters = await view.locator('.counters').innerText();
+      assert.ok(Math.abs(Number(counters.match(/loss ([\d.]+)/)?.[1]) - nats) < 0.0051, `${counters}; reference ${nats}`);
+    });
 
     const greedy = oracle.tensor('greedy.ids').data;
     for (let n = 0; n < NEW; n++) assert.equal(await tokenId(view, count + n), greedy[n], `generated token ${n}`);

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Frame } from 'playwright-core';
 import { root } from '../codeServer.js';
 import { theEditor } from '../editor.js';
-import { uiTest, type Workbench } from '../ui.js';
+import { settled, uiTest, type Workbench } from '../ui.js';
 import { oracleOf, promptModel } from './runs.js';
 
 const FRAMES = 120;
@@ -91,11 +91,11 @@ async function show(lab: Workbench, title: string, view: string): Promise<Frame>
 /** Prints how fast the first picture of a view comes after its data, and follows a gesture. */
 async function quick(view: Frame, name: string, key: string): Promise<void> {
   await view.locator('.heatmap-stage').first().waitFor();
-  await view.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+  await settled(view);
   const painted = await paintAfterData(view, key);
   console.log(`# ${name}: first paint ${painted.toFixed(0)} ms after its data`);
   assert.ok(painted > 0 && painted < 5000, 'the picture changed after its data came');
-  await view.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+  await settled(view);
   const { times, work } = await pan(view, FRAMES);
   assert.equal(times.length, FRAMES);
   console.log(
@@ -116,7 +116,7 @@ uiTest(
 
     let views = one.views;
     const opened = async (frame: Frame) => {
-      await frame.page().waitForTimeout(500);
+      await settled(frame);
       views = Math.max(views, await heapOf(frame));
     };
     for (const [title, view] of [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Frame } from 'playwright-core';
-import { type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
 import { oracleOf, promptModel } from './runs.js';
 
 const LAYER = 1;
@@ -25,6 +25,7 @@ async function walk(view: Frame, token: number): Promise<void> {
   for (let n = 0; n < GROUP; n++) await strip.press('}');
   await view.getByRole('heading', { name: new RegExp(`layer ${LAYER}, .* after token ${token} `) }).waitFor();
   await view.locator('.badge').nth(1).waitFor();
+  await settled(view);
 }
 
 /** Numbers of the picture's table that are in the page: row, column, value. */
@@ -91,6 +92,7 @@ uiTest(
     await view.getByText(`token ${ids.length - 1} of ${ids.length}`).waitFor({ timeout: 30_000 });
     await view.getByText(`after ${ids.length - 1} − after ${ids.length - 4}`).waitFor();
     await view.getByRole('button', { name: /^Play/ }).waitFor();
+    await settled(view);
     const stage = view.locator('.picture .heatmap-stage').first();
     await stage.focus();
     await stage.press('ArrowDown');

@@ -11,7 +11,7 @@ import type { Frame } from 'playwright-core';
 import type { MergeNode } from '../../../server/protocol/tokens.js';
 import { namedTokenizer } from '../../../server/tokenizer/named.js';
 import { root } from '../codeServer.js';
-import { type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
 
 const TEXT = `Once upon a time, there was a tokenizer that cut text into pieces.
 我和我的祖国，一刻也不能分割。
@@ -62,6 +62,7 @@ uiTest(
     await choose(view, 1, 'llama2');
     const expected = await Promise.all(['o200k_base', 'llama2'].map((name) => idsOf(name, TEXT)));
     await until('both are counted', async () => (await counts(view)).join() === expected.map(({ length }) => length).join());
+    await settled(view);
     for (const [i, pieces] of expected.entries()) {
       const shown = await view
         .locator('.token-text')
@@ -83,7 +84,10 @@ uiTest(
     await lab.command('View: Focus First Editor Group');
     await lab.page.locator('.statusbar-item', { hasText: /Ln 1, Col 40 \(10 selected\)/ }).waitFor();
     await view.locator('.details h2', { hasText: '·tokenizer in o200k_base' }).waitFor();
-    assert.equal((await view.locator('.token-text').nth(1).locator('.token.selected').allInnerTexts()).join(''), '·tokenizer');
+    await until(
+      'it is selected in the other vocabulary',
+      async () => (await view.locator('.token-text').nth(1).locator('.token.selected').allInnerTexts()).join('') === '·tokenizer',
+    );
     const id = expected[0]?.find(({ text }) => text === ' tokenizer')?.id ?? -1;
     const origin = (await namedTokenizer('o200k_base')).origin(id);
     assert.ok(origin.how === 'merges');
@@ -93,6 +97,7 @@ uiTest(
       if (node.step !== null) made[node.step - 1] = [node.rank, node.text.replaceAll(' ', '·')];
     };
     walk(origin.tree);
+    await settled(view);
     const merges = (await tableCells(view.locator('.merges'))).slice(1);
     assert.deepEqual(
       merges.map((row) => [Number(row[4]?.replaceAll(',', '')), row[3]]),

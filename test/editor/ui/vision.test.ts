@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Frame } from 'playwright-core';
 import { readOracle } from '../../fixtures/readOracle.js';
 import { root } from '../codeServer.js';
-import { type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
 
 const fixtures = path.join(root, 'test/fixtures');
 const sentences = ['a red kite over a field', 'a green key', 'Two kites, and the sky!'];
@@ -92,7 +92,7 @@ uiTest(
     const weight = (key: number) => data[20 * T + key] as number;
     const over = view.locator('.over-image .heatmap-stage');
     await over.waitFor();
-    await view.page().waitForTimeout(300);
+    await settled(view);
     await lab.screenshot('vision attention');
     await over.focus();
     await over.press('t');
@@ -110,6 +110,7 @@ uiTest(
       }
     assert.ok(compared >= 24, `only ${compared} cells could be compared`);
     // behind the query too: an encoder sees everything
+    await view.locator('.row-details .bar').first().waitFor();
     const bars = await view.locator('.row-details .bar').allInnerTexts();
     assert.ok(bars.some((bar) => Number.parseInt(bar, 10) > 20));
     for (const bar of bars) {
@@ -167,7 +168,7 @@ for (const [theme, width] of [
     await side.getByRole('button', { name: 'Attention', exact: true }).click();
     const view = await lab.webview('attention');
     await view.locator('.over-image .heatmap-stage').waitFor();
-    await view.page().waitForTimeout(500);
+    await settled(view);
     await lab.screenshot(`vision ${theme}`);
   });
 
@@ -189,7 +190,7 @@ uiTest('Vim: the state from both sides', { folder: vimWorkspace(), width: 1500, 
   await box.click();
   await box.locator('vscode-option', { hasText: 'ssm_bwd' }).click();
   await view.getByText('h_{t+1}').first().waitFor();
-  await view.page().waitForTimeout(500);
+  await settled(view);
   await lab.screenshot('vision state');
 });
 
