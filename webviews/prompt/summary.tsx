@@ -42,6 +42,7 @@ const LINKS: readonly {
   { inspector: 'cache', text: 'KV cache', icon: 'database', fits: caches },
   { inspector: 'state', text: 'State', icon: 'symbol-array', fits: recurs },
   { inspector: 'weights', text: 'Weights', icon: 'symbol-numeric', fits: () => true },
+  { inspector: 'architecture', text: 'Architecture', icon: 'type-hierarchy', fits: () => true },
 ];
 
 /** To the inspectors that this model has something for: what its layers declare decides. */

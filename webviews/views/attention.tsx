@@ -17,7 +17,7 @@ import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
-import { runSample } from '../frame/sample.js';
+import { NoRun } from '../frame/noRun.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
 import { visibleText } from '../frame/tokenText.js';
@@ -42,10 +42,7 @@ function Attention() {
       what="The tokens of the run"
       empty={
         <Message title="Attention">
-          <Empty
-            text="Which tokens each head reads, for every token of a run. Prompt a model in the Prompt & Tokens view, or:"
-            action={{ label: 'Prompt the embedded model', run: () => runSample() }}
-          />
+          <NoRun shows="Shows which tokens each head reads, for every token of a run." fits={attends} />
         </Message>
       }
     >

@@ -13,6 +13,7 @@ import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { type Loadable, shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
+import { NoRun } from '../frame/noRun.js';
 import { reach } from '../frame/reach.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
@@ -48,7 +49,10 @@ function Nothing() {
         of={activeRun.value}
         what="The tokens of the run"
         empty={
-          <Empty text="Shows which keys and values each attention layer keeps, how large they are and which are read again. Run a prompt first, in Prompt & Tokens." />
+          <NoRun
+            shows="Shows which keys and values each attention layer keeps, how large they are and which are read again."
+            fits={caches}
+          />
         }
       >
         {() => <Empty text="This run has no tokens yet." />}

@@ -7,11 +7,11 @@ import { Button } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { liveRun } from '../frame/liveRuns.js';
 import { mount } from '../frame/mount.js';
-import { runSample } from '../frame/sample.js';
+import { runSamples } from '../frame/sample.js';
 import { models } from '../frame/selection.js';
 import { Empty, Failed, ServerState } from '../frame/states.js';
 import { TokenLegend, tokenColour } from '../frame/tokenLegend.js';
-import { boot, server } from '../host.js';
+import { server } from '../host.js';
 
 /** One prompt on several models: figures that can be compared, and every model's tokens side by side. */
 function Compare() {
@@ -23,8 +23,8 @@ function Compare() {
       <Frame title="Compare models" provenance={null}>
         {server.value === 'ready' ? (
           <Empty
-            text="One prompt on several models, side by side: loss, speed, memory and every token. Prompt a model in the Prompt & Tokens view, or:"
-            action={{ label: 'Prompt the embedded models', run: () => runSample(boot.embedded) }}
+            text="Shows one prompt on several models, side by side: loss, speed, memory and every token. Prompt a model in Prompt & Tokens, or:"
+            action={{ label: 'Prompt all embedded models', run: () => runSamples() }}
           />
         ) : (
           <ServerState />

@@ -40,7 +40,7 @@ function Prompt() {
 /** What will be here, and a prompt to begin with. */
 const FirstRun = () => (
   <Empty
-    text="Every token of the prompt and of what the model says, coloured by how surprising it was; point at one for its alternatives."
+    text="Shows every token of the prompt and of what the model says, coloured by how surprising it was; point at one for its alternatives."
     action={{
       label: 'Try an example',
       run: () => {

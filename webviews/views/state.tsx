@@ -8,6 +8,7 @@ import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
+import { NoRun } from '../frame/noRun.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
@@ -45,7 +46,10 @@ function Nothing() {
         of={activeRun.value}
         what="The tokens of the run"
         empty={
-          <Empty text="Shows what a recurrent model holds in its state, and how each token changes it. Run a prompt with a Mamba or RWKV model first, in Prompt & Tokens." />
+          <NoRun
+            shows="Shows what a recurrent model such as Mamba or RWKV holds in its state, and how each token changes it."
+            fits={hasState}
+          />
         }
       >
         {() => <Empty text="This run has no tokens yet." />}
