@@ -35,6 +35,9 @@ function load(run: RunId, live: Live): void {
 
 export const isOver = ({ status }: RunInfo): boolean => status === 'done' || status === 'stopped' || status === 'failed';
 
+/** Changes when what views have computed over all tokens of a run is to be computed again: not with every token that the model writes. */
+export const versionOf = (run: RunInfo): number => (isOver(run) ? run.tokens : 0);
+
 // After a crash the server has computed the runs again; what is here may be of the one before.
 effect(() => {
   if (server.value !== 'ready') return;

@@ -6,11 +6,17 @@ const IDLE = { state: 'idle' } as const;
 
 /**
  * The answer to a request that follows its parameters: a change cancels the stale one and keeps its picture until the next
- * arrives. `params` null asks nothing. `debounce` (ms) waits for a gesture to settle.
+ * arrives. `params` null asks nothing. `debounce` (ms) waits for a gesture to settle. What is asked about may change under the
+ * same parameters, as a run that goes on: then `version` says so.
  */
-export function useRequest<M extends AnyMethod>(method: M, params: ParamsOf<M> | null, debounce = 0): Loadable<ResultOf<M>> {
+export function useRequest<M extends AnyMethod>(
+  method: M,
+  params: ParamsOf<M> | null,
+  debounce = 0,
+  version = 0,
+): Loadable<ResultOf<M>> {
   type Value = ResultOf<M>;
-  const key = `${method} ${JSON.stringify(params)}`;
+  const key = `${method} ${version} ${JSON.stringify(params)}`;
   const [shown, setShown] = useState<{ readonly key: string; readonly is: Loadable<Value> }>({ key, is: IDLE });
   const [attempt, setAttempt] = useState(0);
   const last = useRef<Value | null>(null);

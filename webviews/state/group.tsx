@@ -6,6 +6,7 @@ import type { RunDetail } from '../../server/protocol/runs.js';
 import { compact } from '../charts/numbers.js';
 import { Frame } from '../frame/frame.js';
 import { movedToken } from '../frame/keys.js';
+import { versionOf } from '../frame/liveRuns.js';
 import { shownValue } from '../frame/loadable.js';
 import { select, selection } from '../frame/selection.js';
 import { Loaded } from '../frame/states.js';
@@ -40,8 +41,8 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
   const token = Math.min(tokens - 1, selection.value.token ?? tokens - 1);
   const other = against.value !== null && against.value < tokens ? against.value : null;
   const at = { run: run.id, layer: layer.layer, state: shape.name, group };
-  const series = useRequest('state/series', at);
-  const ranks = useRequest('state/ranks', at, RANKS_LATER);
+  const series = useRequest('state/series', at, 0, versionOf(run));
+  const ranks = useRequest('state/ranks', at, RANKS_LATER, versionOf(run));
   const step = useStep({ ...at, token, against: other }, tokens);
   const go = (to: number) => select({ token: to });
   const playing = usePlaying(token, tokens, step.state === 'ready', go);

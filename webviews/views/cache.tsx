@@ -11,6 +11,7 @@ import { Slice } from '../cache/slice.js';
 import { many } from '../charts/numbers.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
+import { versionOf } from '../frame/liveRuns.js';
 import { type Loadable, shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
 import { NoRun } from '../frame/noRun.js';
@@ -28,7 +29,12 @@ const shownState = persisted<string>('state', 'k', isState);
 function Cache() {
   const run = shownValue(activeRun.value);
   const attends = activeModel.value?.layers.some(caches) ?? true;
-  const overview = useRequest('cache/overview', run && run.tokens > 0 && attends ? { run: run.id } : null);
+  const overview = useRequest(
+    'cache/overview',
+    run && run.tokens > 0 && attends ? { run: run.id } : null,
+    0,
+    run ? versionOf(run) : 0,
+  );
   if (!run || run.tokens === 0) return <Nothing />;
   if (!attends) return <NoCache model={run.modelName} />;
   const value = shownValue(overview);
@@ -82,8 +88,8 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
   const kvHead = layer ? Math.min(layer.kvHeads - 1, Math.floor(selection.value.head / (layer.heads / layer.kvHeads))) : 0;
   const token = Math.min(run.tokens - 1, selection.value.token ?? run.tokens - 1);
   const isKept = layer !== undefined && token >= layer.first && token < layer.first + layer.kept;
-  const map = useRequest('cache/map', at ? { ...at, state } : null);
-  const received = useRequest('cache/received', at ?? null);
+  const map = useRequest('cache/map', at ? { ...at, state } : null, 0, versionOf(run));
+  const received = useRequest('cache/received', at ?? null, 0, versionOf(run));
   const slice = useRequest('cache/slice', at && isKept ? { ...at, kvHead, token } : null, 60);
   if (!layer) return <NoCache model={run.modelName} />;
 

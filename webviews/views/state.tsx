@@ -6,6 +6,7 @@ import '../charts/inspector.css';
 import { bytes } from '../charts/numbers.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
+import { versionOf } from '../frame/liveRuns.js';
 import { shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
 import { NoRun } from '../frame/noRun.js';
@@ -25,7 +26,12 @@ const stateName = persisted('stateName', '', isText);
 function State() {
   const run = shownValue(activeRun.value);
   const recurs = activeModel.value?.layers.some(hasState) ?? true;
-  const overview = useRequest('state/overview', run && run.tokens > 0 && recurs ? { run: run.id } : null);
+  const overview = useRequest(
+    'state/overview',
+    run && run.tokens > 0 && recurs ? { run: run.id } : null,
+    0,
+    run ? versionOf(run) : 0,
+  );
   if (!run || run.tokens === 0) return <Nothing />;
   if (!recurs) return <NoState model={run.modelName} />;
   const value = shownValue(overview);

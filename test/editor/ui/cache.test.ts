@@ -90,7 +90,21 @@ for (const [theme, width] of [
   });
 }
 
-uiTest('a recurrent model says that it has no cache and offers its state', {}, async (lab) => {
+uiTest('a view without a run fills itself; a recurrent model says that it has no cache and offers its state', {}, async (lab) => {
+  await lab.command('Model Lab: Show KV Cache');
+  const empty = await lab.webview('cache');
+  await empty.getByRole('button', { name: 'Prompt an embedded model' }).click();
+  await lab.showSideBar();
+  const side = await lab.webview('prompt');
+  await side.locator('.flow').waitFor();
+  await side.getByRole('button', { name: 'Run', exact: true }).waitFor();
+  await settled(empty);
+  const tokens = await side.locator('.flow .token').count();
+  await empty.getByRole('heading', { name: `keeps after ${tokens} tokens` }).waitFor();
+  await empty.getByText(`${tokens} positions, all kept`).waitFor();
+  for (const map of ['L2 norm of K', 'Mean attention that later queries give'])
+    await empty.getByLabel(new RegExp(`^${map}.* ${tokens} position columns`)).waitFor();
+
   await promptModel(lab, 'tiny-rwkv7', 'Once upon a time', 2);
   await lab.command('Model Lab: Show KV Cache');
   const view = await lab.webview('cache');

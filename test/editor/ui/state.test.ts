@@ -123,7 +123,20 @@ uiTest(
   },
 );
 
-uiTest('a transformer says that it has no state and offers what it has', {}, async (lab) => {
+uiTest('a view without a run fills itself; a transformer says that it has no state and offers what it has', {}, async (lab) => {
+  await lab.command('Model Lab: Show State');
+  const empty = await lab.webview('state');
+  await empty.getByRole('button', { name: 'Prompt an embedded model' }).click();
+  await lab.showSideBar();
+  const side = await lab.webview('prompt');
+  await side.locator('.flow').waitFor();
+  await side.getByRole('button', { name: 'Run', exact: true }).waitFor();
+  // The history is that of all tokens, though it was first asked for while the model wrote.
+  await settled(empty);
+  const [, tokens] = /token \d+ of (\d+)/.exec(await empty.locator('.scrubber').innerText()) ?? [];
+  assert.equal(await side.locator('.flow .token').count(), Number(tokens));
+  await empty.getByLabel(new RegExp(`^Norm of the state .* over ${tokens} tokens`)).waitFor();
+
   await promptModel(lab, 'tiny-llama', 'Once upon a time', 2);
   await lab.command('Model Lab: Show State');
   const view = await lab.webview('state');
