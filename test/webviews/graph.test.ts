@@ -4,7 +4,7 @@ import type { GraphGroup, GraphNode, GraphValue, OutlinePart, SegmentGraph } fro
 import { fitted, revealed, toScene, zoomed } from '../../webviews/graph/camera.js';
 import { drawGraph, type Picture } from '../../webviews/graph/drawing.js';
 import { boxAt, type Drawn, findBox, visitBoxes } from '../../webviews/graph/drawn.js';
-import { SvgPen } from '../../webviews/graph/pen.js';
+import { canvasPen, SvgPen } from '../../webviews/graph/pen.js';
 import { blockRuns, runTitle } from '../../webviews/graph/runs.js';
 import { segmentInner } from '../../webviews/graph/segmentBox.js';
 import { shapeText } from '../../webviews/graph/text.js';
@@ -243,4 +243,25 @@ test('the camera zooms around a point and goes where it is sent', () => {
   // a model that is higher than the screen is shown from its top, readable
   const tall = fitted({ x: 0, y: 0, width: 300, height: 9000 }, screen);
   assert.ok(tall.scale >= 0.7 && tall.dy > 0);
+});
+
+test('a line bends no wider than the pieces beside the corner are long', () => {
+  const bends: number[] = [];
+  const context = new Proxy({} as CanvasRenderingContext2D, {
+    get: (_, name) => (name === 'arcTo' ? (...given: number[]) => bends.push(given[4] as number) : () => undefined),
+    set: () => true,
+  });
+  const points = [
+    { x: 0, y: 0 },
+    { x: 40, y: 0 },
+    { x: 40, y: 2 },
+    { x: 100, y: 2 },
+    { x: 100, y: 60 },
+    { x: 100, y: 60 },
+  ];
+  canvasPen(context, 'sans-serif').path(points, { stroke: '', line: 1, dashed: false });
+  assert.deepEqual(
+    bends.map((radius) => Math.round(radius * 1e6) / 1e6),
+    [1, 1, 8, 0],
+  );
 });

@@ -20,6 +20,15 @@ export const TITLE = 12;
 export const SMALL = 11;
 const BEND = 8;
 
+/** Radius at a corner: beside a short piece smaller, as the line would run over its end and come back. */
+function bend(before: Point, corner: Point, after: Point): number {
+  const [ax, ay, bx, by] = [before.x - corner.x, before.y - corner.y, after.x - corner.x, after.y - corner.y];
+  const [a, b] = [Math.hypot(ax, ay), Math.hypot(bx, by)];
+  if (a === 0 || b === 0) return 0;
+  const cosine = (ax * bx + ay * by) / (a * b);
+  return Math.min(BEND, (Math.min(a, b) / 2) * Math.sqrt((1 - cosine) / (1 + cosine)));
+}
+
 const font = (family: string, title: boolean): string => `${title ? `600 ${TITLE}px` : `${SMALL}px`} ${family}`;
 
 export const canvasPen = (context: CanvasRenderingContext2D, family: string): Pen => ({
@@ -42,7 +51,7 @@ export const canvasPen = (context: CanvasRenderingContext2D, family: string): Pe
     context.moveTo(first.x, first.y);
     for (const [i, point] of rest.entries()) {
       const next = rest[i + 1];
-      if (next) context.arcTo(point.x, point.y, next.x, next.y, BEND);
+      if (next) context.arcTo(point.x, point.y, next.x, next.y, bend(points[i] as Point, point, next));
       else context.lineTo(point.x, point.y);
     }
     context.strokeStyle = stroke;

@@ -156,7 +156,7 @@ suite('Commands', () => {
     assert.ok(existsSync(path.join(folder, 'run.json')));
   });
 
-  test('Copy as CLI Command puts it on the clipboard', async () => {
+  test('Copy as Command puts it on the clipboard', async () => {
     await prompted('Anna has the red');
     await command('copyCommand');
     const text = await vscode.env.clipboard.readText();

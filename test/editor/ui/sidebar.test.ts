@@ -9,7 +9,7 @@ uiTest('the trees load, unload and follow; the status bar names the model', {}, 
   const row = lab.treeRows('Models').filter({ hasText: 'tiny-mamba' });
   await lab.showSideBar();
   await row.hover();
-  await row.getByRole('button', { name: 'Load', exact: true }).click();
+  await row.getByRole('button', { name: 'Load Model' }).click();
   await lab.page.locator('.sidebar .monaco-list-row[aria-label^="tiny-mamba, open,"]').waitFor();
   await row.hover();
   await lab.screenshot('sidebar loaded');
