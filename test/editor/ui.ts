@@ -244,8 +244,14 @@ export class Workbench {
   async setTheme(theme: Theme): Promise<void> {
     // The editor notices only the first change of its settings file from outside.
     await this.command('Preferences: Color Theme');
-    await this.answer(THEMES[theme].label);
+    await this.pick(THEMES[theme].label);
     await themed(this.page, theme);
+  }
+
+  /** Shows what is on screen in another theme and size. */
+  async show(theme: Theme, width: number, height: number): Promise<void> {
+    await this.page.setViewportSize({ width, height });
+    await this.setTheme(theme);
   }
 
   /** Saves a picture of the whole window, or of `part`, and returns its path. */

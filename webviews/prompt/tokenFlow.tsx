@@ -56,6 +56,7 @@ export function TokenFlow({ run, colour, branches, onEnter }: Props) {
       <div
         ref={list}
         class="flow"
+        data-run={run.id}
         role="listbox"
         tabIndex={0}
         aria-label={`${tokens.length} tokens. Enter: alternatives.${branches ? ' Alt+Enter: generate again from here.' : ''}`}

@@ -107,19 +107,22 @@ uiTest(
   },
 );
 
-for (const [model, theme, width] of [
-  ['tiny-rwkv7', 'light', 1100],
-  ['tiny-mamba', 'hc', 900],
-  ['tiny-llama', 'dark', 640],
-] as [string, Theme, number][])
-  uiTest(`the graph of ${model} in the ${theme} theme, ${width} pixels wide`, { theme, width, height: 950 }, async (lab) => {
+uiTest('the graphs of the embedded models in all themes, from wide to narrow', { height: 950 }, async (lab) => {
+  for (const [model, theme, width] of [
+    ['tiny-rwkv7', 'light', 1100],
+    ['tiny-mamba', 'hc', 900],
+    ['tiny-llama', 'dark', 640],
+  ] as [string, Theme, number][]) {
+    await lab.show(theme, width, 950);
     await promptModel(lab, model, '从前 Anna 😀 has the red kite.', 4);
     const view = await architecture(lab);
+    await view.getByRole('heading', { name: `How ${model} computes` }).waitFor();
     await press(view, 'Home', 'ArrowDown', 'ArrowDown', 'ArrowDown');
     await heard(view, /block|ln|norm/);
     await view.locator('.graph-side h2').waitFor();
     await lab.screenshot(`architecture ${theme}`);
-  });
+  }
+});
 
 /** A llama of many small blocks, without a tokenizer: 100 layers of 84 operators. */
 async function deepModel(layers: number): Promise<string> {

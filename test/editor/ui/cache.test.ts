@@ -75,20 +75,22 @@ uiTest(
   },
 );
 
-for (const [theme, width] of [
-  ['dark', 1440],
-  ['light', 1100],
-  ['hc', 800],
-] as [Theme, number][]) {
-  uiTest(`the KV cache in the ${theme} theme, ${width} pixels wide`, { theme, width, height: 950 }, async (lab) => {
-    const { prompt } = await oracleOf('tiny-llama');
-    await promptModel(lab, 'tiny-llama', prompt, 16);
-    await lab.command('Model Lab: Show KV Cache');
-    const view = await lab.webview('cache');
-    await view.locator('.slice .chart-stage').first().waitFor({ timeout: 60_000 });
+uiTest('the KV cache in all themes, from wide to narrow', { height: 950 }, async (lab) => {
+  const { prompt } = await oracleOf('tiny-llama');
+  await promptModel(lab, 'tiny-llama', prompt, 16);
+  await lab.command('Model Lab: Show KV Cache');
+  const view = await lab.webview('cache');
+  await view.locator('.slice .chart-stage').first().waitFor({ timeout: 60_000 });
+  for (const [theme, width] of [
+    ['dark', 1440],
+    ['light', 1100],
+    ['hc', 800],
+  ] as [Theme, number][]) {
+    await lab.show(theme, width, 950);
+    await settled(view);
     await lab.screenshot(`cache ${theme}`);
-  });
-}
+  }
+});
 
 uiTest('a view without a run fills itself; a recurrent model says that it has no cache and offers its state', {}, async (lab) => {
   await lab.command('Model Lab: Show KV Cache');

@@ -55,8 +55,10 @@ export async function promptModel(lab: Workbench, model: string, prompt: string,
   await view.locator('vscode-text-field', { hasText: 'New tokens' }).locator('input').fill(String(newTokens));
   const box = view.locator('vscode-text-area textarea');
   await box.fill(prompt);
+  const flow = view.locator('.flow');
+  const before = (await flow.count()) > 0 ? await flow.getAttribute('data-run') : null;
   await box.press('Control+Enter');
-  await view.locator('.flow').waitFor();
+  await view.locator(before === null ? '.flow' : `.flow:not([data-run="${before}"])`).waitFor();
   await view.getByRole('button', { name: 'Run', exact: true }).waitFor({ timeout: 60_000 });
   return view;
 }

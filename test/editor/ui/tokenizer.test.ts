@@ -145,21 +145,19 @@ uiTest(
   },
 );
 
-for (const [theme, width] of [
-  ['hc', 1300],
-  ['dark', 760],
-] as [Theme, number][]) {
-  uiTest(
-    `the lab in the ${theme} theme, ${width} pixels wide`,
-    { folder, open: 'mixed.txt', theme, width, height: 900 },
-    async (lab) => {
-      const view = await openLab(lab);
-      await view.locator('.token-text .token', { hasText: 'pieces' }).click();
-      await view.locator('.details h2', { hasText: 'pieces' }).waitFor();
-      await lab.screenshot(`tokenizer ${theme} ${width}`);
-    },
-  );
-}
+uiTest('the lab in other themes, wide and narrow', { folder, open: 'mixed.txt', height: 900 }, async (lab) => {
+  const view = await openLab(lab);
+  await view.locator('.token-text .token', { hasText: 'pieces' }).click();
+  await view.locator('.details h2', { hasText: 'pieces' }).waitFor();
+  for (const [theme, width] of [
+    ['hc', 1300],
+    ['dark', 760],
+  ] as [Theme, number][]) {
+    await lab.show(theme, width, 900);
+    await settled(view);
+    await lab.screenshot(`tokenizer ${theme} ${width}`);
+  }
+});
 
 uiTest('a megabyte: counted, and typed into', { folder, open: 'big.txt', width: 1500, height: 900 }, async (lab) => {
   const view = await openLab(lab);

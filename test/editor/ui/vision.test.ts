@@ -157,20 +157,26 @@ uiTest('an image meets texts', { folder: workspace('oracles_encoders/clip_folder
   await view.getByText('Which image fits').waitFor();
 });
 
-for (const [theme, width] of [
-  ['light', 900],
-  ['hc', 1100],
-] as [Theme, number][])
-  uiTest(`an image in the ${theme} theme`, { folder: workspace('oracles_encoders/vit_folder'), theme, width }, async (lab) => {
+uiTest(
+  'an image in other themes, narrow and in the middle',
+  { folder: workspace('oracles_encoders/vit_folder') },
+  async (lab) => {
     const side = await runOnImage(lab, null);
     await side.locator('.patches').focus();
     await side.locator('.patches').press('Home');
     await side.getByRole('button', { name: 'Attention', exact: true }).click();
     const view = await lab.webview('attention');
     await view.locator('.over-image .heatmap-stage').waitFor();
-    await settled(view);
-    await lab.screenshot(`vision ${theme}`);
-  });
+    for (const [theme, width] of [
+      ['light', 900],
+      ['hc', 1100],
+    ] as [Theme, number][]) {
+      await lab.show(theme, width, 900);
+      await settled(view);
+      await lab.screenshot(`vision ${theme}`);
+    }
+  },
+);
 
 /** Vim with a preprocessor beside it. */
 function vimWorkspace(): string {

@@ -6,14 +6,12 @@ import { uiTest } from '../ui.js';
 
 const { contributes } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 
-uiTest('the workbench shows Model Lab', { open: 'README.md' }, async (lab) => {
+uiTest('the workbench shows Model Lab, and the palette its commands', { open: 'README.md' }, async (lab) => {
   await lab.showSideBar();
   const views = contributes.views[contributes.viewsContainers.activitybar[0].id].map(({ name }: { name: string }) => name);
   for (const name of views) await lab.page.locator('.sidebar .pane-header', { hasText: name }).waitFor();
   await lab.screenshot('workbench');
-});
 
-uiTest('the palette lists the commands under Model Lab', {}, async (lab) => {
   const conditional = new Set((contributes.menus.commandPalette as { command: string }[]).map(({ command }) => command));
   const titles = (contributes.commands as { command: string; title: string }[])
     .filter(({ command }) => !conditional.has(command))
