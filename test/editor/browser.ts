@@ -1,6 +1,9 @@
-import { existsSync } from 'node:fs';
-import type { Page } from 'playwright-core';
-import { chromium } from 'playwright-core';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { Browser, Page } from 'playwright-core';
 
 const SYSTEM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -12,14 +15,75 @@ export async function chromiumPath(): Promise<string> {
   return packaged.executablePath();
 }
 
-/** A headless browser that several processes may connect to with `chromium.connect(server.wsEndpoint())`. */
-export const launchBrowser = async () =>
-  // Not the package's own flags: they turn web security off.
-  chromium.launchServer({
-    executablePath: await chromiumPath(),
-    headless: true,
-    args: ['--no-sandbox', '--font-render-hinting=none'],
+/** What an unattended browser needs, and pictures that come out the same everywhere. */
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--no-first-run',
+  '--no-default-browser-check',
+  '--disable-background-networking',
+  '--disable-background-timer-throttling',
+  '--disable-backgrounding-occluded-windows',
+  '--disable-component-update',
+  '--disable-dev-shm-usage',
+  '--disable-extensions',
+  '--disable-renderer-backgrounding',
+  '--font-render-hinting=none',
+  '--force-color-profile=srgb',
+  '--hide-scrollbars',
+  '--mute-audio',
+  '--password-store=basic',
+  '--remote-debugging-port=0',
+];
+
+export interface SharedBrowser {
+  /** For `chromium.connectOverCDP`, from any process. */
+  readonly endpoint: string;
+  close(): Promise<void>;
+}
+
+/**
+ * A browser with one profile, which several processes connect to. Its caches stay from test to test, so that the scripts of the workbench are
+ * compiled once; a browser context of its own would begin without.
+ */
+export async function launchBrowser(): Promise<SharedBrowser> {
+  const profile = mkdtempSync(path.join(os.tmpdir(), 'model-lab-browser-'));
+  const child = spawn(await chromiumPath(), [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
+  let said = '';
+  const endpoint = await new Promise<string>((resolve, reject) => {
+    child.stderr.on('data', (data) => {
+      said += data;
+      const port = /DevTools listening on ws:\/\/[^:]+:(\d+)\//.exec(said)?.[1];
+      if (port) resolve(`http://127.0.0.1:${port}`);
+    });
+    child.once('exit', (code) => reject(new Error(`the browser exited with ${code}: ${said}`)));
+    child.once('error', reject);
+  });
+  const close = async () => {
+    const exit = once(child, 'exit');
+    child.kill();
+    await exit;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+  return { endpoint, close };
+}
+
+/** A page in the profile that all share. */
+export async function newPage(browser: Browser): Promise<Page> {
+  const [context] = browser.contexts();
+  if (!context) throw new Error('the browser has no profile');
+  return context.newPage();
+}
+
+/** Removes what pages of an address stored, so that the next begins as the first did; compiled scripts stay. */
+export async function forget(page: Page, url: string): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const storageTypes = 'cookies,file_systems,indexeddb,local_storage,service_workers,cache_storage';
+  await session.send('Storage.clearDataForOrigin', { origin: url, storageTypes });
+  await session.detach();
+}
 
 export interface DevelopmentHost {
   readonly authority: string;

@@ -87,6 +87,8 @@ export async function startCodeServer(options: CodeServerOptions = {}): Promise<
   // Workspace trust stays in reach: the settings turn it off, and a test on again.
   args.push('--bind-addr', authority, '--auth', 'none', '--disable-telemetry', '--disable-update-check');
   args.push('--disable-getting-started-override', '--log', 'info');
+  // A page that is closed comes back in three hours at the latest: until then its extension host and lab server would stay.
+  if (!options.dir) args.push('--reconnection-grace-time', '1');
   // Its own process group: stop() must also end the extension hosts.
   const child = spawn(node, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let output = '';

@@ -34,7 +34,7 @@ export async function startEditor(
   setupEditor();
   const [server, browser] = await Promise.all([startCodeServer(vsix ? { vsix: [vsix] } : {}), launchBrowser()]);
   const { url, authority, userData } = server;
-  const editor: Editor = { url, authority, userData, browser: browser.wsEndpoint(), installed: vsix !== undefined };
+  const editor: Editor = { url, authority, userData, browser: browser.endpoint, installed: vsix !== undefined };
   const stop = async () => {
     await browser.close();
     await server.stop();

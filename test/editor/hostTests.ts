@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { format } from 'node:util';
 import { chromium } from 'playwright-core';
-import { developmentHost, launchBrowser } from './browser.js';
+import { developmentHost, launchBrowser, newPage } from './browser.js';
 import { root, sample, startCodeServer, workbenchUrl } from './codeServer.js';
 import { setupEditor } from './setup.mjs';
 
@@ -21,7 +21,7 @@ const log: string[] = [];
 const server = await startCodeServer({ env: { MODEL_LAB_TEST_RESULTS: results } });
 const browser = await launchBrowser();
 try {
-  const page = await (await chromium.connect(browser.wsEndpoint())).newPage();
+  const page = await newPage(await chromium.connectOverCDP(browser.endpoint));
   await developmentHost(page, {
     authority: server.authority,
     extension: root,

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import test, { after } from 'node:test';
 import { type Browser, chromium, type Frame, type Locator, type Page } from 'playwright-core';
-import { allowNamedFunctions, developmentHost } from './browser.js';
+import { allowNamedFunctions, developmentHost, forget, newPage } from './browser.js';
 import { root, type Settings, sample, workbenchUrl, writeSettings } from './codeServer.js';
 import { closeOwnEditor, type Editor, theEditor } from './editor.js';
 import { editorUnavailable, hostDir } from './setup.mjs';
@@ -69,7 +69,7 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
   const editor = await theEditor();
   const { theme = 'dark', settings } = options;
   writeSettings(editor.userData, { ...settings, 'workbench.colorTheme': THEMES[theme].id });
-  const browser = await chromium.connect(editor.browser);
+  const browser = await chromium.connectOverCDP(editor.browser);
   try {
     return await openPage(browser, editor, options);
   } catch (error) {
@@ -80,7 +80,9 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
 
 async function openPage(browser: Browser, editor: Editor, options: WorkbenchOptions): Promise<Workbench> {
   const { folder = sample, theme = 'dark', width = 1440, height = 900 } = options;
-  const page = await browser.newPage({ viewport: { width, height } });
+  const page = await newPage(browser);
+  await forget(page, editor.url);
+  await page.setViewportSize({ width, height });
   page.setDefaultTimeout(PATIENCE_MS);
   await allowNamedFunctions(page);
   if (!editor.installed) await developmentHost(page, { authority: editor.authority, extension: linkedCheckout(editor) });
@@ -115,6 +117,7 @@ export class Workbench {
   }
 
   async close(): Promise<void> {
+    await this.page.close();
     await this.page.context().browser()?.close();
   }
 
@@ -244,6 +247,7 @@ export class Workbench {
   async setTheme(theme: Theme): Promise<void> {
     // The editor notices only the first change of its settings file from outside.
     await this.command('Preferences: Color Theme');
+    await this.quickInput.fill(THEMES[theme].label);
     await this.pick(THEMES[theme].label);
     await themed(this.page, theme);
   }

@@ -45,7 +45,9 @@ const Section = ({ title, children }: { readonly title: string; readonly childre
 
 /** Names stand between backticks, as hovers have them. */
 const Prose = ({ text }: { readonly text: string }) => (
-  <p class="note">{text.split('`').map((part, i) => (i % 2 === 1 ? <code key={i}>{part}</code> : part))}</p>
+  <p class="note">
+    <span>{text.split('`').map((part, i) => (i % 2 === 1 ? <code key={i}>{part}</code> : part))}</span>
+  </p>
 );
 
 const Formula = ({ text }: { readonly text: string }) => <p class="graph-formula">{text}</p>;
