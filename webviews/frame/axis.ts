@@ -54,11 +54,12 @@ export function fitAll(count: number, pixels: number = axisPixels.value): void {
   axis.value = { first: 0, width: Math.min(DEFAULT_WIDTH, pixels / Math.max(1, count)) };
 }
 
-/** Scrolls just enough to see `token`. */
+/** Scrolls just enough to see `token`; to what is farther than a strip away so that it stands in the middle, with what is around it. */
 export function reveal(token: number, count: number): void {
   if (axisPixels.value === 0) return;
   const { first, width } = axis.value;
   const visible = axisPixels.value / width;
-  if (token < first) scrollTo(token, count);
+  if (token < first - visible || token > first + 2 * visible) scrollTo(token + 0.5 - visible / 2, count);
+  else if (token < first) scrollTo(token, count);
   else if (token + 1 > first + visible) scrollTo(token + 1 - visible, count);
 }
