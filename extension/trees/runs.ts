@@ -5,7 +5,7 @@ import type { SharedSelection } from '../selection.js';
 import { isRunning, type Session } from '../session.js';
 
 const ID = 'modelLab.runs';
-const LABEL = 24;
+const LABEL = 18;
 
 export const isRunInfo = (node: unknown): node is RunInfo => typeof node === 'object' && node !== null && 'recipe' in node;
 
@@ -54,7 +54,7 @@ export class RunsTree implements vscode.TreeDataProvider<RunInfo>, vscode.Dispos
     item.contextValue = isRunning(run) ? 'run.running' : 'run.ended';
     item.tooltip = tooltip(run);
     item.command = { command: 'modelLab.selectRun', title: 'Make Active', arguments: [run] };
-    item.accessibilityInformation = { label: `${active ? 'active run, ' : ''}${item.label}, ${item.description}` };
+    item.accessibilityInformation = { label: `${active ? 'active run, ' : ''}${run.title || item.label}, ${item.description}` };
     return item;
   }
 
