@@ -68,7 +68,8 @@ async function inWorkbench(name: string, options: WorkbenchOptions, body: (lab: 
 export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Workbench> {
   const editor = await theEditor();
   const { theme = 'dark', settings } = options;
-  writeSettings(editor.userData, { ...settings, 'workbench.colorTheme': THEMES[theme].id });
+  // Git would look through the whole checkout around the sample, for every test again.
+  writeSettings(editor.userData, { 'git.enabled': false, ...settings, 'workbench.colorTheme': THEMES[theme].id });
   const browser = await chromium.connectOverCDP(editor.browser);
   try {
     return await openPage(browser, editor, options);
