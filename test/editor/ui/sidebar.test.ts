@@ -31,7 +31,9 @@ uiTest('the trees load, unload and follow; the status bar names the model', {}, 
   await view.locator('[data-token="0"]', { hasText: 'Once' }).waitFor();
   await lab.screenshot('sidebar runs');
 
-  // After a reload the runs are there again, and until then nobody says that there are none.
+  // After a reload with an inspector the runs are there again, and until then nobody says that there are none.
+  await lab.command('Model Lab: Show Attention');
+  await lab.webview('attention');
   await lab.page.addInitScript(() => {
     new MutationObserver(() => {
       if (document.body?.innerText.includes('Nothing has run yet')) document.documentElement.dataset.saidNothing = 'yes';
