@@ -1,5 +1,4 @@
-import { predictFit } from './analyses/fit.js';
-import { measureParts } from './analyses/measureParts.js';
+import { measureAny, predictAny } from './analyses/fitAny.js';
 import { type Checkpoint, modelType } from './formats/checkpoint.js';
 import { openCheckpoint } from './formats/registry.js';
 import type { Handlers } from './handlers.types.js';
@@ -15,7 +14,7 @@ export const fitHandlers = (lab: Lab) =>
       const onProgress = (done: number, total: number) => progress(done, total, 'Measuring this machine');
       const on = await lab.machines.get(machine, { signal, onProgress });
       const checkpoint = await lab.checkpointAt(path, signal);
-      return predictFit(checkpoint, { ...withImage(checkpoint, wanted), machine: on, free: lab.freeMemory });
+      return predictAny(checkpoint, { ...withImage(checkpoint, wanted), machine: on, free: lab.freeMemory, device: lab.device });
     },
     'fit/measure': async ({ path, ...wanted }, { signal, progress }) => {
       // what else runs on the machine changes: both sides are measured now
@@ -24,7 +23,7 @@ export const fitHandlers = (lab: Lab) =>
       const compute = await lab.machines.compute();
       const checkpoint = await openCheckpoint(path);
       const options = { device: lab.device, ...compute, signal, onProgress };
-      return measureParts(checkpoint, withImage(checkpoint, wanted), options);
+      return measureAny(checkpoint, withImage(checkpoint, wanted), options);
     },
   }) satisfies Partial<Handlers>;
 

@@ -81,9 +81,9 @@ export async function predictFit(checkpoint: Checkpoint, options: FitOptions): P
   };
 }
 
-type Predicted = Pick<Fit, 'dtype' | 'type' | 'roof' | 'memory' | 'prefill' | 'decode'>;
+export type Predicted = Pick<Fit, 'dtype' | 'type' | 'roof' | 'memory' | 'prefill' | 'decode'>;
 
-const choiceOf = ({ dtype, memory, prefill, decode }: Predicted): DtypeChoice => ({
+export const choiceOf = ({ dtype, memory, prefill, decode }: Predicted): DtypeChoice => ({
   dtype,
   weights: memory.weights,
   needed: memory.needed,
@@ -117,7 +117,7 @@ function predictAs(asked: Asked, dtype: RunDtype): Predicted {
   };
 }
 
-function storedBytes(checkpoint: Checkpoint): Record<string, number> {
+export function storedBytes(checkpoint: Checkpoint): Record<string, number> {
   const bytes: Record<string, number> = {};
   for (const tensor of checkpoint.tensors.values()) bytes[tensor.dtype] = (bytes[tensor.dtype] ?? 0) + tensor.bytes;
   return bytes;
@@ -149,7 +149,7 @@ function memoryOf(
   };
 }
 
-interface On {
+export interface On {
   readonly machine: Machine;
   /** Of what is not whole numbers: state, and what is passed on. */
   readonly float: ComputeType;
@@ -168,11 +168,16 @@ function phaseOf(segments: readonly Built[], calls: CallOf, on: On): PhaseCost {
     first.set(key, structure);
     return { tower, part, structure, ...cost };
   });
-  const sum = (of: (part: PartCost) => number) => parts.reduce((n, part) => n + of(part), 0);
   const each = [...calls.values()];
+  const tokens = each.reduce((n, call) => n + call.tokens, 0);
+  return sumOf(parts, tokens, Math.max(...each.map(({ past }) => past)));
+}
+
+export function sumOf(parts: readonly PartCost[], tokens: number, past: number): PhaseCost {
+  const sum = (of: (part: PartCost) => number) => parts.reduce((n, part) => n + of(part), 0);
   return {
-    tokens: each.reduce((n, { tokens }) => n + tokens, 0),
-    past: Math.max(...each.map(({ past }) => past)),
+    tokens,
+    past,
     flops: sum(({ flops }) => flops),
     bytes: sum(({ bytes }) => bytes),
     seconds: parts.every(({ seconds }) => seconds !== null) ? sum(({ seconds }) => seconds ?? 0) : null,
@@ -181,14 +186,14 @@ function phaseOf(segments: readonly Built[], calls: CallOf, on: On): PhaseCost {
 }
 
 /** Equal for graphs of the same operators on the same sizes, whatever block they are of. */
-const shapeKey = ({ nodes, inputs }: Graph): string =>
+export const shapeKey = ({ nodes, inputs }: Graph): string =>
   JSON.stringify([
     nodes.map(({ op, outputs, inputs: read }) => [op, outputs.map(({ shape }) => shape), read.map((value) => value?.shape)]),
     inputs.map(({ shape }) => shape),
   ]);
 
 /** What needs sizes that no call says is told as an error of its own. */
-function known<T>(of: () => T): T {
+export function known<T>(of: () => T): T {
   try {
     return of();
   } catch (error) {
@@ -201,7 +206,9 @@ function partCost(graph: Graph, call: Call, on: On): Omit<PartCost, 'tower' | 'p
     const cost = costOf(graph, call, (tensor) => on.stored(tensor).perElement);
     const bytes = cost.weightBytes + ((cost.stateRead + cost.stateWritten + cost.passed) / 4) * BYTES[on.float];
     const flops = cost.matmulFlops + cost.otherFlops;
-    return { tokens: call.tokens, flops, bytes, ...predicted(graph, call, on, bytes) };
+    const each = (visit: (cost: OperatorCost) => void) =>
+      void eachOperator(graph, call, visit, (tensor) => on.stored(tensor).perElement);
+    return { tokens: call.tokens, flops, bytes, ...predicted(each, call.tokens, bytes, on) };
   });
 }
 
@@ -209,10 +216,15 @@ function partCost(graph: Graph, call: Call, on: On): Omit<PartCost, 'tower' | 'p
  * The roofline: a call takes as long as its operations or its bytes, whichever takes longer. On a machine that was measured operator by operator,
  * with what passes between them from the caches and what starting each costs.
  */
-function predicted(graph: Graph, call: Call, { machine, float, stored }: On, bytes: number): Pick<PartCost, 'seconds' | 'bound'> {
+export function predicted(
+  each: (visit: (cost: OperatorCost) => void) => void,
+  tokens: number,
+  bytes: number,
+  { machine, float, stored }: On,
+): Pick<PartCost, 'seconds' | 'bound'> {
   const { bandwidth, measured } = machine;
   const memory = bytes / bandwidth;
-  let [computed, each]: [number | null, number] = [0, 0];
+  let [computed, seconds]: [number | null, number] = [0, 0];
   const add = ({ matmul, tensor, flops, weights, weightBytes, state, inner, runs }: OperatorCost) => {
     const weight = matmul && tensor !== null ? stored(tensor) : null;
     const peak = peakOf(machine, float, weight);
@@ -220,11 +232,11 @@ function predicted(graph: Graph, call: Call, { machine, float, stored }: On, byt
     if (!measured || peak === null) return;
     const product = weight?.product ? measured.products[weight.product].weights / weight.planes : null;
     const read = (product === null ? weightBytes / bandwidth : weights / product) + state / bandwidth;
-    each += Math.max(flops / peak, read + inner / measured.innerBandwidth) + runs * measured.operatorSeconds;
+    seconds += Math.max(flops / peak, read + inner / measured.innerBandwidth) + runs * measured.operatorSeconds;
   };
-  eachOperator(graph, call, add, (tensor) => stored(tensor).perElement);
+  each(add);
   // one token alone is read from memory before it is computed on any machine
-  if (computed === null) return call.tokens === 1 ? { seconds: memory, bound: 'memory' } : { seconds: null, bound: null };
+  if (computed === null) return tokens === 1 ? { seconds: memory, bound: 'memory' } : { seconds: null, bound: null };
   const bound = computed > memory ? 'compute' : 'memory';
-  return { seconds: measured ? each : Math.max(computed, memory), bound };
+  return { seconds: measured ? seconds : Math.max(computed, memory), bound };
 }

@@ -1,6 +1,5 @@
 import { freemem } from 'node:os';
-import { predictFit } from '../analyses/fit.js';
-import { measureParts } from '../analyses/measureParts.js';
+import { measureAny, predictAny } from '../analyses/fitAny.js';
 import { graphOutline, segmentGraph } from '../analyses/modelGraph.js';
 import { withImage } from '../fitHandlers.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
@@ -55,9 +54,9 @@ async function roofline(checkpoint: Checkpoint, args: Arguments): Promise<object
     const wanted = withImage(checkpoint, { tokens, batch, dtype, pixels: pixelsOf(args) });
     const machines = new Machines(device, async () => on);
     const machine = await machines.get(args.machine ?? 'here');
-    const predicted = await predictFit(checkpoint, { ...wanted, machine, free: freemem() });
+    const predicted = await predictAny(checkpoint, { ...wanted, machine, free: freemem(), device });
     if (!args.measure) return predicted;
-    return { ...predicted, measured: await measureParts(checkpoint, wanted, { device, ...on }) };
+    return { ...predicted, measured: await measureAny(checkpoint, wanted, { device, ...on }) };
   } finally {
     await device.close();
   }

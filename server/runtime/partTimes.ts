@@ -82,7 +82,8 @@ export async function timePart(
 
 type Step = Program[number];
 
-async function timed(device: Device, step: Step, signal?: AbortSignal): Promise<number> {
+/** Seconds of one step: the median of rounds that are long enough for the clock. */
+export async function timed(device: Device, step: Step, signal?: AbortSignal): Promise<number> {
   const round = async (runs: number): Promise<number> => {
     const started = performance.now();
     await device.run(new Array<Step>(runs).fill(step), signal ? { signal } : {});

@@ -17,7 +17,7 @@ export interface BoundStacks {
 const fromFile = ({ name }: Checkpoint) =>
   new LabError({
     code: 'GRAPH_FROM_FILE',
-    message: `${name} is a graph of its own; this is told only of graphs that are built from weights.`,
+    message: `${name} is a graph of its own; this is told only of models that are built from weights.`,
     hint: 'Open the checkpoint that it was exported from.',
   });
 

@@ -5,6 +5,10 @@ export interface SizeSymbol {
   readonly name: string;
   readonly base: number;
   readonly other: number;
+  /** What it counts; absent: tokens, or nobody knows what. */
+  readonly is?: 'batch' | 'past' | 'side';
+  /** Of a side of an image: 0 for its height. */
+  readonly axis?: 0 | 1;
 }
 
 /**

@@ -93,7 +93,10 @@ export class ToIr {
       ...graph.node.flatMap(({ output }) => output),
     ]);
     const full = (name: string) => (own.has(name) ? prefix + name : outer.full(name));
-    const declared = new Map([...graph.valueInfo, ...graph.output, ...graph.input].map(({ name, type }) => [name, typeOf(type)]));
+    const declared = new Map<string, SizedValue>([
+      ...[...graph.valueInfo, ...graph.output, ...graph.input].map(({ name, type }) => [name, typeOf(type)] as const),
+      ...this.#given(node, graph, outer),
+    ]);
     const inner = new ToIr(
       new Map([
         ...this.sizes,
@@ -107,6 +110,16 @@ export class ToIr {
     for (const [name, dtype] of inner.dtypes) this.dtypes.set(name, dtype);
     for (const [name, weight] of inner.weights) this.weights.set(name, weight);
     return { name: graph.name, inputs, outputs, nodes, constants: inner.constants, weights: new Map() };
+  }
+
+  /** What a loop's body is given, as the loop is: states whole, of what a Scan reads step by step one step. */
+  #given(node: NodeProto, { input }: GraphProto, { full }: Within): (readonly [string, SizedValue])[] {
+    const scanned = node.opType === 'Scan' ? Number(node.attribute.find(({ name }) => name === 'num_scan_inputs')?.i ?? 0) : 0;
+    return input.flatMap(({ name }, i) => {
+      const known = this.sizes.get(full(node.input[i] ?? ''));
+      if (!known?.shape || !['Scan', 'Loop'].includes(node.opType)) return [];
+      return [[name, i < input.length - scanned ? known : { ...known, shape: known.shape.slice(1) }] as const];
+    });
   }
 
   /** Of what a loop gives for all its steps, one: without the first axis. */

@@ -8,10 +8,11 @@ import type { GraphPart } from '../../protocol/graph.js';
 import type { Device } from '../device.js';
 import { readDocument } from './document.js';
 import { blockNames, endNames } from './names.js';
-import { graphSizes } from './sizes.js';
+import { type GraphSizes, graphSizes } from './sizes.js';
 
 /** A graph from a file, ready to be told part by part. */
 export interface DrawnGraph {
+  readonly document: OnnxDocument;
   readonly drawing: GraphDrawing;
   readonly blocks: GraphBlocks;
   /** Why sizes are only those that the file declares; null when all of them were inferred. */
@@ -39,16 +40,23 @@ async function draw(checkpoint: Checkpoint, device: Device): Promise<DrawnGraph>
   const tokens = tokenGraphOf(document);
   const blocks = graphBlocks(document, 'reason' in tokens ? null : tokens);
   const { values, declaredOnly } = await graphSizes(document, device);
+  return { document, drawing: drawingOf(document, blocks, values), blocks, declaredOnly };
+}
+
+/** The same graph with the sizes of one call. */
+export const drawnAt = ({ document, blocks }: DrawnGraph, sizes: GraphSizes['values']): GraphDrawing =>
+  drawingOf(document, blocks, sizes);
+
+function drawingOf(document: OnnxDocument, blocks: GraphBlocks, sizes: GraphSizes['values']): GraphDrawing {
   const words = tokenInputsOf(document);
-  const drawing = new GraphDrawing({
+  return new GraphDrawing({
     document,
     blocks,
-    sizes: values,
+    sizes,
     states: stateNames(document, blocks),
     tokens: 'reason' in words ? null : words.ids.name,
     names: (part) => namesOf(part, blocks, document),
   });
-  return { drawing, blocks, declaredOnly };
 }
 
 /** Inputs and outputs that a call leaves to the next: `k` and `v` of the block that keeps them, their own names else. */

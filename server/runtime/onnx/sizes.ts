@@ -50,6 +50,33 @@ export async function graphSizes(document: OnnxDocument, device: Device): Promis
   }
 }
 
+/** What a call gives to sizes that a graph leaves open: tokens to all that are neither sequences, cached rows nor sides of an image. */
+export interface GraphCall {
+  readonly batch: number;
+  readonly tokens: number;
+  readonly past: number;
+  readonly pixels: readonly [number, number];
+}
+
+/** The sizes of all values in one call; of those that follow from numbers which only a run makes a name. Errors: RUNTIME_FAILED. */
+export async function sizesOfCall(document: OnnxDocument, device: Device, call: GraphCall): Promise<GraphSizes['values']> {
+  const inputs = inputSizes(document);
+  const of = (name: string): number => {
+    const { is = 'tokens', axis = 0 } = inputs.symbols.find((symbol) => symbol.name === name) ?? {};
+    return is === 'side' ? (call.pixels[axis] as number) : call[is];
+  };
+  const given = inputs.of(of);
+  const values = new Map(await inferred(document, device, new OnnxProbes(document).names, given));
+  for (const { name, type } of document.graph.input)
+    values.set(name, { dtype: typeOf(type).dtype, shape: given.get(name) ?? null });
+  for (const { name, dataType, dims } of document.graph.initializer)
+    values.set(name, { dtype: elementName(dataType), shape: dims.map(Number) });
+  return values;
+}
+
+/** The open sizes of the inputs, and what they are. */
+export const openSizes = (document: OnnxDocument): readonly SizeSymbol[] => inputSizes(document).symbols;
+
 async function sizesFor(document: OnnxDocument, device: Device, inputs: InputSizes): Promise<GraphSizes> {
   const names = new OnnxProbes(document).names;
   const at = (changed: string | null) =>
@@ -105,9 +132,9 @@ function tokenSizes(document: OnnxDocument, words: TokenInputs): InputSizes {
   const batched = typeof shapeOf(document, words.ids.name)?.[0] === 'string';
   const grows = words.states.some((state) => state.grows !== null);
   const symbols = [
-    ...(batched ? [{ name: 'B', ...BATCH }] : []),
+    ...(batched ? [{ name: 'B', is: 'batch', ...BATCH } as const] : []),
     { name: 'T', ...TOKENS },
-    ...(grows ? [{ name: 'C.past', ...CACHED }] : []),
+    ...(grows ? [{ name: 'C.past', is: 'past', ...CACHED } as const] : []),
   ];
   const of = (sizes: Sizes) => {
     const [B, T, C] = [batched ? sizes('B') : 1, sizes('T'), grows ? sizes('C.past') : 0];
@@ -142,7 +169,13 @@ function namedSizes(document: OnnxDocument): InputSizes {
     for (const [axis, size] of shape.entries()) {
       if (typeof size === 'number' || symbols.some(({ name }) => name === size) || symbols.length === MOST) continue;
       const prime = primes[symbols.length] as number;
-      const pair = axis === 0 ? BATCH : shape.length === 4 && axis > 1 ? SIDE : { base: prime, other: prime + 7 };
+      const isSide = shape.length === 4 && axis > 1;
+      const pair =
+        axis === 0
+          ? ({ is: 'batch', ...BATCH } as const)
+          : isSide
+            ? ({ is: 'side', axis: axis === 2 ? 0 : 1, ...SIDE } as const)
+            : { base: prime, other: prime + 7 };
       symbols.push({ name: size, ...pair });
     }
   const known = new Set(symbols.map(({ name }) => name));
