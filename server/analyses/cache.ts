@@ -1,3 +1,4 @@
+import { frequenciesAt } from '../graph/blocks/rope.js';
 import { queriesSeeing } from '../graph/blocks/sees.js';
 import { LabError } from '../protocol/errors.js';
 import type { CacheLayer } from '../protocol/inspect.js';
@@ -152,7 +153,8 @@ export const slice: Analysis<'cache/slice'> = async (view, { layer, kvHead, toke
   checkIndex('token', token, T);
   if (token < first) throw evicted(token, first, T);
   const names = states.map(({ name }) => name);
-  const turn = rope && { style: rope.style, frequencies: { shape: [rope.frequencies.length], data: rope.frequencies.slice() } };
+  const frequencies = rope && frequenciesAt(rope, view.reach(token)).slice();
+  const turn = rope && frequencies && { style: rope.style, frequencies: { shape: [frequencies.length], data: frequencies } };
   const cached = await rowsOf(view, layer, names, T, signal);
   return {
     rows: cached.flatMap(({ shape, data }, i) => {

@@ -64,7 +64,7 @@ export function deepseekConfig(raw: ConfigReader, style: Rope['style'], denseAtF
     dModel: raw.size('hidden_size'),
     vocab: raw.size('vocab_size'),
     context: raw.optional('max_position_embeddings'),
-    limit: turn.limit,
+    stretches: turn.stretch?.beyond ?? null,
     eps: raw.number('rms_norm_eps', 1e-6),
     dFf: raw.size('intermediate_size'),
     act: raw.word('hidden_act', activationNames, 'silu'),

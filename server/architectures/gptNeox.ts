@@ -51,7 +51,7 @@ export const gptNeox = defineArchitecture<NeoxConfig>({
       layers: raw.layers('num_hidden_layers'),
       vocab: raw.size('vocab_size'),
       context: raw.optional('max_position_embeddings'),
-      limit: turn.limit,
+      stretches: turn.stretch?.beyond ?? null,
       eps: raw.number('layer_norm_eps', 1e-5),
       dFf: raw.size('intermediate_size'),
       act: raw.word('hidden_act', activationNames, 'gelu'),

@@ -67,7 +67,7 @@ export function llamaConfig(
     dModel,
     vocab: raw.size('vocab_size'),
     context: raw.optional('max_position_embeddings'),
-    limit: turn.limit,
+    stretches: turn.stretch?.beyond ?? null,
     eps: raw.number('rms_norm_eps', eps),
     dFf: raw.size('intermediate_size'),
     act: raw.word(['hidden_act', 'hidden_activation'], activationNames, 'silu'),

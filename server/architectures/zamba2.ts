@@ -109,7 +109,7 @@ export const zamba2 = defineArchitecture<Zamba2Config>({
       dModel,
       vocab: raw.size('vocab_size'),
       context: raw.optional('max_position_embeddings'),
-      limit: shared.rope?.limit ?? null,
+      stretches: shared.rope?.stretch?.beyond ?? null,
       eps: raw.number('rms_norm_eps', 1e-5),
       dFf: raw.size('intermediate_size', 4 * dModel),
       act: raw.word('hidden_act', activationNames, 'gelu'),

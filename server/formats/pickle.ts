@@ -1,13 +1,16 @@
 import { formatError } from './errors.js';
 import {
   constructors,
+  inert,
   isDict,
   isKind,
   isSize,
   isSizes,
   mark,
+  opaque,
   type StoredTensor,
   storageTypes,
+  tensorTypes,
   type Value,
 } from './pickleValues.js';
 import { quoted } from './tensorTable.js';
@@ -44,7 +47,7 @@ export function readPickles(bytes: Uint8Array, file: string, base: number, count
 
 /**
  * A reader of the pickles that torch.save makes. It is a stack machine over plain data: it calls nothing, imports nothing and knows
- * six constructors by name. Anything else a pickle could ask for is refused with its name and offset, before it could matter.
+ * a few constructors by name. Anything else a pickle could ask for is refused with its name and offset, before it could matter.
  * Opcodes: Python's Lib/pickletools.py; what a state dict needs of them: torch/_weights_only_unpickler.py.
  */
 class Machine {
@@ -106,6 +109,11 @@ class Machine {
     const from = this.advance(length);
     return decodeText(this.bytes.subarray(from, from + length), this.file, this.base + from, 'A string in the pickle');
   }
+  /** Bytes that nobody looks at. */
+  skip(length: number): void {
+    this.advance(length);
+    this.push(opaque);
+  }
   line(): string {
     const end = this.bytes.subarray(this.at, this.at + 512).indexOf(10);
     if (end < 0) throw this.invalid('a name without end');
@@ -115,7 +123,7 @@ class Machine {
   }
   /** Little-endian two's complement of `length` bytes. */
   long(length: number): number {
-    if (length > 8) throw this.invalid(`an integer of ${length} bytes`);
+    if (length > 32) throw this.invalid(`an integer of ${length} bytes`);
     let value = 0n;
     for (let i = 0; i < length; i++) value |= BigInt(this.byte()) << BigInt(8 * i);
     return Number(BigInt.asIntN(8 * length, value));
@@ -169,11 +177,13 @@ class Machine {
 
   append(values: Value[]): void {
     const list = this.top();
+    if (list === opaque) return;
     if (!Array.isArray(list)) throw this.invalid('append to something that is not a list');
     for (const value of values) list.push(this.made(value));
   }
   setItems(values: Value[]): void {
     const dict = this.top();
+    if (dict === opaque) return;
     if (!isDict(dict) || values.length % 2 !== 0) throw this.invalid('items set in something that is not a dictionary');
     for (let i = 0; i < values.length; i += 2)
       dict.entries.push(this.made([values[i] as Value, values[i + 1] as Value]) as [Value, Value]);
@@ -191,14 +201,33 @@ class Machine {
     const args = this.pop();
     const callee = this.pop();
     if (!isKind(callee, 'global') || !Array.isArray(args)) throw this.forbid('a call of something that is not an allowed global');
+    if (inert.has(callee.name)) {
+      this.push(opaque);
+      return;
+    }
     switch (callee.name) {
       case 'collections.OrderedDict':
         if (args.length > 0) throw this.forbid('an OrderedDict made from arguments');
         this.push(this.made({ kind: 'dict', entries: [] }));
         return;
+      case 'collections.defaultdict':
+      case 'collections.Counter': {
+        const given = args.find(isDict);
+        this.push(this.made({ kind: 'dict', entries: given?.entries ?? [] }));
+        return;
+      }
       case 'torch._utils._rebuild_tensor_v2':
+      case 'torch._utils._rebuild_tensor_v3':
         this.push(this.made(this.tensor(args)));
         return;
+      case 'torch._tensor._rebuild_from_type_v2': {
+        const [maker, , made] = args;
+        this.push(maker ?? null);
+        this.push(made ?? null);
+        this.reduce();
+        return;
+      }
+      case 'torch._utils._rebuild_parameter_with_state':
       case 'torch._utils._rebuild_parameter':
       case 'torch.nn.parameter.Parameter':
         if (!isKind(args[0], 'tensor')) throw this.invalid('a parameter that is not a tensor');
@@ -209,10 +238,19 @@ class Machine {
     }
   }
 
-  private tensor([storage, offset, shape, strides]: Value[]): StoredTensor {
+  private tensor([storage, offset, shape, strides, , , type]: Value[]): StoredTensor {
     if (!isKind(storage, 'storage') || !isSize(offset) || !isSizes(shape) || !isSizes(strides) || shape.length !== strides.length)
       throw this.invalid('a tensor with damaged arguments');
-    return { kind: 'tensor', storage, offset, shape, strides, at: this.base + this.opcodeAt };
+    const dtype = (isKind(type, 'global') && tensorTypes.get(type.name)) || storage.dtype;
+    return { kind: 'tensor', storage, dtype, offset, shape, strides, at: this.base + this.opcodeAt };
+  }
+
+  /** An object of a class without a call of it: of what nobody looks at. */
+  newObject(): void {
+    const args = this.pop();
+    const type = this.pop();
+    if (!isKind(type, 'global') || !inert.has(type.name) || !Array.isArray(args)) throw this.forbid('the opcode NEWOBJ');
+    this.push(opaque);
   }
 
   /** ('storage', torch.XStorage, key, device, elements), and before PyTorch 1.6 what it is a view of: None since 0.4. */
@@ -229,6 +267,7 @@ class Machine {
   /** Sets attributes in Python. State dicts carry one, `_metadata`, on their OrderedDict: dropped. Nothing else may be built. */
   build(): void {
     const state = this.pop();
+    if (this.top() === opaque) return;
     if (!isDict(this.top()) || !isDict(state)) throw this.forbid('BUILD of something that is not a state dict');
   }
 
@@ -272,6 +311,8 @@ const steps: Readonly<Record<number, Step>> = {
   77: (m) => m.push(m.uint16()), // BININT2
   74: (m) => m.push(m.int32()), // BININT
   138: (m) => m.push(m.long(m.byte())), // LONG1
+  67: (m) => m.skip(m.byte()), // SHORT_BINBYTES
+  66: (m) => m.skip(m.uint32()), // BINBYTES
   71: (m) => m.push(m.float64()), // BINFLOAT
   88: (m) => m.push(m.made(m.text(m.uint32()))), // BINUNICODE
   140: (m) => m.push(m.made(m.text(m.byte()))), // SHORT_BINUNICODE
@@ -282,6 +323,9 @@ const steps: Readonly<Record<number, Step>> = {
   134: tuple(2),
   135: tuple(3),
   116: (m) => m.push(m.made(m.popToMark())), // TUPLE
+  143: (m) => m.push(m.made([])), // EMPTY_SET
+  145: (m) => m.push(m.made(m.popToMark())), // FROZENSET
+  144: (m) => m.append(m.popToMark()), // ADDITEMS
   97: (m) => m.append([m.pop()]), // APPEND
   101: (m) => m.append(m.popToMark()), // APPENDS
   115: (m) => m.setItems([m.pop(), m.pop()].reverse()), // SETITEM
@@ -297,6 +341,7 @@ const steps: Readonly<Record<number, Step>> = {
     m.global(m.pop(), name); // STACK_GLOBAL
   },
   82: (m) => m.reduce(),
+  129: (m) => m.newObject(), // NEWOBJ
   81: (m) => m.persistent(), // BINPERSID
   98: (m) => m.build(),
 };
@@ -305,7 +350,6 @@ const steps: Readonly<Record<number, Step>> = {
 const forbidden = new Map([
   [0x69, 'INST'],
   [0x6f, 'OBJ'],
-  [0x81, 'NEWOBJ'],
   [0x92, 'NEWOBJ_EX'],
   [0x82, 'EXT1'],
   [0x83, 'EXT2'],

@@ -12,8 +12,8 @@ import { tensorTable } from './tensorTable.js';
  */
 export const pth: Format = {
   id: 'pth',
-  extensions: ['.pth', '.pt'],
-  matches: (path, first) => /\.(pth|pt|bin)$/i.test(path) || String.fromCharCode(...first.subarray(0, 4)) === 'PK\x03\x04',
+  extensions: ['.pth', '.pt', '.ckpt'],
+  matches: (path, first) => /\.(pth|pt|bin|ckpt)$/i.test(path) || String.fromCharCode(...first.subarray(0, 4)) === 'PK\x03\x04',
   async open(path) {
     const whole = await openIfShard(path);
     if (whole !== null) return whole;

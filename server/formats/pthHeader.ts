@@ -3,10 +3,14 @@ import { dtypes } from './dtypes.js';
 import { formatError } from './errors.js';
 import { maxPickle, readPickle } from './pickle.js';
 import { isDict, isKind, type StoredTensor, type Value } from './pickleValues.js';
-import { isLegacy, readLegacy } from './pthLegacy.js';
+import { isLegacy, LEGACY_START, readLegacy } from './pthLegacy.js';
 import { type RangedFile, resolvePath, withFile } from './rangedFile.js';
+import { gathered, isRowMajor, spanOf } from './strides.js';
 import { type Declared, elementsOf, inOrder, quoted } from './tensorTable.js';
 import { readZip, type ZipMember } from './zip.js';
+
+/** Of a view that is not stored as its values follow each other: one number may stand for all. */
+const maxGathered = 1 << 30;
 
 export interface PthHeader {
   readonly file: CheckpointFile;
@@ -27,7 +31,7 @@ export async function readPthHeader(path: string, index: number): Promise<PthHea
 
 async function readTensors(file: RangedFile): Promise<Declared[]> {
   const { path } = file;
-  const first = await file.read(0, Math.min(15, file.bytes));
+  const first = await file.read(0, Math.min(LEGACY_START, file.bytes));
   if (first.length > 0 && isLegacy(first)) {
     const { value, at, members } = await readLegacy(file);
     return stateDict(value, path, at).map(([name, tensor]) => declare(name, tensor, members, '', path));
@@ -52,17 +56,29 @@ async function refuseBigEndian(file: RangedFile, member: ZipMember | undefined):
   if (order !== 'little') throw formatError('PTH_UNSUPPORTED', file.path, member.offset, `The byte order is ${quoted(order)}.`);
 }
 
-/** What trainers call the weights among the other things they save. */
+/** What trainers call the weights among the other things they save, averages of them for one. */
 const wrappers = ['state_dict', 'model_state_dict', 'model', 'module'];
+/** How deep below the top they lie. */
+const DEEPEST = 3;
 
 /**
- * Name and tensor of each entry of the pickled dictionary, or of the one inside it that holds the weights.
+ * Name and tensor of each entry of the pickled dictionary, or of the one inside it that holds the weights: that with the most tensors.
  * @throws PTH_UNSUPPORTED when there is none
  */
 function stateDict(value: Value, file: string, at: number): readonly NamedTensor[] {
-  const inner = entriesOf(value).find(([name]) => wrappers.includes(name as string))?.[1] ?? null;
-  const found = [value, inner].map(namedTensors).find((tensors) => tensors.length > 0);
-  if (found === undefined) throw formatError('PTH_UNSUPPORTED', file, at, 'The pickle holds no dictionary of tensors.');
+  const all = [...dictionaries(value, DEEPEST)].map(namedTensors);
+  const most = Math.max(0, ...all.map(({ length }) => length));
+  if (most === 0) throw formatError('PTH_UNSUPPORTED', file, at, 'The pickle holds no dictionary of tensors.');
+  return all.find(({ length }) => length === most) as readonly NamedTensor[];
+}
+
+/** A dictionary and those in it, the likeliest first. */
+function dictionaries(value: Value, depth: number, found = new Set<Value>()): ReadonlySet<Value> {
+  if (!isDict(value) || found.has(value)) return found; // one may hold itself
+  found.add(value);
+  const rank = (name: Value) => (wrappers.includes(name as string) ? 0 : 1);
+  const inner = depth === 0 ? [] : [...value.entries].sort(([a], [b]) => rank(a) - rank(b));
+  for (const [, each] of inner) dictionaries(each, depth - 1, found);
   return found;
 }
 
@@ -79,8 +95,8 @@ function declare(
   root: string,
   file: string,
 ): Declared {
-  const { storage, shape, strides, offset, at: declaredAt } = tensor;
-  const { bytes: size } = dtypes.get(storage.dtype) as { bytes: number };
+  const { storage, dtype, shape, strides, offset, at: declaredAt } = tensor;
+  const [size, stored] = [dtype, storage.dtype].map((name) => dtypes.get(name)?.bytes) as [number, number];
   const elements = elementsOf(shape, name, file, declaredAt);
   const member = members.get(`${root}data/${storage.key}`);
   if (member === undefined)
@@ -90,32 +106,24 @@ function declare(
       declaredAt,
       `Tensor ${quoted(name)} needs the storage ${quoted(storage.key)}, which the archive lacks.`,
     );
-  if (storage.elements * size !== member.bytes || offset + elements > storage.elements)
+  const span = spanOf(shape, strides);
+  if (storage.elements * stored !== member.bytes || (offset + span) * size > member.bytes)
     throw formatError(
       'SIZE_MISMATCH',
       file,
       declaredAt,
-      `Tensor ${quoted(name)} spans ${(offset + elements) * size} bytes, its storage ${storage.elements * size} and the member ${member.bytes}.`,
+      `Tensor ${quoted(name)} spans ${(offset + span) * size} bytes, its storage ${storage.elements * stored} and the member ${member.bytes}.`,
     );
   const [rows, cols] = shape as [number, number];
   const transpose = !isRowMajor(shape, strides) && shape.length === 2 && isRowMajor([cols, rows], [...strides].reverse());
-  if (!transpose && !isRowMajor(shape, strides))
+  const unpack = transpose || isRowMajor(shape, strides) ? null : gathered(shape, strides, size);
+  if (unpack && elements * size > maxGathered)
     throw formatError(
       'PTH_UNSUPPORTED',
       file,
       declaredAt,
-      `Tensor ${quoted(name)} is not contiguous (strides ${strides.join(', ')}).`,
+      `Tensor ${quoted(name)} is a view (strides ${strides.join(', ')}) of ${elements} values.`,
     );
-  const place = { file: 0, offset: member.offset + offset * size, bytes: elements * size };
-  return { entry: { name, sourceName: name, dtype: storage.dtype, shape, ...place, ...inOrder, transpose }, declaredAt };
-}
-
-function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
-  let step = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const size = shape[axis] as number;
-    if (size !== 1 && strides[axis] !== step) return false; // PyTorch keeps any stride for axes of size 1
-    step *= Math.max(size, 1);
-  }
-  return true;
+  const place = { file: 0, offset: member.offset + offset * size, bytes: span * size };
+  return { entry: { name, sourceName: name, dtype, shape, ...place, ...inOrder, transpose, unpack }, declaredAt };
 }

@@ -6,10 +6,19 @@ import type { RangedFile } from './rangedFile.js';
 import { quoted } from './tensorTable.js';
 import type { ZipMember } from './zip.js';
 
-/** The pickled integer 0x1950a86a20f9469cfc6c, with which every such file starts. */
-const magic = Uint8Array.of(0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e);
+/** The integer 0x1950a86a20f9469cfc6c as a pickle ends with it, which is the first of every such file. */
+const magic = Uint8Array.of(0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e);
 
-export const isLegacy = (first: Uint8Array): boolean => magic.subarray(0, first.length).every((byte, i) => byte === first[i]);
+/** Bytes before it: a pickle tells its protocol, and from protocol 4 on the length of its frame. */
+const before = (first: Uint8Array): number => (first[2] === 0x95 ? 11 : 2);
+
+/** Bytes of a file that tell. */
+export const LEGACY_START = 11 + magic.length;
+
+export const isLegacy = (first: Uint8Array): boolean => {
+  const rest = first.subarray(before(first), before(first) + magic.length);
+  return first[0] === 0x80 && rest.length > 0 && rest.every((byte, i) => byte === magic[i]);
+};
 
 /**
  * What torch.save wrote before PyTorch 1.6 (torch/serialization.py, _legacy_save): five pickles (magic number, version, system,
@@ -19,14 +28,10 @@ export const isLegacy = (first: Uint8Array): boolean => magic.subarray(0, first.
 export async function readLegacy(file: RangedFile): Promise<{ value: Value; at: number; members: Map<string, ZipMember> }> {
   const { path } = file;
   const bytes = await file.read(0, Math.min(file.bytes, maxPickle));
-  const [version, system, object, keys] = readPickles(bytes.subarray(magic.length), path, magic.length, 4);
+  const start = before(bytes) + magic.length;
+  const [version, system, object, keys] = readPickles(bytes.subarray(start), path, start, 4);
   if (version?.value !== 1001)
-    throw formatError(
-      'PTH_LEGACY',
-      path,
-      magic.length,
-      `The file has version ${quoted(String(version?.value))} of the old format.`,
-    );
+    throw formatError('PTH_LEGACY', path, start, `The file has version ${quoted(String(version?.value))} of the old format.`);
   refuseBigEndian(system?.value as Value, path);
   if (object === undefined || keys === undefined || !Array.isArray(keys.value))
     throw formatError('PICKLE_INVALID', path, keys?.at ?? null, 'The pickle is damaged: there is no list of storages.');

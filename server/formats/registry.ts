@@ -11,6 +11,7 @@ import { pth } from './pth.js';
 import { statPath, withFile } from './rangedFile.js';
 import { safetensors } from './safetensors.js';
 import { withTold } from './told.js';
+import { unwrapped } from './wrapped.js';
 
 export const formats: readonly Format[] = [
   gguf, //
@@ -28,15 +29,17 @@ export const formatOf = (path: string, firstBytes: Uint8Array): Format | null =>
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   if ((await statPath(path)).isDirectory()) {
     const names = await listFolder(path);
-    if (holdsWeights(names)) return withTold(await openModelFolder(path));
+    if (holdsWeights(names)) return presented(await openModelFolder(path));
     const file = onlyModelIn(names) ?? (await exportedIn(path, names));
-    return file === null ? withTold(await openModelFolder(path)) : openCheckpoint(join(path, file));
+    return file === null ? presented(await openModelFolder(path)) : openCheckpoint(join(path, file));
   }
   const firstBytes = await withFile(path, (file) => file.read(0, Math.min(16, file.bytes)));
   const format = formatOf(path, firstBytes);
   if (format === null) throw formatError('FORMAT_UNKNOWN', path, 0, 'This is not a model file that Model Lab knows.');
-  return withTold(await format.open(path));
+  return presented(await format.open(path));
 }
+
+const presented = (checkpoint: Checkpoint): Checkpoint => withTold(unwrapped(checkpoint));
 
 /** The one .gguf, whole or in parts, among the names of a folder; without any, the one .pth or .pt, or the one .onnx. */
 export function onlyModelIn(names: ReadonlySet<string>): string | null {

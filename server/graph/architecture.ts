@@ -9,8 +9,10 @@ import type { StateSpec } from './state.js';
 export interface StackConfig {
   readonly layers: number;
   readonly dModel: number;
-  /** Tokens it can be given at all: no positions are learned beyond, or others than those in use. Absent: any number. */
+  /** Tokens it can be given at all: no positions are learned beyond. Absent: any number. */
   readonly limit?: number | null;
+  /** Tokens of a run beyond which RoPE's frequencies depend on how many there are. Absent: they never do. */
+  readonly stretches?: number | null;
   /** Of one that reads images: [height, width] that its positions were learned for. */
   readonly image?: readonly [number, number];
 }

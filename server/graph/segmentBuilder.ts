@@ -94,6 +94,11 @@ export class SegmentBuilder extends Builder {
     return this.input('past', 'i64', [1]);
   }
 
+  /** Tokens of the run when each new token was read, itself and all that were read with it: i64 [T]. */
+  get reach(): Value {
+    return this.input('reach', 'i64', ['T']);
+  }
+
   /** T as i64 [1], measured on a value with T on `axis`. */
   tokenCount(like: Value, axis = 1): Value {
     return this.memo('T', () => this.unsqueeze(this.size(like, axis), 0));

@@ -7,7 +7,7 @@ import type { Watched } from '../runtime/view.js';
 import type { LabModel } from './models.js';
 
 /** What views read of a run. */
-export type Inspected = Pick<Sequence, 'layers' | 'ids' | 'probes' | 'stateBytes' | 'attention'>;
+export type Inspected = Pick<Sequence, 'layers' | 'ids' | 'probes' | 'stateBytes' | 'attention' | 'reach'>;
 
 /** What is written of a run beside the probes asked for. */
 export type Exported = ReadonlyMap<string, Saved>;

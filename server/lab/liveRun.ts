@@ -218,7 +218,9 @@ export class LiveRun implements LabRun {
     const { model } = this.model;
     const lender = this.lender(this, ids);
     const quiet: Watched = { signal: this.#stop.signal, progress: () => undefined };
-    const engine = await (lender ? lender.run.use((of) => model.start({ of, tokens: lender.tokens }), quiet) : model.start());
+    const engine = await (lender
+      ? lender.run.use((of) => model.start({ of, tokens: lender.tokens, reach: ids.length }), quiet)
+      : model.start());
     this.#engine = engine;
     this.#reused = engine.ids.length;
     return { engine, known: lender ? lender.run.#tokens.slice(0, this.#reused) : [] };

@@ -40,6 +40,7 @@ export function createRunView({ id, recipe, model, engine }: ViewedRun, memo: Me
     memo: (key, ...rest) => memo.get(`${id}/${key}`, ...rest),
     known: (key) => memo.known(`${id}/${key}`),
     keep: ({ key, ...kept }) => memo.keep({ key: `${id}/${key}`, ...kept }),
+    reach: (token) => engine.reach?.(token) ?? token + 1,
     allocatedBytes: (layer) => engine.stateBytes(layer),
   };
   return view;

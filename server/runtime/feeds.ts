@@ -6,6 +6,7 @@ export type InputRole =
   | { readonly role: 'tokens' }
   | { readonly role: 'given'; readonly name: string }
   | { readonly role: 'past' }
+  | { readonly role: 'reach' }
   | { readonly role: 'resid' }
   | { readonly role: 'carry'; readonly carry: string }
   | { readonly role: 'state'; readonly block: number; readonly state: string }
@@ -18,7 +19,7 @@ const NEW_STATE = /^blocks\.(\d+)\.state\.(\w+)\.new$/;
 const INTERVENTION = /^(.*)\.(scale|shift)$/;
 
 export function inputRole(name: string): InputRole {
-  if (name === 'tokens' || name === 'past' || name === 'resid') return { role: name };
+  if (name === 'tokens' || name === 'past' || name === 'reach' || name === 'resid') return { role: name };
   if (name.startsWith('given.')) return { role: 'given', name: name.slice('given.'.length) };
   if (name.startsWith('carry.')) return { role: 'carry', carry: name };
   const state = STATE.exec(name);

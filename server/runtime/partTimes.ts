@@ -108,6 +108,8 @@ function feedOf({ name, dtype, shape }: Value, { graph, given }: Segment, config
   const { role } = inputRole(name);
   if (role === 'kept') return { kind: 'tensor', tensor: i64([1], [keptIn(graph, name, call.past)]) };
   if (role === 'past') return { kind: 'tensor', tensor: i64([1], [call.past]) };
+  if (role === 'reach')
+    return { kind: 'tensor', tensor: i64([call.tokens], new Array(call.tokens).fill(call.past + call.tokens)) };
   const sizes = shape.map((size) => {
     if (typeof size === 'number') return size;
     if (size === 'B') return call.batch;

@@ -53,6 +53,8 @@ function program(run: Run, pieces: readonly Piece[], changes: readonly Intervent
         case 'past':
         case 'kept':
           return tensor(i64([1], [0]));
+        case 'reach':
+          return tensor(run.reads.tensor(0, T));
         case 'resid': {
           const start = run.resid[spec.from] as Rows;
           return index > 0 ? { kind: 'register', name: 'resid' } : tensor(f32([1, T, start.width], start.slice(0, T)));

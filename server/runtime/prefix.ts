@@ -6,11 +6,12 @@ import type { HostTensor } from './elements.js';
 import type { Run } from './run.js';
 
 /**
- * How many of the first `tokens` tokens of a run another can begin with. Attention can begin anywhere; a recurrence only where its state is known: at
- * a snapshot, or where the run stands.
+ * How many of the first `tokens` tokens of a run another of `reach` can begin with. Attention can begin anywhere, unless it is turned by angles that
+ * depend on the length of the run; a recurrence only where its state is known: at a snapshot, or where the run stands.
  */
-export function reusable(run: Run, tokens: number): number {
+export function reusable(run: Run, tokens: number, reach: number): number {
   if (run.dropped || !run.model.capture) return 0;
+  if (!run.reads.alike(tokens, reach, run.model.bound.config.stretches ?? null)) return 0;
   if (!run.recurrent || tokens === run.ids.length) return tokens;
   return run.snapshots.findLast(({ at }) => at <= tokens)?.at ?? 0;
 }
@@ -18,6 +19,7 @@ export function reusable(run: Run, tokens: number): number {
 /** Begins an empty run with the first tokens of another: it shares their checkpoints and snapshots, and gets a state of its own. */
 export async function takeOver(run: Run, from: Run, tokens: number): Promise<void> {
   for (const [i, rows] of run.resid.entries()) rows.adopt(from.resid[i] as Run['resid'][number], tokens);
+  run.reads.adopt(from.reads, tokens);
   for (const [name, rows] of run.carries) rows.adopt(from.carries.get(name) as typeof rows, tokens);
   const snapshots = from.snapshots.filter(({ at }) => at <= tokens);
   run.snapshots.push(...snapshots.map(({ at, states }) => ({ at, states: renamed(states, from.key, run.key) })));

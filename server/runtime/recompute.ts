@@ -192,6 +192,8 @@ export function inspectionFeeds(run: Run, piece: Piece, computed: TokenRange, bl
         return tensor(i64([1, T], run.ids.slice(computed.from, computed.to)));
       case 'past':
         return tensor(i64([1], [computed.from]));
+      case 'reach':
+        return tensor(run.reads.tensor(computed.from, computed.to));
       case 'resid':
         return tensor(f32([1, T, D], (run.resid[piece.spec.from] as Rows).slice(computed.from, computed.to)));
       case 'carry': {

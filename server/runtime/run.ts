@@ -9,6 +9,7 @@ import { FineStates } from './fineStates.js';
 import { LayerAttention } from './layerAttention.js';
 import type { Model } from './model.js';
 import { reusable, takeOver } from './prefix.js';
+import { Reads } from './reads.js';
 import { recompute } from './recompute.js';
 import { Rows } from './rows.js';
 import type { PrefillOptions, Prefix, Sequence } from './sequence.js';
@@ -60,6 +61,8 @@ export class Run implements Sequence {
   readonly snapshots: { readonly at: number; readonly states: StateSnapshot }[] = [];
   /** States of single layers between the snapshots, where somebody looked. */
   readonly fine = new FineStates();
+  /** Which tokens were read together. */
+  readonly reads = new Reads();
   readonly #recurrent: readonly string[];
   /** Tokens that the state holds: all of `ids`, but for a run that was dropped. */
   #done = 0;
@@ -81,7 +84,7 @@ export class Run implements Sequence {
     await run.#allocate();
     const from = prefix?.of;
     if (!(from instanceof Run) || from.model !== model) return run;
-    const tokens = reusable(from, Math.min(prefix?.tokens ?? 0, from.ids.length));
+    const tokens = reusable(from, Math.min(prefix?.tokens ?? 0, from.ids.length), prefix?.reach ?? 0);
     if (tokens > 0) await takeOver(run, from, tokens);
     run.ids.push(...from.ids.slice(0, tokens));
     run.#done = tokens;
@@ -119,6 +122,7 @@ export class Run implements Sequence {
   /** Runs tokens through all blocks, in chunks. A cancelled prefill leaves whole chunks behind and nothing else. Errors: CANCELLED, TOKEN_INVALID. */
   async prefill(ids: readonly number[], options: PrefillOptions = {}): Promise<void> {
     this.#check(ids);
+    this.reads.add(this.ids.length, this.ids.length + ids.length);
     await this.#read(ids, options);
   }
 
@@ -223,6 +227,9 @@ export class Run implements Sequence {
     return bytes.reduce((sum, n) => sum + n, 0);
   }
 
+  /** See RunView.reach. */
+  reach = (token: number): number => this.reads.reach(token);
+
   /** See RunView.attention. Keys made for it are kept for the layers looked at last. */
   attention(layer: number): AttentionReader | null {
     if (this.layers[layer]?.attention?.selects) return null;
@@ -253,12 +260,14 @@ export class Run implements Sequence {
   #program(ids: readonly number[], withHead: boolean): Program {
     const past = { kind: 'tensor', tensor: i64([1], [this.#done]) } as const;
     const tokens = { kind: 'tensor', tensor: i64([1, ids.length], ids) } as const;
+    const reach = { kind: 'tensor', tensor: this.reads.tensor(this.#done, this.#done + ids.length) } as const;
     const pieces = withHead ? this.model.steps : this.model.pieces.slice(0, -1);
     return pieces.map(({ session, graph, spec }) => ({
       session,
       feeds: feedsOf(graph, (input) => {
         if (input.role === 'tokens') return tokens;
         if (input.role === 'past') return past;
+        if (input.role === 'reach') return reach;
         if (input.role === 'resid') return { kind: 'register', name: 'resid' };
         if (input.role === 'carry') return { kind: 'register', name: input.carry };
         if (input.role === 'intervention' || input.role === 'given')

@@ -37,6 +37,8 @@ export interface PrefillOptions {
 export interface Prefix {
   readonly of: Sequence;
   readonly tokens: number;
+  /** Tokens that the new sequence reads in all. */
+  readonly reach: number;
 }
 
 /** One sequence through a model. */
@@ -62,6 +64,8 @@ export interface Sequence {
   ): Promise<ReadonlyMap<string, Tensor>>;
   /** See RunView.attention; null where a layer's pattern is all that can be had. */
   attention?(layer: number): AttentionReader | null;
+  /** See RunView.reach; absent where nothing depends on it. */
+  reach?(token: number): number;
   /** Bytes of its live state; of the KV rows of one layer when it is named. */
   stateBytes(layer?: number): Promise<number>;
   /** Whether only the ids are left: nothing can be read or decoded until `restore`. */

@@ -53,6 +53,8 @@ export interface RunView {
   memo<T>(key: string, watched: Watched, make: (watched: Watched) => Promise<T>, bytes: (value: T) => number): Promise<T>;
   known<T>(key: string): T | undefined;
   keep(kept: Kept): void;
+  /** Tokens of the run when this one was read, itself and all that were read with it. */
+  reach(token: number): number;
   /** Bytes allocated for the KV rows of a layer, with the room for tokens to come. */
   allocatedBytes(layer: number): Promise<number>;
 }

@@ -61,6 +61,7 @@ export function constructedRun(
     memo: (key, ...rest) => memo.get(key, ...rest),
     known: (key) => memo.known(key),
     keep: (kept) => memo.keep(kept),
+    reach: (token) => token + 1,
     allocatedBytes: async () => 4096,
   };
   return view;

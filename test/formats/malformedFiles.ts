@@ -240,7 +240,8 @@ const pth: Files = {
   'storage-too-small.pth': pthFile(pickledDict(['a', pickledTensor({ elements: 400, shape: [20, 20], strides: [20, 1] })])),
   'tensor-beyond-storage.pth': pthFile(pickledDict(['a', pickledTensor({ offset: 1 })])),
   'tensor-negative.pth': pthFile(pickledDict(['a', pickledTensor({ shape: [-2, 2] })])),
-  'tensor-strided.pth': pthFile(pickledDict(['a', pickledTensor({ shape: [1, 2], strides: [4, 2] })])),
+  'tensor-strided.pth': pthFile(pickledDict(['a', pickledTensor({ shape: [1, 2], strides: [4, 9] })])),
+  'tensor-expanded.pth': pthFile(pickledDict(['a', pickledTensor({ shape: [2 ** 15, 2 ** 15], strides: [0, 0] })])),
   'tensor-arguments.pth': pthFile(
     pickledDict(['a', bytes(op.global('torch._utils', '_rebuild_tensor_v2'), op.emptyTuple, op.reduce)]),
   ),

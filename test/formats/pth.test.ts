@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import test from 'node:test';
 import { findCheckpoints } from '../../server/formats/find.js';
 import { bindable, readTensor } from '../../server/formats/read.js';
@@ -140,16 +140,39 @@ test('a training checkpoint: its weights are found beside the optimizer’s stat
   }
 });
 
+test('a trainer’s checkpoint: the most tensors are the weights, under their own names, whatever views they are', async () => {
+  const checkpoint = await openCheckpoint('test/fixtures/formats/trainer.ckpt');
+  const values: Record<string, number[]> = {};
+  for (const [name, entry] of checkpoint.tensors)
+    if (entry.dtype !== 'C64') values[name] = [...(await readTensor(checkpoint, entry))];
+  const turned = Array.from({ length: 24 }, (_, i) => (Math.floor(i / 3) % 2) * 12 + (i % 3) * 4 + Math.floor(i / 6));
+  assert.deepEqual(values, {
+    'lm_head.gaps': [1, 3, 5, 13, 15, 17],
+    'model.turned': turned,
+    'model.one': [1, 1, 1, 1, 1, 1],
+    'model.empty': [],
+    'model.scalar': [7],
+    'model.f8': [1.5, -448],
+    'model.u16': [1, 65535],
+  });
+  const shapes = ['lm_head.gaps', 'model.turned', 'model.scalar', 'model.complex'].map(
+    (name) => checkpoint.tensors.get(name)?.shape,
+  );
+  assert.deepEqual(shapes, [[2, 3], [4, 2, 3], [], [1]]);
+  assert.equal(checkpoint.tensors.get('model.one')?.sourceName, '_orig_mod.model.model.one');
+});
+
 const legacy = 'test/fixtures/formats/legacy.bin';
 
-test('the format before PyTorch 1.6: values, shared storage, places in the file', async () => {
-  const checkpoint = await openCheckpoint(legacy);
-  const values: Record<string, number[]> = {};
-  for (const [name, entry] of checkpoint.tensors) values[name] = [...(await readTensor(checkpoint, entry))];
-  assert.deepEqual(values, { w: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], row: [4, 5, 6, 7], ids: [1, -2, 2 ** 40] });
-  const [w, row] = ['w', 'row'].map((name) => checkpoint.tensors.get(name));
-  assert.deepEqual([w?.shape, row?.shape, row?.offset], [[3, 4], [4], (w?.offset as number) + 16]);
-});
+for (const file of [legacy, 'test/fixtures/formats/legacy4.bin'])
+  test(`the format before PyTorch 1.6, ${basename(file)}: values, shared storage, places in the file`, async () => {
+    const checkpoint = await openCheckpoint(file);
+    const values: Record<string, number[]> = {};
+    for (const [name, entry] of checkpoint.tensors) values[name] = [...(await readTensor(checkpoint, entry))];
+    assert.deepEqual(values, { w: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], row: [4, 5, 6, 7], ids: [1, -2, 2 ** 40] });
+    const [w, row] = ['w', 'row'].map((name) => checkpoint.tensors.get(name));
+    assert.deepEqual([w?.shape, row?.shape, row?.offset], [[3, 4], [4], (w?.offset as number) + 16]);
+  });
 
 test('a damaged file of the old format is refused by code, wherever it ends', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'model-lab-legacy-'));

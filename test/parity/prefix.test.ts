@@ -48,7 +48,7 @@ for (const family of families)
       const next = [...ids.slice(0, shared), ...someIds(20, vocab).map((id) => (id + 11) % vocab)].slice(0, T - 1);
       const plain = await Run.create(model);
       await plain.prefill(next);
-      const run = await Run.create(model, { of: first, tokens: shared });
+      const run = await Run.create(model, { of: first, tokens: shared, reach: next.length });
       assert.deepEqual(run.ids, next.slice(0, expected(first, shared)));
       await run.prefill(next.slice(run.ids.length));
       // cut elsewhere into chunks, so that sums are taken in another order
@@ -71,12 +71,12 @@ for (const family of ['llama', `${more}/mistral_window`, 'mamba', 'falcon_h1'])
       for (const id of ids.slice(500, 505)) await each.decode(id);
     }
     const before = run.bytes + (await run.stateBytes());
-    const heir = await Run.create(model, { of: run, tokens: 300 });
+    const heir = await Run.create(model, { of: run, tokens: 300, reach: 310 });
     await run.drop();
     assert.ok(before > 0 && run.dropped);
     assert.equal(run.bytes + (await run.stateBytes()), 0);
     assert.deepEqual(run.ids, straight.ids);
-    assert.equal((await Run.create(model, { of: run, tokens: 300 })).ids.length, 0, 'nothing to begin with');
+    assert.equal((await Run.create(model, { of: run, tokens: 300, reach: 310 })).ids.length, 0, 'nothing to begin with');
     const stop = new AbortController();
     const cancelling = { signal: stop.signal, onProgress: () => stop.abort() };
     await assert.rejects(run.restore(cancelling), { code: 'CANCELLED' });
@@ -93,3 +93,21 @@ for (const family of ['llama', `${more}/mistral_window`, 'mamba', 'falcon_h1'])
     await assertSame(heir, plain, 1e-5);
     await device.close();
   });
+
+test('a run that RoPE turns by its length takes tokens over from one of the same length only, unless both are short', async () => {
+  const { device, model, run } = await open(path.resolve(fixtures, more, 'llama_dynamic_grown')); // 33 tokens
+  const ids = someIds(60, model.bound.config.vocab);
+  await run.prefill(ids.slice(0, 30));
+  for (const [reach, taken] of [
+    [33, 20],
+    [34, 0],
+  ] as const) {
+    const heir = await Run.create(model, { of: run, tokens: 20, reach });
+    assert.equal(heir.ids.length, taken);
+    await heir.prefill(ids.slice(taken, reach));
+    const plain = await Run.create(model);
+    await plain.prefill(ids.slice(0, reach));
+    await assertSame(heir, plain, 3e-5);
+  }
+  await device.close();
+});

@@ -71,13 +71,13 @@ export const turning: Rule = (e, draft, known) => {
   const turns = new Map(kinds.map((kind) => [kind, ropeOf(e, spec.headDim, { ...known, interleaved }, kind)]));
   const [first] = turns.values();
   if (!first) return;
-  const { dims, limit } = first;
+  const { dims, stretch } = first;
   e.say(`RoPE on ${dims} of ${spec.headDim} dimensions of a head`, 'rope_theta, rope_parameters and head_dim');
   const pairs = interleaved ? 'neighbouring dimensions turn together' : 'dimensions i and i + half turn together';
   if (typeof style === 'boolean') e.say(pairs, 'rope_interleave');
   else if (known.interleaved !== undefined) e.say(pairs, known.because);
   else e.assume(pairs, likely.because, { key: 'rope_interleave', value: !interleaved });
-  if (limit !== null) draft.limit = limit;
+  if (stretch !== null) draft.stretches = stretch.beyond;
   draft.attention = [{ ...spec, rope: first }];
   layered(e, draft, known, (kind) => turns.get(byKind ? kind : null) as Rope, byKind);
 };

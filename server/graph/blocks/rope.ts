@@ -12,10 +12,17 @@ export interface Rope {
   readonly frequencies: Float32Array;
   /** YaRN's factor on cos and sin, 1 otherwise. */
   readonly amplitude: number;
-  /** Tokens up to which these frequencies hold: beyond, dynamic scaling would take others. null: any number. */
-  readonly limit: number | null;
+  /** What they become in a run of many tokens; null: they stay. */
+  readonly stretch: Stretch | null;
   /** Positions start again at 0 every so many tokens. */
   readonly period?: number;
+}
+
+/** Frequencies of tokens that are read together with so many others that the run has more than `beyond`. */
+export interface Stretch {
+  readonly beyond: number;
+  /** LongRoPE: other frequencies, [dims / 2]. Dynamic scaling: what the base grows by, see `stretched`. */
+  readonly to: Float32Array | { readonly factor: number };
 }
 
 /** `rope_parameters` (or `rope_scaling` + `rope_theta`) as read from a config. */
@@ -32,7 +39,7 @@ const unknownRope = (type: string) =>
   new LabError({
     code: 'ROPE_UNKNOWN',
     message: `RoPE scaling of type "${type}" is not known.`,
-    hint: 'Known: default, linear, llama3, yarn, longrope and dynamic (within the trained context).',
+    hint: 'Known: default, linear, llama3, yarn, longrope and dynamic.',
   });
 
 const missing = (type: string, key: string) =>
@@ -62,13 +69,13 @@ export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'ha
     if (value === null) throw missing(p.type, key);
     return value;
   };
-  const plain = (frequencies: Float32Array): Rope => ({ style, dims, frequencies, amplitude: 1, limit: null });
+  const plain = (frequencies: Float32Array): Rope => ({ style, dims, frequencies, amplitude: 1, stretch: null });
   switch (p.type) {
     case 'default':
     case 'mrope':
       return plain(base);
     case 'dynamic':
-      return { ...plain(base), limit: p.context };
+      return dynamic(plain(base), p, need);
     case 'linear':
       return plain(base.map((f) => f / need('factor')));
     case 'llama3':
@@ -82,6 +89,12 @@ export function rope(dims: number, p: RopeParameters, style: Rope['style'] = 'ha
     default:
       throw unknownRope(p.type);
   }
+}
+
+/** NTK-aware, growing with the run (transformers' `dynamic`): the base is raised so that the slowest pair turns as far as in the trained context. */
+function dynamic(plain: Rope, p: RopeParameters, need: (key: string) => number): Rope {
+  const factor = need('factor');
+  return p.context === null ? plain : { ...plain, stretch: { beyond: p.context, to: { factor } } };
 }
 
 /** Llama 3.1: low frequencies are slowed by `factor`, high ones kept, those between blended. */
@@ -101,19 +114,22 @@ const originalContext = (p: RopeParameters, need: (key: string) => number): numb
   p.get('original_max_position_embeddings') ?? p.context ?? need('original_max_position_embeddings');
 
 /**
- * LongRoPE (Ding et al. 2024): every pair has its own divisor, one set up to the original context and another beyond. The short set is in
- * use here, and holds up to that context: beyond, all keys so far would have to turn by other angles.
+ * LongRoPE (Ding et al. 2024): every pair has its own divisor, one set up to the original context and another beyond. Keys that are cached
+ * before a run grows beyond it keep the angles they were turned by, as in transformers.
  */
 function longRope(plain: Rope, p: RopeParameters, need: (key: string) => number): Rope {
   const original = originalContext(p, need);
   const factor = p.get('factor') ?? (p.context ?? original) / original;
-  const short = p.list('short_factor');
-  if (short?.length !== plain.frequencies.length) throw missing(p.type, `short_factor, ${plain.frequencies.length} numbers`);
+  const [short, long] = ['short_factor', 'long_factor'].map((key) => {
+    const divisors = p.list(key);
+    if (divisors?.length !== plain.frequencies.length) throw missing(p.type, `${key}, ${plain.frequencies.length} numbers`);
+    return plain.frequencies.map((f, i) => f / (divisors[i] as number));
+  }) as [Float32Array, Float32Array];
   return {
     ...plain,
-    frequencies: plain.frequencies.map((f, i) => f / (short[i] as number)),
+    frequencies: short,
     amplitude: p.get('attention_factor') ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))),
-    limit: original,
+    stretch: { beyond: original, to: long },
   };
 }
 
@@ -133,7 +149,7 @@ function yarn(dims: number, base: Float32Array, p: RopeParameters, need: (key: s
   const mscale = (scale: number, m = 1) => (scale <= 1 ? 1 : 0.1 * m * Math.log(scale) + 1);
   const [m, mAll] = [p.get('mscale'), p.get('mscale_all_dim')];
   const amplitude = p.get('attention_factor') ?? (m && mAll ? mscale(factor, m) / mscale(factor, mAll) : mscale(factor));
-  return { style, dims, frequencies, amplitude, limit: null };
+  return { style, dims, frequencies, amplitude, stretch: null };
 }
 
 /** Turns x [B,H,T,E] by the positions of the new tokens. */
@@ -147,8 +163,35 @@ function tables(g: SegmentBuilder, x: Value, r: Rope): { cos: Value; sin: Value 
   const { period } = r;
   const counted = () => (period === undefined ? g.positions(x, 2) : g.mod(g.positions(x, 2), period));
   const positions = g.memo(`positions.f32.${period ?? ''}`, () => g.unsqueeze(g.cast(counted(), 'f32'), 1)); // [T,1]
-  const angles = g.memo(r, () => g.mul(positions, g.constant(r.frequencies, [1, r.dims / 2])));
+  const angles = g.memo(r, () => g.mul(positions, stretched(g, r)));
   const scaled = (v: Value) => (r.amplitude === 1 ? v : g.mul(v, r.amplitude));
   const cos = g.memo(angles, () => scaled(g.cos(angles)));
   return { cos, sin: g.memo(cos, () => scaled(g.sin(angles))) };
+}
+
+/**
+ * Frequencies of the new tokens, [1, dims/2], or [T, dims/2] where they depend on how far the run reached when each was read. Dynamic scaling takes the
+ * base θ·a^(d/(d−2)) for d dimensions, with a = factor·reach/beyond − (factor − 1): pair i turns by θ^(−2i/d) · a^(−2i/(d−2)).
+ */
+function stretched(g: SegmentBuilder, { frequencies, dims, stretch }: Rope): Value {
+  const usual = g.constant(frequencies, [1, dims / 2]);
+  if (stretch === null) return usual;
+  const { beyond, to } = stretch;
+  const reach = g.unsqueeze(g.reach, 1); // [T,1]
+  if (to instanceof Float32Array) return g.where(g.greater(reach, g.ints(beyond)), g.constant(to, [1, dims / 2]), usual);
+  const growth = g.sub(g.mul(g.div(g.cast(reach, 'f32'), beyond), to.factor), to.factor - 1);
+  const slowed = g.mul(g.log(g.max(growth, 1)), g.constant(exponents(dims), [1, dims / 2]));
+  return g.mul(usual, g.exp(slowed));
+}
+
+const exponents = (dims: number): Float32Array =>
+  Float32Array.from({ length: dims / 2 }, (_, i) => (i === 0 ? 0 : (-2 * i) / (dims - 2)));
+
+/** Frequencies of a token that was read in a run of `reach` tokens: what `stretched` computes, as numbers. */
+export function frequenciesAt({ frequencies, dims, stretch }: Rope, reach: number): Float32Array {
+  if (stretch === null || reach <= stretch.beyond) return frequencies;
+  const { beyond, to } = stretch;
+  if (to instanceof Float32Array) return to;
+  const growth = (to.factor * reach) / beyond - (to.factor - 1);
+  return frequencies.map((f, i) => f * growth ** (exponents(dims)[i] as number));
 }
