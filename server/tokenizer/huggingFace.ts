@@ -126,7 +126,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
           ? relabel(text, text.text.replaceAll(' ', '▁'))
           : text;
     const pieces = pre_tokenizer === null ? [text.text] : pre_tokenizer.pre_tokenize(text.text, { section_index });
-    for (const { text: piece, at, mark } of placePieces(surface.text, pieces)) {
+    const words = pieces.filter((piece) => piece !== '');
+    for (const { text: piece, at, mark } of placePieces(surface.text, words)) {
       for (const { id, from, to } of this.#tokensOf(piece))
         add(id, ...originalRange(surface, Math.max(at, at + from - mark), at + to - mark));
     }
@@ -239,7 +240,7 @@ function spellingOf(json: TokenizerJson): Spelling {
 }
 
 /** Normalisers that change a text place by place, or at its start only, where `encode` knows whether it is one. */
-const LOCAL = new Set(['NFC', 'NFD', 'NFKC', 'NFKD', 'Lowercase', 'StripAccents', 'BertNormalizer', 'Prepend', 'Replace']);
+const LOCAL = new Set(['NFC', 'NFD', 'NFKC', 'NFKD', 'Lowercase', 'StripAccents', 'BertNormalizer', 'Nmt', 'Prepend', 'Replace']);
 
 function cutsAtLines(json: TokenizerJson, { pre_tokenizer, model }: Library): boolean {
   const reaches = ({ content, lstrip }: AddedTokenJson) => lstrip === true || crossesCut(content);

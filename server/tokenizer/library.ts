@@ -33,7 +33,8 @@ export function openLibrary(json: TokenizerJson, config: TokenizerConfig): Libra
       _call: refusing((pieces) => model._call(pieces)),
       vocab: model.vocab,
       tokens_to_ids: model.tokens_to_ids,
-      unk_token_id: model.unk_token_id ?? null,
+      // that of a vocabulary of words the library looks for in tokenizer_config.json
+      unk_token_id: model.unk_token_id ?? model.tokens_to_ids.get(String(json.model.unk_token)) ?? null,
     },
     post_processor: post_processor && {
       post_process: refusing((tokens, pair, special) => post_processor.post_process(tokens, pair, special)),

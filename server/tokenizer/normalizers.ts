@@ -15,11 +15,19 @@ const SUPPLEMENTARY_CHINESE = replace(
   ' $& ',
 );
 
+/** What SentencePiece was first made for, machine translation: control characters fall away, what looks like a space becomes one. */
+const NMT: readonly Step[] = [
+  replace({ Regex: '[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]' }, ''),
+  replace({ Regex: '[\u0009\u000a\u000c\u000d\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]' }, ' '),
+];
+
 /** The normaliser in terms that the library computes as Hugging Face's Rust library does. */
 export function exactNormalizer(step: Step | null): Step | null {
   switch (step?.type) {
     case 'Sequence':
       return { ...step, normalizers: ((step.normalizers ?? []) as readonly Step[]).map(exactNormalizer) };
+    case 'Nmt':
+      return { type: 'Sequence', normalizers: NMT };
     case 'Lowercase':
       return { type: 'Sequence', normalizers: [SIGMA, step] };
     case 'BertNormalizer': {

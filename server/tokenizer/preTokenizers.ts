@@ -14,12 +14,23 @@ export const split = (regex: string, behavior = 'Isolated', invert = false): Ste
 
 const escapeRegex = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
+const INVERTED: Readonly<Record<string, string>> = {
+  Isolated: 'Isolated',
+  Contiguous: 'Isolated',
+  MergedWithPrevious: 'MergedWithNext',
+  MergedWithNext: 'MergedWithPrevious',
+};
+
 /** Behaviours the library does not know, as isolated splits on a wider pattern. */
 function widen(step: Step): Step {
   const pattern = step.pattern as { readonly Regex?: string; readonly String?: string } | undefined;
   const regex = pattern?.Regex ?? (pattern?.String === undefined ? null : escapeRegex(pattern.String));
-  if (regex === null || step.invert === true) return step;
-  switch (step.behavior) {
+  if (regex === null) return step;
+  if (step.behavior === 'Removed') return split(regex, 'Removed', step.invert === true); // it keeps a string that is to be removed
+  // What lies between the matches, then, counts as one, and matches that touch each other are still several.
+  switch (step.invert === true ? INVERTED[String(step.behavior)] : step.behavior) {
+    case 'Isolated':
+      return split(regex);
     case 'MergedWithPrevious':
       // Up to the pattern or the end: a search that fails at the end would start again at every character.
       return split(`(?:(?!${regex})[\\s\\S])*(?:${regex}|(?![\\s\\S]))`);
@@ -32,7 +43,8 @@ function widen(step: Step): Step {
   }
 }
 
-const PUNCTUATION = '[\\p{P}!-/:-@\\[-`{-~]';
+const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
+const PUNCTUATION = '\\p{P}!-/:-@\\[-`{-~';
 
 function exact(step: Step): Step {
   switch (step.type) {
@@ -41,11 +53,16 @@ function exact(step: Step): Step {
     // The library's \d is ASCII; Rust's is_numeric has ½, ² and the other scripts' digits.
     case 'Digits':
       return split(step.individual_digits === true ? '\\p{N}' : '\\p{N}+');
-    // Its \w is ASCII, too.
+    // Its \w is ASCII, and of Rust's, numbers that are no digits are no part.
     case 'Whitespace':
-      return split('\\w+|[^\\w\\s]+', 'Removed', true);
+      return split(`[${WORD}]+|[^${WORD}\\s]+`, 'Removed', true);
+    case 'WhitespaceSplit':
+      return split('\\S+', 'Removed', true);
+    // Its white space is JavaScript's, which a byte order mark belongs to.
+    case 'BertPreTokenizer':
+      return split(`[^\\s${PUNCTUATION}]+|[${PUNCTUATION}]`, 'Removed', true);
     case 'Punctuation':
-      return widen(split(PUNCTUATION, (step.behavior as string | undefined) ?? 'Isolated'));
+      return widen(split(`[${PUNCTUATION}]`, (step.behavior as string | undefined) ?? 'Isolated'));
     case 'CharDelimiterSplit':
       return split(escapeRegex(String(step.delimiter)), 'Removed');
     case 'Split':

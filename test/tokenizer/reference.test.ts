@@ -62,7 +62,16 @@ function compare(tokenizer: Tokenizer, cases: readonly Case[]): void {
   }
 }
 
-for (const name of ['byte_level', 'per_digit', 'metaspace_bpe', 'metaspace_first', 'unigram', 'wordpiece']) {
+for (const name of [
+  'byte_level',
+  'per_digit',
+  'metaspace_bpe',
+  'metaspace_first',
+  'unigram',
+  'wordpiece',
+  'word_level',
+  'bert_words',
+]) {
   test(`${name}: ids, offsets and text as the tokenizers library gives them`, async () => {
     const { tokenizer, cases } = fixture(name);
     compare(await open(JSON.stringify(tokenizer)), cases);
