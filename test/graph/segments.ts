@@ -112,6 +112,12 @@ export function inputsOf(
             Array.from({ length: T }, (_, i) => (i * 7 + 3) % vocab),
           );
         if (value.name === 'past') return exact([1], [sizes.past]);
+        // tokens of short runs and of long ones
+        if (value.name === 'reach')
+          return exact(
+            shape,
+            Array.from({ length: T }, (_, i) => (i % 2 === 0 ? 9 : 5000)),
+          );
         if (value.name.endsWith('.kept')) return exact([1], [sizes.kept]);
         const values = noise(seed, shape);
         return /_var\.past$/.test(value.name) ? { shape, data: values.data.map(Math.abs) } : values; // no variance is negative

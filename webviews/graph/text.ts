@@ -19,6 +19,9 @@ const MOVES = new Set(
   ),
 );
 
+/** What inputs that every segment may have are called. */
+const SAID: Readonly<Record<string, string>> = { past: 'position', kept: 'cached rows', reach: 'tokens of the run' };
+
 /** Sizes that are known at run time, put in: T and S with the tokens of the run, the batch left out. */
 export function shapeText(shape: readonly (number | string)[], tokens: number | null): string {
   const sizes = shape[0] === 'B' ? shape.slice(1) : shape;
@@ -42,8 +45,7 @@ export function labelOf(item: Item, graph: SegmentGraph, tokens: number | null):
   if (item.kind === 'pill') {
     const { role, shape } = graph.values[item.value] as GraphValue;
     const name = (role ?? '').replace(/^state\./, '').replace(/\.(past|new)$/, '');
-    const title =
-      name === 'past' ? 'position' : name === 'kept' ? 'cached rows' : `${name} ${item.side === 'in' ? 'before' : 'after'}`;
+    const title = SAID[name] ?? `${name} ${item.side === 'in' ? 'before' : 'after'}`;
     return { title, lines: [shapeText(shape, tokens)], value: null, tone: 'state' };
   }
   return isBranch(item) ? branchLabel(item, graph, tokens) : leafLabel(item, graph, tokens);
@@ -52,7 +54,7 @@ export function labelOf(item: Item, graph: SegmentGraph, tokens: number | null):
 /** `state.k.past` → k. */
 export function shortRole(role: string): string {
   const name = role.replace(/^(state|carry)\./, '').replace(/\.(past|new)$/, '');
-  return name === 'past' ? 'position' : name === 'kept' ? 'cached rows' : name;
+  return SAID[name] ?? name;
 }
 
 function leafLabel({ node: index, names }: Leaf, graph: SegmentGraph, tokens: number | null): Label {
