@@ -1,6 +1,6 @@
 import { diff as compare } from '../analyses/weightDiff.js';
 import { openCheckpoint } from '../formats/registry.js';
-import { writeWhole } from '../lab/writeWhole.js';
+import { writeWhole } from '../formats/writeWhole.js';
 import { alone } from './alone.js';
 import type { Arguments } from './usage.js';
 
@@ -10,7 +10,7 @@ const digits = (x: number): string => x.toPrecision(3).padStart(9);
 export async function diff(args: Arguments): Promise<void> {
   const [a, b] = [await openCheckpoint(args.path), await openCheckpoint(args.second)];
   const result = await compare(a, b, alone);
-  if (args.out !== undefined) await writeWhole(args.out, `${JSON.stringify(result, null, 2)}\n`);
+  if (args.out !== undefined) await writeWhole(args.out, (file) => file.writeFile(`${JSON.stringify(result, null, 2)}\n`));
   const sorted = result.tensors.toSorted((x, y) => y.relative - x.relative);
   const lines = [
     '‖B−A‖/‖A‖    max|Δ|    cosine    changed  tensor',

@@ -88,6 +88,9 @@ export type Arguments = Parsed & {
   readonly second: string;
 };
 
+/** More only wait for each other, and starting a hundred thousand takes minutes. */
+const MOST_THREADS = 1024;
+
 export const badValue = (name: string, value: string, expected: string) =>
   new LabError({ code: 'USAGE', message: `--${name} is "${value}"`, hint: `give ${expected}` });
 
@@ -133,12 +136,13 @@ export function count<F>(
   name: 'generate' | 'max' | 'tokens' | 'batch' | 'top-k' | 'seed' | 'threads',
   fallback: F,
   least = 0,
+  most = Number.MAX_SAFE_INTEGER,
 ): number | F {
   const value = args[name];
   if (value === undefined) return fallback;
   const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < least || value.trim() === '')
-    throw badValue(name, value, `a whole number ≥ ${least}`);
+  if (!Number.isSafeInteger(number) || number < least || number > most || value.trim() === '')
+    throw badValue(name, value, `a whole number ${most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `≥ ${least}`}`);
   return number;
 }
 
@@ -188,7 +192,7 @@ export async function compute(args: Arguments, device: Device): Promise<Compute 
   const choice = await chooseProvider(device, provider);
   if (choice.refused)
     process.stderr.write(`warning[${choice.refused.code}]: ${choice.refused.message} (${choice.refused.hint})\n`);
-  return { threads: count(args, 'threads', availableParallelism(), 1), provider: choice.provider, dtype };
+  return { threads: count(args, 'threads', availableParallelism(), 1, MOST_THREADS), provider: choice.provider, dtype };
 }
 
 function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {

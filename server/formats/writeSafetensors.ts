@@ -1,10 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { LabError } from '../protocol/errors.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { formatError } from './errors.js';
 import { quoted } from './tensorTable.js';
+import { writeWhole } from './writeWhole.js';
 
 interface Written {
   readonly shape: readonly number[];
@@ -41,8 +38,7 @@ const dtypeOf: ReadonlyMap<unknown, string> = new Map<unknown, string>([
 ]);
 
 /**
- * Writes tensors by the kind of their data. The file appears whole or not at all: it is written beside its place,
- * flushed, then renamed; what is streamed is never whole in memory. Throws SIZE_MISMATCH for a tensor whose shape does not fit its data, FILE_UNWRITABLE.
+ * Writes tensors by the kind of their data. The file appears whole or not at all; what is streamed is never whole in memory. Throws SIZE_MISMATCH for a tensor whose shape does not fit its data, FILE_UNWRITABLE.
  */
 export async function writeSafetensors(
   path: string,
@@ -52,10 +48,7 @@ export async function writeSafetensors(
   // Wider types first, so that every tensor starts at a multiple of its own size.
   const sorted = [...tensors].sort(([a, x], [b, y]) => itemBytes(y) - itemBytes(x) || (a < b ? -1 : 1));
   const header = headerOf(path, sorted, metadata);
-  const unfinished = join(dirname(path), `.${randomUUID()}.partial`);
-  let file: FileHandle | null = null;
-  try {
-    file = await open(unfinished, 'wx');
+  await writeWhole(path, async (file) => {
     await file.writeFile(header);
     for (const [name, tensor] of sorted) {
       let written = 0;
@@ -65,21 +58,7 @@ export async function writeSafetensors(
       }
       if (written !== byteLength(tensor)) throw sizeMismatch(path, name, tensor.shape, written / itemBytes(tensor));
     }
-    await file.sync();
-    await file.close();
-    await rename(unfinished, path);
-  } catch (cause) {
-    await file?.close().catch(() => undefined);
-    await rm(unfinished, { force: true });
-    // what computes a tensor may end with an error of its own
-    if (cause instanceof LabError) throw cause;
-    throw formatError(
-      'FILE_UNWRITABLE',
-      path,
-      null,
-      `The file cannot be written (${(cause as NodeJS.ErrnoException).code ?? String(cause)}).`,
-    );
-  }
+  });
 }
 
 const sizeMismatch = (path: string, name: string, shape: readonly number[], count: number) =>

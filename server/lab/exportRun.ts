@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { toldOf } from '../formats/told.js';
 import { type Saved, writeSafetensors } from '../formats/writeSafetensors.js';
+import { writeWhole } from '../formats/writeWhole.js';
 import type { RunRecipe } from '../protocol/runs.js';
 import { everyState, isEveryState } from '../runtime/everyState.js';
 import type { RunView, TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { LabRun } from './labRun.js';
-import { writeWhole } from './writeWhole.js';
 
 /** FILE.safetensors with what went in, what came out and the probes asked for; FILE.json with the recipe that computes them again. */
 export async function exportRun(
@@ -36,7 +36,7 @@ export async function exportRun(
     probes,
     command: command(recipe, probes, tower),
   };
-  await writeWhole(files[1] as string, `${JSON.stringify(about, null, 2)}\n`);
+  await writeWhole(files[1] as string, (file) => file.writeFile(`${JSON.stringify(about, null, 2)}\n`));
   return files;
 }
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { writeWhole } from '../formats/writeWhole.js';
 import type { RunId, RunRecipe } from '../protocol/runs.js';
-import { writeWhole } from './writeWhole.js';
 
 /** What a restart needs: which models were open, and the recipes of the runs. */
 export interface Session {
@@ -46,6 +46,6 @@ export class SessionFile {
     this.#waiting = null;
     const file = path.join(this.folder, FILE);
     await mkdir(this.folder, { recursive: true });
-    await writeWhole(file, JSON.stringify(session));
+    await writeWhole(file, (opened) => opened.writeFile(JSON.stringify(session)));
   }
 }
