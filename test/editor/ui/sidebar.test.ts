@@ -60,6 +60,7 @@ uiTest(
 
     await lab.command('Model Lab: Open Walkthrough');
     await lab.page.locator('.gettingStartedContainer', { hasText: 'Get started with Model Lab' }).waitFor();
+    await lab.page.locator('.getting-started-media iframe, .getting-started-media img').first().waitFor();
     await lab.screenshot('walkthrough');
   },
 );
