@@ -161,7 +161,10 @@ export class Workbench {
 
   /** Chooses the row of the open quick pick whose text begins with `label`; once more when that changed nothing: a list that was filtered at that moment does not take a click. */
   async pick(label: string): Promise<void> {
-    const row = this.quickRow(label).first();
+    await this.take(this.quickRow(label).first());
+  }
+
+  private async take(row: Locator): Promise<void> {
     await row.waitFor();
     const before = await this.quickText();
     for (let attempt = 0; attempt === 0 || (attempt < 5 && (await row.isVisible())); attempt++) {
@@ -192,7 +195,9 @@ export class Workbench {
   async openFile(name: string): Promise<void> {
     await this.page.keyboard.press('Control+P');
     await this.quickInput.fill(name);
-    await this.pick(path.basename(name));
+    // before the list is filtered, a file of the same name that was opened lately may stand in it
+    const { base, dir } = path.parse(name);
+    await this.take(this.quickRow(base).filter({ hasText: dir }).first());
     await this.page.locator('.tabs-container .tab.active', { hasText: path.basename(name) }).waitFor();
   }
 
