@@ -23,11 +23,12 @@ export class RunsTree implements vscode.TreeDataProvider<RunInfo>, vscode.Dispos
     this.#session = session;
     this.#selection = selection;
     this.#view = vscode.window.createTreeView(ID, { treeDataProvider: this });
+    this.#say();
     this.#subscriptions = [
       this.#view,
       this.#changed,
       session.onChange(() => {
-        this.#view.message = session.known ? '' : 'Looking for the runs of the last session…';
+        this.#say();
         this.#changed.fire();
       }),
       selection.onChange(() => void this.#reveal()),
@@ -60,6 +61,10 @@ export class RunsTree implements vscode.TreeDataProvider<RunInfo>, vscode.Dispos
 
   dispose(): void {
     vscode.Disposable.from(...this.#subscriptions).dispose();
+  }
+
+  #say(): void {
+    this.#view.message = this.#session.known ? '' : 'Looking for the runs of the last session…';
   }
 
   async #reveal(): Promise<void> {
