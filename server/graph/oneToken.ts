@@ -1,4 +1,5 @@
 import { captures, type Dim, type Graph, isGraph, type Node, prune, type Value } from './ir.js';
+import { unroll } from './unroll.js';
 
 /** Operators that may give the same numbers in the same order. */
 const RESHAPING = new Set(['Reshape', 'Unsqueeze', 'Squeeze', 'Transpose']);
@@ -7,7 +8,8 @@ const RESHAPING = new Set(['Reshape', 'Unsqueeze', 'Squeeze', 'Transpose']);
  * The same graph for one token of one sequence. What then only names axes anew (heads split off, axes of size 1 moved) is read where the numbers
  * come from: once in the shape that is asked for, or as it is.
  */
-export function forOneToken(graph: Graph): Graph {
+export function forOneToken(whole: Graph): Graph {
+  const graph = unroll(whole);
   const constants = new Map(graph.constants);
   const kept = new Set([...graph.outputs.values()].map(({ name }) => name));
   for (const { attributes } of graph.nodes)

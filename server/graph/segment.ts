@@ -60,6 +60,7 @@ export function buildSegment(bound: BoundStack, spec: SegmentSpec): Segment {
     probes: spec.probes ?? new Set<string>(),
     interventions: spec.interventions ?? new Set<string>(),
     queries: spec.queries,
+    single: spec.single,
   };
   const g = new SegmentBuilder(
     `segment_${spec.embed ? 'embed_' : ''}${spec.from}_${spec.to}${spec.head ? '_head' : ''}`,

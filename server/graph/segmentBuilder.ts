@@ -19,6 +19,8 @@ export interface SegmentRequest {
   readonly interventions: ReadonlySet<string>;
   /** Queries that are read at a time where nobody looks at their scores; absent: all at once, spelled out as views show it. */
   readonly queries?: number | undefined;
+  /** A call reads one token of one sequence: what is there for many may be left out. */
+  readonly single?: boolean | undefined;
 }
 
 /** An input of the model itself, by the name its users know: `pixel_values`. */
@@ -192,6 +194,11 @@ export class SegmentBuilder extends Builder {
 
   wants(name: string): boolean {
     return this.request.probes.has(this.#scope + name);
+  }
+
+  /** A call reads one token of one sequence. */
+  get single(): boolean {
+    return this.request.single === true;
   }
 
   /** Queries to read at a time; null when all are read at once, since somebody looks at one of these. */

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
 import type { BoundStack, SegmentSpec } from '../graph/segment.js';
 import { sizeOf } from '../tensor/tensor.js';
-import { compile, type Piece, type Workshop } from './compile.js';
+import { compile, type Piece, type Purpose, type Workshop } from './compile.js';
 
 /**
  * A run can be cancelled between pieces. Small blocks share one up to this many parameters: a piece is never more work than one block of
@@ -46,14 +46,14 @@ export function chainOf(
 export async function compileChain(
   shop: Workshop,
   specs: readonly SegmentSpec[],
-  purpose: 'generate' | 'step',
+  purpose: Exclude<Purpose, { for: 'inspect' }>,
   pieces: Piece[],
   goOn: () => void,
 ): Promise<void> {
   for (const spec of specs) {
     goOn();
     // rows of a table need no packing
-    const mapped = spec.embed && spec.to === spec.from && purpose === 'generate';
-    pieces.push(await compile(shop, spec, mapped ? { for: 'inspect', outputs: undefined } : { for: purpose }));
+    const mapped = spec.embed && spec.to === spec.from && purpose.for === 'generate';
+    pieces.push(await compile(shop, spec, mapped ? { for: 'inspect', outputs: undefined } : purpose));
   }
 }

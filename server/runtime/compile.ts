@@ -31,10 +31,11 @@ const QUERIES = 64;
 
 /**
  * `generate`: weights packed once. `step`: the same for one token of one sequence, so that sizes are constants and products of the same numbers
- * are joined. `inspect`: over the mapped file, without a copy, and only the outputs named.
+ * are joined; or over the `mapped` file. `inspect`: over the mapped file, without a copy, and only the outputs named.
  */
 export type Purpose =
-  | { readonly for: 'generate' | 'step' }
+  | { readonly for: 'generate' }
+  | { readonly for: 'step'; readonly mapped: boolean }
   | { readonly for: 'inspect'; readonly outputs: ReadonlySet<string> | undefined };
 
 /** Null where the provider has no loops of its own, so that all queries of a call are read at once. */
@@ -45,11 +46,11 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
   const provider = compute.provider ?? 'cpu';
   // values go by names of the graph that views show; a single token needs no blocks
   const queries = spec.values || purpose.for === 'step' ? null : queriesAtOnce(provider, shop.queries);
-  const built = buildSegment(bound, queries === null ? spec : { ...spec, queries }).graph;
+  const built = buildSegment(bound, { ...spec, ...(queries !== null && { queries }), single: purpose.for === 'step' }).graph;
   const named = purpose.for === 'inspect' ? purpose.outputs : undefined;
   const graph = spec.leaves ? prune(built, replacedStates(built)) : named ? prune(built, [...named]) : built;
   assertSound(graph);
-  const prepack = purpose.for !== 'inspect';
+  const prepack = purpose.for === 'generate' || (purpose.for === 'step' && !purpose.mapped);
   const emitted = purpose.for === 'step' && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph;
   const model = emitOnnx(emitted, {
     place: weights.place,
@@ -59,7 +60,17 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
     ...(purpose.for === 'step' && { sizes: { B: 1, T: 1 } }),
   });
   const resident = !spec.leaves && keepsState(provider) ? replacedStates(graph) : [];
-  return { session: await device.load(model, { ...compute, folder: weights.folder, prepack, resident }), spec, graph };
+  return {
+    session: await device.load(model, {
+      ...compute,
+      folder: weights.folder,
+      prepack,
+      arena: purpose.for !== 'inspect',
+      resident,
+    }),
+    spec,
+    graph,
+  };
 }
 
 /** Outputs that replace a state whole: what goes in has a fixed size. Rows of a kv state are appended in this process. */

@@ -64,6 +64,8 @@ export interface SessionOptions extends Compute {
   readonly folder: string;
   /** Keep packed copies of weights (generating sessions), or work on the mapped file (inspection). */
   readonly prepack: boolean;
+  /** Keep what was allocated for the next run; default: as `prepack`. */
+  readonly arena?: boolean;
   /** Outputs that stay in the provider's memory, where it has one of its own: state that is replaced at every call. */
   readonly resident?: readonly string[];
 }

@@ -26,7 +26,7 @@ import type { Compute, Device } from './device.js';
 import { describeLayers } from './layers.js';
 import { readsInBytes } from './multipliesBytes.js';
 import type { LayerView } from './view.js';
-import { memoryOf, planWeights, type Uses } from './weightPlan.js';
+import { liesInFp32, memoryOf, planWeights, type Uses, type WeightPlan } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
 export interface ModelOptions extends Compute {
@@ -97,13 +97,23 @@ const wholeOf = (bound: BoundStack): Segment =>
 /** What a stack does with its weights, whatever is asked of it. */
 export const stackUses = (bound: BoundStack): Uses => allUses(bound, wholeOf(bound));
 
-/** Rounded weights are small enough to be packed twice: once for many tokens, once for one. An encoder reads all its tokens at once. */
-export const steppedApart = ({ architecture }: BoundStack, dtype: RunDtype): boolean =>
-  'head' in architecture && (dtype === 'int8' || dtype === 'int4');
+/**
+ * How one token is computed apart from many: rounded weights are small enough to be `packed` twice; those that lie in a file in fp32 are `mapped`,
+ * since one token reads them there as fast as packed. An encoder reads all its tokens at once.
+ */
+export type Stepping = 'packed' | 'mapped' | null;
+
+export function steppingOf(checkpoint: Checkpoint, { architecture }: BoundStack, dtype: RunDtype, plan: WeightPlan): Stepping {
+  if (!('head' in architecture)) return null;
+  if (dtype === 'int8' || dtype === 'int4') return 'packed';
+  return liesInFp32(checkpoint, plan) ? 'mapped' : null;
+}
 
 /** Bytes the sessions of a model will hold: its weights in the form they are computed in, packed once. */
-export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype, uses = stackUses(bound)): number =>
-  memoryOf(checkpoint, planWeights(checkpoint, uses, dtype, true), steppedApart(bound, dtype));
+export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype, uses = stackUses(bound)): number => {
+  const plan = planWeights(checkpoint, uses, dtype, true);
+  return memoryOf(checkpoint, plan, steppingOf(checkpoint, bound, dtype, plan) === 'packed');
+};
 
 /** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
 export class Model<B extends BoundStack = BoundArchitecture> {
@@ -158,10 +168,14 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     const whole = wholeOf(bound);
     const bytes = await readsInBytes(options.device, options.dtype, options.provider);
     const plan = planWeights(checkpoint, allUses(bound, whole), options.dtype, bytes);
-    const steps = steppedApart(bound, options.dtype ?? 'own');
-    const needed = memoryOf(checkpoint, plan, steps);
+    const { device, threads, provider = 'cpu', spinning = false, dtype = 'own' } = options;
+    const wanted = steppingOf(checkpoint, bound, dtype, plan);
+    const needed = memoryOf(checkpoint, plan, wanted === 'packed');
     const available = options.memoryLimit ?? freemem();
     if (needed > available) throw tooLarge(needed, available);
+    // pages of a file that the memory has no room for would be read from the disk for every token
+    const maps = provider === 'cpu' && memoryOf(checkpoint, plan, true) <= available;
+    const steps = wanted === 'mapped' && !maps ? null : wanted;
     const chain = chainOf(checkpoint, bound, 'generate', options);
     const stepChain = steps ? chainOf(checkpoint, bound, 'step', options) : [];
     const total = chain.length + stepChain.length + 1;
@@ -171,7 +185,6 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       if (done > 0) options.onProgress?.(done, total);
     };
     const weights = await WeightStore.open(checkpoint, plan, goOn);
-    const { device, threads, provider = 'cpu', spinning = false } = options;
     const compute = { threads, provider, spinning, ...(options.profile !== undefined && { profile: options.profile }) };
     const shop = { bound, weights, device, compute, queries: options.queries };
     const [pieces, stepping]: [Piece[], Piece[]] = [[], []];
@@ -180,8 +193,8 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       goOn();
     };
     try {
-      await compileChain(shop, chain, 'generate', pieces, next);
-      await compileChain(shop, stepChain, 'step', stepping, next);
+      await compileChain(shop, chain, { for: 'generate' }, pieces, next);
+      await compileChain(shop, stepChain, { for: 'step', mapped: steps === 'mapped' }, stepping, next);
       next();
     } catch (error) {
       await device.release([...pieces, ...stepping].map((piece) => piece.session));
@@ -189,7 +202,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       throw error;
     }
     const kept = { capture: options.capture ?? true, inspections: options.inspections ?? INSPECTIONS };
-    const what = { dtype: options.dtype ?? 'own', memory: needed };
+    const what = { dtype, memory: needed };
     return new Model(checkpoint, bound, whole, shop, pieces, steps ? stepping : pieces, kept, what);
   }
 

@@ -3,7 +3,7 @@ import { addNorms } from '../graph/addNorms.js';
 import { emitOnnx } from '../graph/emit.js';
 import type { Value } from '../graph/ir.js';
 import { forOneToken } from '../graph/oneToken.js';
-import type { BoundStack, Segment } from '../graph/segment.js';
+import { type BoundStack, buildSegment, type Segment } from '../graph/segment.js';
 import { type BuiltPart, segmentOf } from '../graph/segmentParts.js';
 import { type Call, keptIn } from '../graph/sizes.js';
 import { keepsOfDim } from '../graph/state.js';
@@ -15,7 +15,7 @@ import type { RunDtype } from '../protocol/models.js';
 import { queriesAtOnce } from './compile.js';
 import { type Compute, type Device, type Feed, f32, i64, type Program } from './device.js';
 import { inputRole } from './feeds.js';
-import { steppedApart } from './model.js';
+import { steppingOf } from './model.js';
 import { readsInBytes } from './multipliesBytes.js';
 import { dialectOf } from './providers.js';
 import { planWeights } from './weightPlan.js';
@@ -51,23 +51,25 @@ export async function timePart(
   const queries = queriesAtOnce(provider);
   const [whole, inBlocks] = [segmentOf(bound, part), segmentOf(bound, part, queries)];
   const bytes = await readsInBytes(device, dtype, provider);
-  const weights = await WeightStore.open(checkpoint, planWeights(checkpoint, weightUses(whole.graph), dtype, bytes), goOn);
+  const plan = planWeights(checkpoint, weightUses(whole.graph), dtype, bytes);
+  const weights = await WeightStore.open(checkpoint, plan, goOn);
   try {
     const times: number[] = [];
     for (const call of calls) {
-      // as a model compiles it: see steppedApart
-      const alone = call.tokens === 1 && call.batch === 1 && steppedApart(bound, dtype);
-      const segment = alone ? whole : inBlocks;
+      // as a model compiles it: see steppingOf
+      const alone = call.tokens === 1 && call.batch === 1 ? steppingOf(checkpoint, bound, dtype, plan) : null;
+      const prepack = alone !== 'mapped' || provider !== 'cpu';
+      const segment = alone ? buildSegment(bound, { ...whole.spec, single: true }) : inBlocks;
       const { graph } = segment;
       assertSound(graph);
       const model = emitOnnx(alone && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph, {
         place: weights.place,
-        weights: 'prepack',
+        weights: prepack ? 'prepack' : 'map',
         dialect: dialectOf(provider),
         many: !alone,
         ...(alone && { sizes: { B: 1, T: 1 } }),
       });
-      const session = await device.load(model, { ...compute, folder: weights.folder, prepack: true });
+      const session = await device.load(model, { ...compute, folder: weights.folder, prepack, arena: true });
       try {
         times.push(await timed(device, stepOf(segment, bound, session, call), signal));
       } finally {

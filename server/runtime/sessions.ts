@@ -64,7 +64,7 @@ export class LocalDevice implements Device {
         interOpNumThreads: 1,
         // Failures are thrown; what the library would print besides is for itself.
         logSeverityLevel: 4,
-        enableCpuMemArena: options.prepack,
+        enableCpuMemArena: options.arena ?? options.prepack,
         ...(options.profile !== undefined && { enableProfiling: true, profileFilePrefix: `${options.profile}${this.#next}` }),
         ...(resident.length > 0 && { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, 'gpu-buffer'])) }),
         extra: {

@@ -103,6 +103,13 @@ function multiplied({ shape }: TensorEntry, uses: ReadonlySet<Use>, turned: bool
 
 const FLOAT = 4;
 
+/** Whether all that is computed with lies in a file in fp32, the checkpoint's or ours, so that a session needs no copy of it. */
+export const liesInFp32 = (checkpoint: Checkpoint, plan: WeightPlan): boolean =>
+  [...plan].every(
+    ([name, { matrix }]) =>
+      !matrix || matrix.kind === 'decoded' || (matrix.kind === 'bound' && checkpoint.tensors.get(name)?.dtype === 'F32'),
+  );
+
 /** Bytes of each stretch that a storage needs in our own file. */
 export function stretchesOf({ shape }: TensorEntry, storage: Storage): Readonly<Record<string, number>> {
   const values = sizeOf(shape);

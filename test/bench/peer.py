@@ -96,12 +96,13 @@ class Rwkv:
     packages = ("torch", "rwkv")
 
     def __init__(self, folder):
-        os.environ.update(RWKV_V7_ON="1", RWKV_JIT_ON="1", RWKV_CUDA_ON="0")
+        # whether TorchScript compiles it, PYTORCH_JIT says: for RWKV-7 the package does not look at RWKV_JIT_ON
+        os.environ.update(RWKV_V7_ON="1", RWKV_CUDA_ON="0")
         from rwkv.model import RWKV
         from safetensors.torch import load_file
 
         weights = load_file(os.path.join(folder, "model.safetensors"))
-        file = os.path.join(folder, "rwkv7")
+        file = os.path.join(folder, f"rwkv7-{os.getpid()}")
         torch.save(dict(rwkv_name(name, tensor) for name, tensor in weights.items()), f"{file}.pth")
         self.model = RWKV(file, "cpu fp32")
         self.state = None

@@ -17,6 +17,6 @@ await Bench.on(gpt2Small, gpt2Tensors(gpt2Small), async (bench) => {
     prompt: 512,
     contexts: [256],
     tokens: 16,
-    library: '@huggingface/transformers',
+    rivals: { 'transformers.js': { library: '@huggingface/transformers' } },
   });
 });

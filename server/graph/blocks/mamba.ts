@@ -28,6 +28,13 @@ function selectiveScan(g: SegmentBuilder, { dInner, N, R }: MambaSpec, u: Value,
   const C = g.probe('mixer.C', norm(C0, 'c')); // [B,T,N]
   const A = g.neg(g.exp(g.weight('A_log', [dInner, N]))); // [d,N]
   const dx = g.mul(delta, u); // [B,T,d]
+  const state = matrixState('ssm', [dInner, N]);
+  if (g.single) {
+    const next = g.add(g.mul(g.exp(g.mul(g.turned(delta), A)), g.statePast(state)), g.mul(g.turned(dx), B)); // [B,d,N]
+    g.stateNew('ssm', next);
+    const y = { ...g.turned(g.matmul(next, g.turned(C))), shape: u.shape };
+    return g.probe('mixer.y', g.add(y, g.mul(u, g.weight('D', [dInner]))));
+  }
   const decays = () => g.exp(g.mul(g.unsqueeze(delta, -1), A)); // [B,T,d,N]
   const writes = () => g.mul(g.unsqueeze(dx, -1), g.unsqueeze(B, -2)); // [B,T,d,N]
   const spelledOut = g.touched('mixer.decay') || g.touched('mixer.write');
@@ -40,7 +47,6 @@ function selectiveScan(g: SegmentBuilder, { dInner, N, R }: MambaSpec, u: Value,
     g.observe('mixer.decay', decays);
     g.observe('mixer.write', writes);
   }
-  const state = matrixState('ssm', [dInner, N]);
   const every = g.wants('state.ssm');
   const rates = g.turned(A); // [N,d]
   const { last, outputs } = g.scan(g.turned(g.statePast(state)), [row(C), ...update], (b, h, [Ct, ...rest]) => {

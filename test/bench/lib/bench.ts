@@ -59,9 +59,9 @@ export class Bench {
     return Model.open(await openCheckpoint(this.path), { device: this.#device, threads, ...options });
   }
 
-  /** null when it is not installed or cannot load the model, which is noted. `options` are the library's own. */
-  async peer(library: Library, options: object = {}): Promise<Peer | null> {
-    const peer = await Peer.start(library, this.path, threads, options);
+  /** null when it is not installed or cannot load the model, which is noted. `options` are the library's own, `variables` those of its environment. */
+  async peer(library: Library, options: object = {}, variables: Readonly<Record<string, string>> = {}): Promise<Peer | null> {
+    const peer = await Peer.start(library, this.path, threads, options, variables);
     if (typeof peer === 'string') {
       this.notes.push(`Not compared: ${peer}.`);
       return null;

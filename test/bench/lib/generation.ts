@@ -2,7 +2,7 @@ import type { Model } from '../../../server/runtime/model.js';
 import { Run } from '../../../server/runtime/run.js';
 import { agreement, type Bench, lastLogits, prefill } from './bench.js';
 import { type Sample, timed } from './measure.js';
-import type { Library, Peer } from './peer.js';
+import type { Library, Peer, PeerSample } from './peer.js';
 import { decodeBytes, prefillFlops } from './work.js';
 
 export interface Generation {
@@ -13,39 +13,65 @@ export interface Generation {
   /** Tokens before decoding starts; every round goes on where the last one stopped, on both sides. */
   readonly contexts: readonly number[];
   readonly tokens: number;
-  readonly library?: Library;
+  /** By what they are called in the results; transformers unless others are named. */
+  readonly rivals?: Readonly<Record<string, Rival>>;
 }
 
-/** Prefill and decode of one model against a peer, transformers unless another is named. */
+export interface Rival {
+  readonly library: Library;
+  /** Environment variables that it reads. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+type Peers = readonly (readonly [name: string, peer: Peer])[];
+
+/** Those that could be started. */
+async function startPeers(bench: Bench, rivals: Readonly<Record<string, Rival>>): Promise<Peers> {
+  const started: [string, Peer][] = [];
+  for (const [name, { library, variables }] of Object.entries(rivals)) {
+    const peer = await bench.peer(library, {}, variables);
+    if (peer) started.push([name, peer]);
+  }
+  return started;
+}
+
+/** That each of them computed what we did. */
+const agreements = (peers: Peers, ask: (peer: Peer) => Promise<PeerSample>, ours: Float32Array): Promise<string[]> =>
+  Promise.all(peers.map(async ([, peer]) => agreement(peer, await ask(peer), ours)));
+
+const variantsOf = (peers: Peers, variant: (peer: Peer) => () => Promise<Sample>): Record<string, () => Promise<Sample>> =>
+  Object.fromEntries(peers.map(([name, peer]) => [name, variant(peer)]));
+
+/** Prefill and decode of one model against its rivals. */
 export async function measureGeneration(bench: Bench, generation: Generation): Promise<void> {
-  const { id, shape, prompt, contexts, library = 'transformers' } = generation;
+  const { id, shape, prompt, contexts, rivals = { transformers: { library: 'transformers' } } } = generation;
   const model = await bench.model();
-  const peer = await bench.peer(library);
+  const peers = await startPeers(bench, rivals);
   const ids = bench.ids(prompt);
   await bench.measure(
     {
       id: `${id}-prefill`,
       work: `${shape}, prefill of ${prompt} tokens, state kept, logits of the last token`,
       load: { kind: 'flops', amount: prefillFlops(model, prompt) },
-      notes: peer ? [agreement(peer, await peer.ask('prefill', ids), await lastLogits(model, ids))] : [],
+      notes: await agreements(peers, (peer) => peer.ask('prefill', ids), await lastLogits(model, ids)),
     },
-    { ...(peer && { [library]: () => peer.ask('prefill', ids) }), 'Model Lab': prefill(model, ids, true) },
+    { ...variantsOf(peers, (peer) => () => peer.ask('prefill', ids)), 'Model Lab': prefill(model, ids, true) },
   );
   await bench.profile({ id: `${id}-prefill`, what: `${shape}, prefill`, parts: 1, work: async (m) => prefill(m, ids, true) });
-  for (const context of contexts) await measureDecoding(bench, model, peer, generation, context);
+  for (const context of contexts) await measureDecoding(bench, model, peers, generation, context);
   await model.close();
 }
 
 async function measureDecoding(
   bench: Bench,
   model: Model,
-  peer: Peer | null,
-  { id, shape, tokens, library = 'transformers' }: Generation,
+  peers: Peers,
+  { id, shape, tokens }: Generation,
   context: number,
 ): Promise<void> {
   const [before, next] = [bench.ids(context), bench.ids(tokens)];
   const run = await startOf(model, before);
-  await peer?.ask('context', before);
+  for (const [, peer] of peers) await peer.ask('context', before);
   let logits: Float32Array = new Float32Array();
   for (const token of next) logits = await run.decode(token);
   await bench.measure(
@@ -53,9 +79,9 @@ async function measureDecoding(
       id: `${id}-decode-${context}`,
       work: `${shape}, decoding at context ${context}: one of ${tokens} tokens, with its logits`,
       load: { kind: 'bytes', amount: decodeBytes(model, context) },
-      notes: peer ? [agreement(peer, await peer.ask('decode', next), logits)] : [],
+      notes: await agreements(peers, (peer) => peer.ask('decode', next), logits),
     },
-    { ...(peer && { [library]: decodePeer(peer, next) }), 'Model Lab': decodeOn(run, next) },
+    { ...variantsOf(peers, (peer) => decodePeer(peer, next)), 'Model Lab': decodeOn(run, next) },
   );
   await run.close();
   const work = async (m: Model) => decodeOn(await startOf(m, before), next);

@@ -36,14 +36,20 @@ export class Peer {
     private readonly answers: AsyncIterator<string>,
   ) {}
 
-  /** The library with this model loaded, or why it cannot take part. `options` are the library's own. */
-  static async start(library: Library, folder: string, threads: number, options: object = {}): Promise<Peer | string> {
+  /** The library with this model loaded, or why it cannot take part. `options` are the library's own, `variables` those of its environment. */
+  static async start(
+    library: Library,
+    folder: string,
+    threads: number,
+    options: object = {},
+    variables: Readonly<Record<string, string>> = {},
+  ): Promise<Peer | string> {
     const runner = runnerOf(library);
     if (!runner) return `${library}: not installed (node test/bench/peers.mjs installs the peers)`;
     const child = spawn(runner[0], [path.resolve(import.meta.dirname, '..', runner[1])], {
       stdio: ['pipe', 'pipe', 'ignore'],
       // as people start it: the pages of run.mjs are those that our server asks for
-      env: { ...process.env, GLIBC_TUNABLES: '', ...environment },
+      env: { ...process.env, GLIBC_TUNABLES: '', ...environment, ...variables },
     });
     const lines = createInterface(child.stdout);
     const peer = new Peer(library, child, lines, lines[Symbol.asyncIterator]());
