@@ -10,6 +10,8 @@ uiTest('the workbench shows Model Lab, and the palette its commands', { open: 'R
   await lab.showSideBar();
   const views = contributes.views[contributes.viewsContainers.activitybar[0].id].map(({ name }: { name: string }) => name);
   for (const name of views) await lab.page.locator('.sidebar .pane-header', { hasText: name }).waitFor();
+  // said once the server has been asked, and not before
+  await lab.page.locator('.sidebar .pane', { hasText: 'Nothing has run yet' }).waitFor();
   await lab.screenshot('workbench');
 
   const conditional = new Set((contributes.menus.commandPalette as { command: string }[]).map(({ command }) => command));
