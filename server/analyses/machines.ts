@@ -21,8 +21,8 @@ const machine = (
   measured: null,
 });
 
-/** Machines by what their makers publish. What a maker does not publish is left out: Apple says nothing of operations a second, Intel of Arc's
- * in 16 bits. */
+/** Machines by what their makers publish. What they do not publish, or could not be looked up again, is left out: Apple says nothing of operations a
+ * second, Intel of Arc's in 16 bits. */
 export const presets: readonly Machine[] = [
   machine('t4', 'NVIDIA T4', 16, 320, { fp32: 8.1, fp16: 65, int8: 130 }, 'NVIDIA T4 data sheet, 2019'),
   machine('v100', 'NVIDIA V100 SXM2 32 GB', 32, 900, { fp32: 15.7, fp16: 125 }, 'NVIDIA V100 data sheet, 2020'),
@@ -69,14 +69,7 @@ export const presets: readonly Machine[] = [
     { fp32: 82.6, fp16: 165.2, bf16: 165.2, int8: 660.6 },
     'NVIDIA Ada architecture whitepaper, 2023',
   ),
-  machine(
-    'rtx5090',
-    'NVIDIA GeForce RTX 5090',
-    32,
-    1792,
-    { fp32: 104.8, fp16: 209.5, bf16: 209.5, int8: 838 },
-    'NVIDIA RTX Blackwell architecture whitepaper, 2025',
-  ),
+  machine('rtx5090', 'NVIDIA GeForce RTX 5090', 32, 1792, { fp32: 104.8 }, 'NVIDIA RTX Blackwell architecture whitepaper, 2025'),
   machine(
     'mi300x',
     'AMD Instinct MI300X',
@@ -86,8 +79,8 @@ export const presets: readonly Machine[] = [
     'AMD Instinct MI300X data sheet, 2023',
   ),
   machine('gaudi3', 'Intel Gaudi 3', 128, 3670, { bf16: 1835 }, 'Intel Gaudi 3 at Hot Chips, August 2024'),
-  machine('arc-a770', 'Intel Arc A770, 16 GB', 16, 560, { int8: 262 }, 'Intel product specifications of Arc A770, 2022'),
-  machine('arc-b580', 'Intel Arc B580', 12, 456, { int8: 233 }, 'Intel product specifications of Arc B580, 2024'),
+  machine('arc-a770', 'Intel Arc A770, 16 GB', 16, 560, {}, 'Intel product specifications of Arc A770, 2022'),
+  machine('arc-b580', 'Intel Arc B580', 12, 456, { int8: 233 }, 'Intel announcement of Arc B580, 3 December 2024'),
   machine('epyc9654', 'AMD EPYC 9654, one socket', null, 460.8, {}, 'AMD EPYC 9004 data sheet, 2022: 12 channels of DDR5-4800'),
   machine('m2-ultra', 'Apple M2 Ultra', 192, 800, {}, 'Apple press release, 5 June 2023'),
   machine('m3-ultra', 'Apple M3 Ultra', 512, 819, {}, 'Apple press release, 5 March 2025'),

@@ -10,7 +10,7 @@ import { describeState } from '../runtime/layers.js';
 import { summarise } from '../summary.js';
 import { openDevice } from './device.js';
 import { checkpointAt } from './hub.js';
-import { type Arguments, badValue, compute, count } from './usage.js';
+import { type Arguments, badValue, checkDtype, compute, count } from './usage.js';
 
 const TOKENS = 1024;
 
@@ -47,6 +47,7 @@ async function graph(checkpoint: Checkpoint, what: string): Promise<object> {
 }
 
 async function roofline(checkpoint: Checkpoint, args: Arguments): Promise<object> {
+  checkDtype({ checkpoint }, args);
   const [tokens, batch] = [count(args, 'tokens', TOKENS, 1), count(args, 'batch', 1, 1)];
   const device = openDevice();
   try {

@@ -250,7 +250,7 @@ test('what a machine does is measured, and each part of a model', async () => {
   for (const { flops, weights } of Object.values(machine.measured?.products ?? {}))
     assert.ok(flops > 1e8 && flops < 1e14 && weights > 1e7 && weights < 1e13, `${flops} ${weights}`);
   const seen: number[] = [];
-  for (const family of ['llama', 'mamba', 'mistral', 'jamba', 'dinov2', 'clip', 'gguf_llama_q4_0']) {
+  for (const family of ['llama', 'mamba', 'mistral', 'jamba', 'gpt_oss', 'nsa', 'dinov2', 'clip', 'gguf_llama_q4_0']) {
     const file = existsSync(path.join(fixtures, family, 'model.gguf'))
       ? path.join(fixtures, family, 'model.gguf')
       : path.join(fixtures, family);

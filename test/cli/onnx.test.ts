@@ -147,6 +147,7 @@ test('what a graph cannot be given or asked is a coded error', async () => {
   assert.equal(refused('run', mlp, '--inputs', path.join(fixtures, 'formats')), 'FILE_NOT_FOUND');
   assert.equal(refused('run', mlp, '--prompt', 'a text'), 'INPUT_UNKNOWN');
   assert.equal(refused('run', mlp), 'USAGE');
+  assert.equal(refused('inspect', chat, '--roofline', '--machine', 'h100', '--dtype', 'int4'), 'DTYPE_FIXED');
   assert.equal(refused('run', path.join(fixtures, 'lm/uncached.onnx'), '--prompt', 'w1'), 'TOKENIZER_MISSING');
   assert.equal(refused('run', chat, '--ids', '5,101'), 'TOKEN_INVALID');
   assert.equal(refused('run', path.join(fixtures, 'types.onnx'), '--inputs', other), 'INPUT_MISSING');

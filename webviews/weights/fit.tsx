@@ -44,15 +44,17 @@ export function RunsHere({ path }: { readonly path: string }) {
         {(shown?.text ?? true) && <Field label="Context T =" value={tokens} />}
         {shown?.image && <ImageSize image={shown.image} />}
         <Field label={shown?.text === false ? 'Images B =' : 'Sequences B ='} value={batch} />
-        <Dropdown
-          label="Computed as"
-          labelled
-          value={dtype.value}
-          options={runDtypes.map((value) => ({ value, text: value }))}
-          onChange={(value) => {
-            dtype.value = value;
-          }}
-        />
+        {(shown?.choices.length ?? 2) > 1 && (
+          <Dropdown
+            label="Computed as"
+            labelled
+            value={dtype.value}
+            options={runDtypes.map((value) => ({ value, text: value }))}
+            onChange={(value) => {
+              dtype.value = value;
+            }}
+          />
+        )}
         <Dropdown
           label="Machine"
           labelled

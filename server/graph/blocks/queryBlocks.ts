@@ -113,7 +113,7 @@ function inBlocks(b: Builder, spec: Scoring & Sight, frame: Frame, { terms, rows
     const apart = H === K ? raw : body.op('Reshape', [raw, body.ints(0, H, Q, -1)], ['B', H, Q, 'r']);
     const corner = [body.concat([start as Value, from], 0), body.concat([end, to], 0)] as const;
     const masked = body.add(apart, body.op('Slice', [mask, ...corner, body.ints(0, 1)], [Q, 'r']));
-    const weights = sinks ? softmaxWithSinks(body, masked, sinks, body.ints(1, H, Q, 1)) : body.softmax(masked);
+    const weights = sinks ? softmaxWithSinks(body, masked, sinks) : body.softmax(masked);
     const together =
       H === K ? weights : body.op('Reshape', [weights, body.ints(0, K, (H / K) * Q, -1)], ['B', K, (H / K) * Q, 'r']);
     const z = body.reshape(body.matmul(together, part(values)), 0, H, Q, E); // [B,H,Q,E]

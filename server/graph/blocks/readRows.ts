@@ -66,8 +66,7 @@ export function readRows(
   const masked = g.touched(`${name}.scores`)
     ? b.add(probe(`${name}.scores`, scores, asHeads), mask)
     : probe(`${name}.scores`, { ...b.add(scores, mask), shape: scores.shape }, asHeads);
-  const size = () => g.concat([g.ints(1, H), T, g.ints(1)], 0);
-  const weights = sinks ? softmaxWithSinks(b, masked, sinks, size()) : b.softmax(masked);
+  const weights = sinks ? softmaxWithSinks(b, masked, sinks) : b.softmax(masked);
   const pattern = probe(`${name}.pattern`, weights, asHeads);
   const [old, fresh] = oldAndNew(g, b, oneMask ? pattern : heads.together(pattern), rows, T);
   const z = b.add(b.matmul(old, rows.past), b.matmul(fresh, rows.fresh)); // [B,K,G·T,E]
@@ -104,9 +103,10 @@ function oldAndNew(g: SegmentBuilder, b: Builder, pattern: Value, rows: Rows, T:
   return b.ops('Split', [pattern, lengths], parts, { axis: 3 }) as [Value, Value];
 }
 
-/** One more column, of this size, dropped behind the softmax: rows sum to less than 1. */
-export function softmaxWithSinks(b: Builder, scores: Value, sinks: Value, size: Value): Value {
+/** One more column, dropped behind the softmax: rows sum to less than 1. */
+export function softmaxWithSinks(b: Builder, scores: Value, sinks: Value): Value {
   const H = scores.shape[1] as number;
+  const size = b.concat([b.slice(b.op('Shape', [scores], [4], {}, 'i64'), 0, 0, 3), b.ints(1)], 0); // [B,H,T,1]
   const column = b.op('Expand', [b.reshape(sinks, 1, H, 1, 1), size], [...scores.shape.slice(0, 3), 1]);
   return b.slice(b.softmax(b.concat([scores, column], -1)), -1, 0, -1, scores.shape[3]);
 }
