@@ -146,18 +146,35 @@ export const errorData = (error: unknown): LabErrorData =>
  * `accepts` says whether a restored value is still one of ours.
  */
 export function persisted<T>(key: string, initial: T, accepts: (value: unknown) => value is T): Signal<T> {
-  const stored = navigation()[key];
+  const stored = navigation[key];
   const state = signal<T>(accepts(stored) ? stored : initial);
   state.subscribe((value) => {
-    if (navigation()[key] !== value) api.setState({ ...navigation(), [key]: value });
+    if (navigation[key] === value) return;
+    navigation[key] = value;
+    saving ??= setTimeout(save, SAVE_AFTER);
   });
   return state;
 }
 
-const navigation = (): Record<string, unknown> => {
+/** Milliseconds: a gesture changes where one is at every frame, and keeping it is a message to the editor. */
+const SAVE_AFTER = 100;
+const navigation: Record<string, unknown> = restored();
+let saving: ReturnType<typeof setTimeout> | undefined;
+
+function restored(): Record<string, unknown> {
   const state = api.getState();
   return typeof state === 'object' && state !== null ? { ...state } : {};
-};
+}
+
+function save(): void {
+  clearTimeout(saving);
+  saving = undefined;
+  api.setState({ ...navigation });
+}
+
+window.addEventListener('pagehide', () => {
+  if (saving !== undefined) save();
+});
 
 function receive(message: FromHost): void {
   switch (message.kind) {

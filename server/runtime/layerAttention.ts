@@ -57,8 +57,10 @@ export class LayerAttention implements AttentionReader {
   async #read(signal: AbortSignal | undefined, read: () => Promise<void>): Promise<void> {
     this.#reading++;
     try {
-      await this.keys.ready(signal);
-      await read();
+      await this.run.model.holding(async () => {
+        await this.keys.ready(signal);
+        await read();
+      });
     } finally {
       this.#reading--;
     }

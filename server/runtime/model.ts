@@ -25,6 +25,7 @@ import { compile, type Piece, queriesAtOnce, type Workshop } from './compile.js'
 import type { Compute, Device } from './device.js';
 import { describeLayers } from './layers.js';
 import { readsInBytes } from './multipliesBytes.js';
+import { INSPECTIONS, SessionCache } from './sessionCache.js';
 import type { LayerView } from './view.js';
 import { liesInFp32, memoryOf, planWeights, type Uses, type WeightPlan } from './weightPlan.js';
 import { WeightStore } from './weights.js';
@@ -47,9 +48,6 @@ export interface ModelOptions extends Compute {
   /** Ends the opening between two blocks, or two tensors that are decoded. */
   readonly signal?: AbortSignal;
 }
-
-/** Inspection sessions kept open unless an option says otherwise, least recently used first out. */
-const INSPECTIONS = 32;
 
 export const tooLarge = (needed: number, available: number) =>
   new LabError({
@@ -118,7 +116,7 @@ export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: R
 /** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
 export class Model<B extends BoundStack = BoundArchitecture> {
   readonly layers: readonly LayerView[];
-  readonly #inspections = new Map<string, Promise<Piece>>();
+  readonly #inspections: SessionCache<Piece>;
   readonly #tools = new Map<string, Promise<number>>();
   #probes: readonly string[] | null = null;
   #embedProbes: ReadonlySet<string> | null = null;
@@ -137,6 +135,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     private readonly what: { readonly dtype: RunDtype; readonly memory: number },
   ) {
     this.layers = describeLayers(bound);
+    this.#inspections = new SessionCache(kept.inspections, ({ session }) => shop.device.release([session]));
   }
 
   get device(): Device {
@@ -231,8 +230,13 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     return this.#embedProbes;
   }
 
-  /** A segment that computes only the outputs in `spec.probes`, or those in `spec.values`; compiled once and kept while it is in use. */
-  async inspection(spec: SegmentSpec): Promise<Piece> {
+  /** What `work` asks of `inspection` stays open until it ends. */
+  holding<R>(work: () => Promise<R>): Promise<R> {
+    return this.#inspections.use(work);
+  }
+
+  /** A segment that computes only the outputs in `spec.probes`, or those in `spec.values`; compiled once and kept while it is in use. Run it within `holding`. */
+  inspection(spec: SegmentSpec): Promise<Piece> {
     const key = JSON.stringify([
       spec.from,
       spec.to,
@@ -244,16 +248,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       spec.leaves === true,
     ]);
     const only = spec.values ?? (spec.leaves ? undefined : spec.probes);
-    const piece = this.#inspections.get(key) ?? compile(this.shop, spec, { for: 'inspect', outputs: only });
-    this.#inspections.delete(key);
-    this.#inspections.set(key, piece);
-    piece.catch(() => this.#inspections.delete(key));
-    for (const [old, oldest] of this.#inspections) {
-      if (this.#inspections.size <= this.kept.inspections) break;
-      this.#inspections.delete(old);
-      void oldest.then(({ session }) => this.device.release([session])).catch(() => undefined);
-    }
-    return piece;
+    return this.#inspections.get(key, () => compile(this.shop, spec, { for: 'inspect', outputs: only }));
   }
 
   /** The session of a graph without weights that works on what segments give, on the CPU; made once. */
@@ -274,12 +269,9 @@ export class Model<B extends BoundStack = BoundArchitecture> {
   }
 
   async close(): Promise<void> {
-    const inspections = await Promise.allSettled(this.#inspections.values());
+    await this.#inspections.close();
     const tools = await Promise.allSettled(this.#tools.values());
-    const sessions = [
-      ...new Set([...this.pieces, ...this.steps]),
-      ...inspections.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : [])),
-    ].map((p) => p.session);
+    const sessions = [...new Set([...this.pieces, ...this.steps])].map((p) => p.session);
     await this.device.release([...sessions, ...tools.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []))]);
     await this.shop.weights.close();
   }

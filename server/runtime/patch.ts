@@ -20,7 +20,10 @@ export interface Intervention {
  * Logits [T,V] of a run's tokens with some probes changed: runs again from the first touched block on, from its residual checkpoint.
  * The run itself stays as it is. Errors: PROBE_UNKNOWN, CANCELLED.
  */
-export async function patch(run: Run, asked: readonly Intervention[], signal?: AbortSignal): Promise<Tensor> {
+export const patch = (run: Run, asked: readonly Intervention[], signal?: AbortSignal): Promise<Tensor> =>
+  run.model.holding(() => patched(run, asked, signal));
+
+async function patched(run: Run, asked: readonly Intervention[], signal?: AbortSignal): Promise<Tensor> {
   const { model } = run;
   // the embedding is what enters block 0, and that is where its residual checkpoint is
   const changes = asked.map((c) => (c.probe === 'embed' ? { ...c, probe: 'blocks.0.resid_pre' } : c));

@@ -41,7 +41,14 @@ const tooLarge = (names: readonly string[], bytes: number) =>
  * It starts where the state is known: for attention at the range itself with the cached rows before it, under a sliding window one window
  * earlier without any, for a recurrence at the last snapshot.
  */
-export async function recompute(
+export const recompute = (
+  run: Run,
+  names: readonly string[],
+  range: TokenRange,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, Tensor>> => run.model.holding(() => compute(run, names, range, signal));
+
+async function compute(
   run: Run,
   names: readonly string[],
   range: TokenRange,
@@ -52,7 +59,7 @@ export async function recompute(
   const values = names.filter((name) => VALUE_NAME.test(name));
   if (values.length > 0 && values.length < names.length) {
     const probes = names.filter((name) => !VALUE_NAME.test(name));
-    return new Map([...(await recompute(run, probes, range, signal)), ...(await recompute(run, values, range, signal))]);
+    return new Map([...(await compute(run, probes, range, signal)), ...(await compute(run, values, range, signal))]);
   }
   const blocks = new Set(names.map((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? 'ends'));
   if (blocks.size !== 1) throw mixedBlocks(names);
@@ -77,7 +84,7 @@ export async function recompute(
   }
   const result = await keptRows(run, layer as LayerView, rows, range.to, signal);
   const others = names.filter((name) => !result.has(name));
-  if (others.length > 0) for (const [name, tensor] of await recompute(run, others, range, signal)) result.set(name, tensor);
+  if (others.length > 0) for (const [name, tensor] of await compute(run, others, range, signal)) result.set(name, tensor);
   return result;
 }
 

@@ -91,7 +91,11 @@ export class TowerPass implements Inside {
   }
 
   /** One segment run for each block that has some of them, and one for values by the graph's own names. */
-  async #compute(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Computed>> {
+  #compute(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Computed>> {
+    return this.model.holding(() => this.#computed(names, signal));
+  }
+
+  async #computed(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Computed>> {
     await this.outputs(signal);
     const groups = new Map<string, { readonly place: number; readonly names: string[] }>();
     for (const name of names) {
@@ -112,7 +116,11 @@ export class TowerPass implements Inside {
   }
 
   /** What the stack says with some probes changed, from the first touched block on. Errors: PROBE_UNKNOWN, CANCELLED. */
-  async patch(changes: readonly Intervention[], signal?: AbortSignal): Promise<Tensors> {
+  patch(changes: readonly Intervention[], signal?: AbortSignal): Promise<Tensors> {
+    return this.model.holding(() => this.#patched(changes, signal));
+  }
+
+  async #patched(changes: readonly Intervention[], signal?: AbortSignal): Promise<Tensors> {
     await this.outputs(signal);
     const L = this.model.layers.length;
     const places = changes.map(({ probe }) => this.#placeOf(probe));

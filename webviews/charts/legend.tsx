@@ -2,6 +2,7 @@ import { useMemo } from 'preact/hooks';
 import { useCanvas } from '../frame/useCanvas.js';
 import './legend.css';
 import { compact } from './numbers.js';
+import { TABLE_SIZE } from './palette.js';
 import { type ColourScale, paint, type Spread } from './scale.js';
 import { ink } from './theme.js';
 import type { Colour } from './useColour.js';
@@ -80,6 +81,24 @@ export function Legend({ colour, unit, adjustable = true }: LegendProps) {
   );
 }
 
+const strips = new WeakMap<ColourScale, OffscreenCanvas>();
+
+/** All colours of a scale in a row, made once: a legend is drawn again with every frame of a gesture. */
+function stripOf(scale: ColourScale): OffscreenCanvas {
+  const known = strips.get(scale);
+  if (known) return known;
+  const pixels = new ImageData(TABLE_SIZE, 1);
+  paint(
+    Array.from({ length: TABLE_SIZE }, (_, x) => scale.value(x / (TABLE_SIZE - 1))),
+    scale,
+    pixels.data,
+  );
+  const strip = new OffscreenCanvas(TABLE_SIZE, 1);
+  strip.getContext('2d')?.putImageData(pixels, 0, 0);
+  strips.set(scale, strip);
+  return strip;
+}
+
 function drawBar(
   context: CanvasRenderingContext2D,
   width: number,
@@ -88,16 +107,7 @@ function drawBar(
   density: Float64Array,
 ): void {
   const bar = 8;
-  const columns = Math.round(width * devicePixelRatio);
-  const pixels = new ImageData(columns, 1);
-  paint(
-    Array.from({ length: columns }, (_, x) => scale.value(x / (columns - 1))),
-    scale,
-    pixels.data,
-  );
-  const strip = new OffscreenCanvas(columns, 1);
-  strip.getContext('2d')?.putImageData(pixels, 0, 0);
-  context.drawImage(strip, 0, height - bar, width, bar);
+  context.drawImage(stripOf(scale), 0, height - bar, width, bar);
   context.strokeStyle = ink.value.line;
   context.strokeRect(0.5, height - bar + 0.5, width - 1, bar - 1);
   drawDensity(context, width, height - bar - 1, density);

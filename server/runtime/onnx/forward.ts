@@ -54,13 +54,13 @@ export class OnnxForward implements Forward {
 
   /** Errors: ONNX_INVALID, INPUT_UNSUPPORTED, MODEL_TOO_LARGE, RUNTIME_FAILED. */
   static async open(checkpoint: Checkpoint, options: ModelOptions): Promise<OnnxForward> {
-    const { device, threads, provider = 'cpu', spinning = false, memoryLimit } = options;
+    const { device, threads, provider = 'cpu', spinning = false, memoryLimit, inspections: kept } = options;
     const document = await readDocument(checkpoint);
     const size = [...checkpoint.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
     const available = memoryLimit ?? freemem();
     if (size > available) throw tooLarge(size, available);
     const graph = blocksOf(document);
-    const on = { device, threads, provider, spinning, places: await placesOf(checkpoint, document) };
+    const on = { device, threads, provider, spinning, kept, places: await placesOf(checkpoint, document) };
     const sessions = new GraphSessions(new OnnxProbes(document, graph.added, graph.typed), on, true);
     const forward = new OnnxForward(document, graph, sessions, device, provider, size);
     forward.#layers = await forward.#measured();
@@ -115,7 +115,11 @@ export class OnnxForward implements Forward {
     return this.sessions.close();
   }
 
-  async #read(given: Tensors, names: readonly string[], signal?: AbortSignal): Promise<Tensors> {
+  #read(given: Tensors, names: readonly string[], signal?: AbortSignal): Promise<Tensors> {
+    return this.sessions.use(() => this.#computed(given, names, signal));
+  }
+
+  async #computed(given: Tensors, names: readonly string[], signal?: AbortSignal): Promise<Tensors> {
     if (names.length === 0) return new Map();
     const valueFor = (name: string) => (this.values.has(name) ? name : (this.#named.get(name)?.value ?? ownName(name)));
     const session = await this.sessions.get([...new Set(names.map(valueFor))]);

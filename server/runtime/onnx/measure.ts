@@ -35,7 +35,8 @@ export async function measure(model: Compiled): Promise<Measured> {
   const other = tokens.states.length > 0 ? null : (await twoTokens(V > 2 ? 2 : 0)).logits;
   const causal = T === 2 && (other === null || sameRow(floatsOf(logits), floatsOf(other), V));
   const kept = new Map(chain.kept.map((name) => [name, sizesOf((body.get(name) as HostTensor).dims)]));
-  const read: ReadValues = async (names) => call(model, await model.inspections.get(names), [0, 1], new Map());
+  const read: ReadValues = (names) =>
+    model.inspections.use(async () => call(model, await model.inspections.get(names), [0, 1], new Map()));
   const seen = causal ? await insides(model.graph.blocks, read) : [];
   // a loop that does not go from token to token is none of ours
   const blocks = model.graph.blocks.flatMap((block, i) =>

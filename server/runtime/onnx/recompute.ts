@@ -95,7 +95,15 @@ function startOf({ graph, document }: OnnxSequence['model'], value: string, own:
 const before = ({ blocks, head }: OnnxSequence['model']['graph'], node: number): Bottleneck | null =>
   [...blocks.map(({ enters }) => enters), head].filter((cut) => cut !== null && cut.node < node).at(-1) ?? null;
 
-async function compute(
+const compute = (
+  sequence: OnnxSequence,
+  wanted: readonly Wanted[],
+  from: Bottleneck | null,
+  range: TokenRange,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, Tensor>> => sequence.model.inspections.use(() => computed(sequence, wanted, from, range, signal));
+
+async function computed(
   sequence: OnnxSequence,
   wanted: readonly Wanted[],
   from: Bottleneck | null,
@@ -107,18 +115,18 @@ async function compute(
   const session = await inspections.get([...new Set(wanted.map(({ how }) => how.value))], from?.values ?? []);
   const states = tokens.states.filter(({ input }) => session.inputs.includes(input));
   const resumes = tokens.states.length > 0 && states.every(({ grows }) => grows !== null) && !recurs(sequence, wanted, from);
-  const computed = { from: resumes ? range.from : 0, to: range.to };
-  guard(sequence, wanted, computed);
+  const tokensRead = { from: resumes ? range.from : 0, to: range.to };
+  guard(sequence, wanted, tokensRead);
   const held = resumes ? await device.read(states.map(({ input }) => sequence.stateName(input))) : new Map<string, HostTensor>();
   const give = (name: string): Feed => {
     const state = states.find(({ input }) => input === name);
-    if (!state) return { kind: 'tensor', tensor: sequence.given(name, computed) };
+    if (!state) return { kind: 'tensor', tensor: sequence.given(name, tokensRead) };
     const rows = held.get(sequence.stateName(name));
-    return { kind: 'tensor', tensor: rows ? sliceRows(rows, state.grows as number, computed.from) : emptyState(state) };
+    return { kind: 'tensor', tensor: rows ? sliceRows(rows, state.grows as number, tokensRead.from) : emptyState(state) };
   };
-  const feeds = feedsOf(model, session, sequence.ids, computed, give);
+  const feeds = feedsOf(model, session, sequence.ids, tokensRead, give);
   const out = await device.run([{ session: session.session, feeds, sinks: returned(session) }], signal ? { signal } : {});
-  return new Map(wanted.map((each) => [each.name, trim(sequence, each, out[each.how.value] as HostTensor, computed, range)]));
+  return new Map(wanted.map((each) => [each.name, trim(sequence, each, out[each.how.value] as HostTensor, tokensRead, range)]));
 }
 
 /** Whether a recurrence is on the way: its state is known at the first token only. */

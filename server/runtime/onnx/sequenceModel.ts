@@ -144,7 +144,8 @@ async function compile(
   const graph = graphBlocks(document, tokens);
   const probes = new OnnxProbes(document, graph.added, graph.typed);
   const on = { device, threads, provider, spinning, places: await placesOf(checkpoint, document) };
-  const [generating, inspections] = [new GraphSessions(probes, on, true), new GraphSessions(probes, on, false)];
+  const generating = new GraphSessions(probes, { ...on, kept: Number.POSITIVE_INFINITY }, true);
+  const inspections = new GraphSessions(probes, { ...on, kept: options.inspections }, false);
   const kept = [...new Set([...graph.blocks.flatMap(({ enters }) => enters?.values ?? []), ...(graph.head?.values ?? [])])];
   const states = tokens.states.map(({ output }) => output);
   try {

@@ -5,10 +5,8 @@ import { elementName } from '../../graph/onnx/types.js';
 import { toLabError } from '../../protocol/errors.js';
 import type { Compute, Device, Signature, TensorType } from '../device.js';
 import { type ElementType, elementOf, elements } from '../elements.js';
+import { INSPECTIONS, SessionCache } from '../sessionCache.js';
 import type { Places } from './places.js';
-
-/** Sessions kept open, least recently used first out. */
-const KEPT = 12;
 
 /** A graph cut down to some of its values. */
 export interface GraphSession {
@@ -24,6 +22,8 @@ export interface GraphSession {
 export interface GraphDevice extends Compute {
   readonly device: Device;
   readonly places: Places;
+  /** Sessions kept open. */
+  readonly kept?: number | undefined;
 }
 
 interface Loaded {
@@ -34,7 +34,7 @@ interface Loaded {
 
 /** Sessions of one graph, each for the values somebody asked for together: made when they are asked for, kept while they are in use. */
 export class GraphSessions {
-  readonly #sessions = new Map<string, Promise<GraphSession>>();
+  readonly #sessions: SessionCache<GraphSession>;
 
   constructor(
     readonly probes: OnnxProbes,
@@ -43,27 +43,22 @@ export class GraphSessions {
     private readonly prepack: boolean,
     /** What else is done to a graph that was cut. */
     private readonly adjust: (cut: Cut) => Cut = (cut) => cut,
-  ) {}
-
-  /** For `names`, computed from the inputs and from the values `from`. Errors: PROBE_UNKNOWN, PROBE_UNREACHABLE, RUNTIME_FAILED. */
-  async get(names: readonly string[], from: readonly string[] = []): Promise<GraphSession> {
-    const key = JSON.stringify([names.toSorted(), from.toSorted()]);
-    const session = this.#sessions.get(key) ?? this.#make(names, from);
-    this.#sessions.delete(key);
-    this.#sessions.set(key, session);
-    session.catch(() => this.#sessions.delete(key));
-    for (const [old, oldest] of this.#sessions) {
-      if (this.#sessions.size <= KEPT) break;
-      this.#sessions.delete(old);
-      void oldest.then((found) => this.on.device.release([found.session])).catch(() => undefined);
-    }
-    return session;
+  ) {
+    this.#sessions = new SessionCache(on.kept ?? INSPECTIONS, ({ session }) => on.device.release([session]));
   }
 
-  async close(): Promise<void> {
-    const all = await Promise.allSettled(this.#sessions.values());
-    await this.on.device.release(all.flatMap((result) => (result.status === 'fulfilled' ? [result.value.session] : [])));
-    this.#sessions.clear();
+  /** What `work` gets stays open until it ends. */
+  use<R>(work: () => Promise<R>): Promise<R> {
+    return this.#sessions.use(work);
+  }
+
+  /** For `names`, computed from the inputs and from the values `from`. Errors: PROBE_UNKNOWN, PROBE_UNREACHABLE, RUNTIME_FAILED. */
+  get(names: readonly string[], from: readonly string[] = []): Promise<GraphSession> {
+    return this.#sessions.get(JSON.stringify([names.toSorted(), from.toSorted()]), () => this.#make(names, from));
+  }
+
+  close(): Promise<void> {
+    return this.#sessions.close();
   }
 
   async #make(names: readonly string[], from: readonly string[]): Promise<GraphSession> {
@@ -116,7 +111,7 @@ export class GraphSessions {
   async #load(names: readonly string[], from: readonly string[]): Promise<Loaded> {
     for (const name of names) this.#refuse(name);
     const { cut, outputs } = this.probes.cut(names, from);
-    const { device, places, ...compute } = this.on;
+    const { device, places, kept: _, ...compute } = this.on;
     const model = emitCut(this.probes.document, this.adjust(cut), places.locate);
     const session = await device.load(model, { ...compute, folder: places.folder, prepack: this.prepack });
     return { session, outputs, signature: await device.signature(session) };
