@@ -25,8 +25,8 @@ export type Feed =
   | { readonly kind: 'tensor'; readonly tensor: HostTensor }
   /** An output of an earlier step of the same program. */
   | { readonly kind: 'register'; readonly name: string }
-  /** State that lives on the device; for kv, its first rows are valid. */
-  | { readonly kind: 'state'; readonly name: string }
+  /** State that lives on the device; for kv, its first rows are valid: with all the room behind them, or only as many as are named. */
+  | { readonly kind: 'state'; readonly name: string; readonly rows?: number }
   /** How many rows of a kv state are valid, as i64 [1]. */
   | { readonly kind: 'rows'; readonly name: string }
   /** Rows from…to−1 of one head of a kv state, [1,1,to−from,E], not copied; what is not written yet is zeros. */

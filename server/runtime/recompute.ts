@@ -210,7 +210,7 @@ export function inspectionFeeds(run: Run, piece: Piece, computed: TokenRange, bl
       case 'kept':
         return tensor(i64([1], [keptBefore(keepsOf(run, input.block, input.state), computed)]));
       case 'state':
-        return stateFeed(run, piece, input.block, input.state, snapshot);
+        return stateFeed(run, piece, input.block, input.state, snapshot, computed);
       default:
         throw new RangeError('an inspection has no interventions');
     }
@@ -223,17 +223,20 @@ function keepsOf(run: Run, block: number, name?: string): Keeps {
   return (states.find((state) => state.name === name) ?? states[0])?.keeps ?? null;
 }
 
-/** kv: the live rows (masked to those before the range); recurrent state: the snapshot, or zeros at the start. */
+/** kv: the live rows before the range; recurrent state: the snapshot, or zeros at the start. */
 function stateFeed(
   run: Run,
   piece: Piece,
   block: number,
   name: string,
   snapshot: ReadonlyMap<string, HostTensor> | undefined,
+  computed: TokenRange,
 ): Feed {
   const key = run.stateName(block, name);
   const input = piece.graph.inputs.find((v) => v.name === `blocks.${block}.state.${name}.past`) as Value;
-  if (input.shape.some((d, axis) => axis > 0 && typeof d === 'string')) return { kind: 'state', name: key };
+  // a graph does not take arrays without rows: one that is masked stands for none
+  if (input.shape.some((d, axis) => axis > 0 && typeof d === 'string'))
+    return { kind: 'state', name: key, rows: Math.max(1, keptBefore(keepsOf(run, block, name), computed)) };
   const dims = [1, ...(input.shape.slice(1) as number[])];
   const known = snapshot?.get(key)?.data as Float32Array | undefined;
   return { kind: 'tensor', tensor: f32(dims, known ?? new Float32Array(dims.reduce((n, d) => n * d, 1))) };

@@ -194,7 +194,7 @@ export class LocalDevice implements Device {
 
   #resolve(feed: Feed, registers: Map<string, HostTensor>): HostTensor | Resident {
     if (feed.kind === 'tensor') return feed.tensor;
-    if (feed.kind === 'state') return this.#state(feed.name).tensor();
+    if (feed.kind === 'state') return this.#state(feed.name).tensor(feed.rows);
     if (feed.kind === 'rows') return this.#state(feed.name).rows();
     if (feed.kind === 'part') return this.#state(feed.name).part(feed.head, feed.from, feed.to);
     const register = registers.get(feed.name);

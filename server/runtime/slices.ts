@@ -32,7 +32,8 @@ export function placeKeys({ shape, data }: Tensor, columns: KeyColumns): Tensor 
   const { kept, fresh, first, total, empty } = columns;
   const width = shape.at(-1) as number;
   const rows = sizeOf(shape.slice(0, -1));
-  const out = new Float32Array(rows * total).fill(empty);
+  const out = new Float32Array(rows * total);
+  if (empty !== 0 && kept + fresh < total) out.fill(empty);
   for (let r = 0; r < rows; r++) {
     const from = r * width;
     out.set(data.subarray(from, from + kept), r * total + first);

@@ -9,7 +9,8 @@ const GROWTH = 1 / 16;
 
 /** One piece of state on the device. The batch axis is part of the arrays (B = 1). */
 export interface StateCell {
-  tensor(): HostTensor | Resident;
+  /** All of it, or the first rows of kv where it has room for more. */
+  tensor(rows?: number): HostTensor | Resident;
   rows(): HostTensor;
   /** Rows from…to−1 of one head of kv. */
   part(head: number, from: number, to: number): HostTensor;
@@ -93,7 +94,8 @@ class RowCell implements StateCell {
     this.#data = new Float32Array(this.#heads * this.#size);
   }
 
-  tensor = () => f32([1, ...this.#outer, this.#capacity, this.#size], this.#data);
+  tensor = (rows = this.#capacity) =>
+    rows < this.#capacity ? this.first(rows) : f32([1, ...this.#outer, this.#capacity, this.#size], this.#data);
   rows = () => i64([1], [this.#rows]);
 
   part(head: number, from: number, to: number): HostTensor {
