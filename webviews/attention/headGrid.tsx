@@ -3,7 +3,7 @@ import type { AttentionThumbnails } from '../../server/protocol/attention.js';
 import type { LayerSummary } from '../../server/protocol/models.js';
 import { table } from '../charts/palette.js';
 import { ground } from '../charts/theme.js';
-import { select, selection } from '../frame/selection.js';
+import { select } from '../frame/selection.js';
 import { useCanvas } from '../frame/useCanvas.js';
 import { isScored, type Order, overview, ranked, want } from './thumbnails.js';
 
@@ -12,10 +12,20 @@ interface Props {
   readonly order: Order;
   /** Tokens of the run: those after the query are not drawn. */
   readonly tokens: number;
+  /** The head that the map shows. */
+  readonly shown: Head;
 }
 
-/** Every head of the model at a glance: layers × heads, or one list by score. Heads that share keys and values stand together. */
-export function HeadGrid({ layers, order, tokens }: Props) {
+interface Head {
+  readonly layer: number;
+  readonly head: number;
+}
+
+/**
+ * Every head of the model at a glance: layers × heads, or one list by score. Heads that share keys and values stand together. The grid is one
+ * stop of the tab key; arrow keys walk it.
+ */
+export function HeadGrid({ layers, order, tokens, shown }: Props) {
   const known = overview.value;
   const missing = layers.filter(({ index }) => !isScored(known.get(index))).length;
   useEffect(() => {
@@ -24,15 +34,15 @@ export function HeadGrid({ layers, order, tokens }: Props) {
   if (order === 'layer') {
     const most = Math.max(...layers.map(({ heads }) => heads));
     return (
-      <section class={most <= 8 ? 'heads few' : most <= 16 ? 'heads' : 'heads many'} aria-label="Heads by layer">
+      <section class={most <= 8 ? 'heads few' : most <= 16 ? 'heads' : 'heads many'} aria-label="Heads by layer" onKeyDown={walk}>
         {layers.map((layer) => (
-          <LayerRow key={layer.index} layer={layer} tokens={tokens} />
+          <LayerRow key={layer.index} layer={layer} tokens={tokens} shown={shown} />
         ))}
       </section>
     );
   }
   return (
-    <section class="heads by-score" aria-label={`Heads by ${order} score`}>
+    <section class="heads by-score" aria-label={`Heads by ${order} score`} onKeyDown={walk}>
       {ranked(known, order).map(({ layer, head, score, of }) => (
         <Thumbnail
           key={`${layer}.${head}`}
@@ -40,6 +50,7 @@ export function HeadGrid({ layers, order, tokens }: Props) {
           tokens={tokens}
           layer={layer}
           head={head}
+          shown={shown}
           caption={`${layer}.${head}`}
           note={score.toFixed(2)}
         />
@@ -49,8 +60,39 @@ export function HeadGrid({ layers, order, tokens }: Props) {
   );
 }
 
+/** Goes from the focused head to the one beside, above or below it, wherever the lines of the grid break. */
+function walk(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void {
+  const heads = [...event.currentTarget.querySelectorAll<HTMLElement>('.head')];
+  const at = heads.indexOf(document.activeElement as HTMLElement);
+  const from = heads[at];
+  if (!from) return;
+  const to = target(event.key, heads, at, from);
+  if (!to) return;
+  event.preventDefault();
+  to.click();
+  to.focus();
+}
+
+function target(key: string, heads: readonly HTMLElement[], at: number, from: HTMLElement): HTMLElement | undefined {
+  if (key === 'ArrowLeft') return heads[at - 1];
+  if (key === 'ArrowRight') return heads[at + 1];
+  if (key === 'Home') return heads[0];
+  if (key === 'End') return heads.at(-1);
+  if (key !== 'ArrowUp' && key !== 'ArrowDown') return undefined;
+  const { left, top } = from.getBoundingClientRect();
+  const sign = key === 'ArrowDown' ? 1 : -1;
+  const away = (head: HTMLElement) => {
+    const box = head.getBoundingClientRect();
+    return { head, down: sign * (box.top - top), aside: Math.abs(box.left - left) };
+  };
+  return heads
+    .map(away)
+    .filter(({ down }) => down > 1)
+    .sort((a, b) => a.down - b.down || a.aside - b.aside)[0]?.head;
+}
+
 /** Asks for its heads when it comes on screen. */
-function LayerRow({ layer, tokens }: { readonly layer: LayerSummary; readonly tokens: number }) {
+function LayerRow({ layer, tokens, shown }: { readonly layer: LayerSummary; readonly tokens: number; readonly shown: Head }) {
   const { index, heads, kvHeads } = layer;
   const row = useRef<HTMLDivElement>(null);
   const state = overview.value.get(index);
@@ -76,7 +118,7 @@ function LayerRow({ layer, tokens }: { readonly layer: LayerSummary; readonly to
           title={shared > 1 ? `Key-value head ${group}` : undefined}
         >
           {Array.from({ length: shared }, (_, n) => (
-            <Thumbnail key={n} tokens={tokens} of={value} layer={index} head={group * shared + n} />
+            <Thumbnail key={n} tokens={tokens} of={value} layer={index} head={group * shared + n} shown={shown} />
           ))}
         </span>
       ))}
@@ -100,12 +142,13 @@ interface ThumbnailProps {
   readonly tokens: number;
   readonly layer: number;
   readonly head: number;
+  readonly shown: Head;
   readonly caption?: string;
   readonly note?: string;
 }
 
-function Thumbnail({ of, tokens, layer, head, caption, note }: ThumbnailProps) {
-  const chosen = selection.value.layer === layer && selection.value.head === head;
+function Thumbnail({ of, tokens, layer, head, shown, caption, note }: ThumbnailProps) {
+  const chosen = shown.layer === layer && shown.head === head;
   const canvas = useCanvas((context, width, height) => of && drawThumbnail(context, of, head, tokens, width, height));
   const scores = of?.scores?.[head];
   const said = scores
@@ -117,6 +160,7 @@ function Thumbnail({ of, tokens, layer, head, caption, note }: ThumbnailProps) {
       class={chosen ? 'head chosen' : 'head'}
       aria-label={said}
       aria-pressed={chosen}
+      tabIndex={chosen ? 0 : -1}
       title={said}
       onClick={() => select({ layer, head })}
     >

@@ -6,7 +6,7 @@ export interface ToolsProps {
   readonly fit?: (() => void) | undefined;
 }
 
-/** Small buttons in the corner of a picture, seen while the pointer or the focus is in it. */
+/** Small buttons in the corner of a picture, seen while the pointer or the focus is in it. The picture has a key for each, so that tab passes them. */
 export function Tools({ asTable, zoom, fit }: ToolsProps) {
   return (
     <div class="chart-tools">
@@ -25,5 +25,5 @@ export function Tools({ asTable, zoom, fit }: ToolsProps) {
 }
 
 const Tool = ({ icon, label, run }: { readonly icon: string; readonly label: string; run(): void }) => (
-  <button type="button" class={`codicon codicon-${icon}`} aria-label={label} title={label} onClick={run} />
+  <button type="button" tabIndex={-1} class={`codicon codicon-${icon}`} aria-label={label} title={label} onClick={run} />
 );

@@ -126,18 +126,23 @@ export interface TextAreaProps {
   readonly onKeyDown?: (event: KeyboardEvent) => void;
 }
 
-export const TextArea = ({ label, value, rows = 4, placeholder = '', onInput, onKeyDown }: TextAreaProps) => (
-  <vscode-text-area
-    aria-label={label}
-    value={value}
-    rows={rows}
-    placeholder={placeholder}
-    resize="vertical"
-    spellcheck={false}
-    onInput={(event: Event) => onInput((event.target as HTMLTextAreaElement).value)}
-    onKeyDown={onKeyDown}
-  />
-);
+export function TextArea({ label, value, rows = 4, placeholder = '', onInput, onKeyDown }: TextAreaProps) {
+  const area = useRef<HTMLElement & { value: string }>(null);
+  // The toolkit calls it "Text area" when it comes into the page.
+  useLayoutEffect(() => area.current?.setAttribute('aria-label', label), [label]);
+  return (
+    <vscode-text-area
+      ref={area}
+      value={value}
+      rows={rows}
+      placeholder={placeholder}
+      resize="vertical"
+      spellcheck={false}
+      onInput={(event: Event) => onInput((event.target as HTMLTextAreaElement).value)}
+      onKeyDown={onKeyDown}
+    />
+  );
+}
 
 export interface TextFieldProps {
   readonly label: string;

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { RunDetail, TokenInfo } from '../../server/protocol/runs.js';
+import { many } from '../charts/numbers.js';
 import { useWidth } from '../charts/useSize.js';
 import { patchStyle } from '../frame/patch.js';
 import { type Picture, patchPlace } from '../frame/picture.js';
@@ -44,7 +45,7 @@ export function PatchFlow({ run, picture }: Props) {
       class="patches"
       role="listbox"
       tabIndex={0}
-      aria-label={`${patches.length} patches in ${picture.rows} rows of ${picture.cols}${others.length > 0 ? `, and ${others.length} other token` : ''}`}
+      aria-label={`${patches.length} patches in ${picture.rows} rows of ${picture.cols}${others.length > 0 ? `, and ${many(others.length, 'other token')}` : ''}`}
       aria-activedescendant={selected === null ? undefined : boxId('token', selected)}
       onKeyDown={onKeyDown}
       onClick={(event) => {

@@ -142,7 +142,7 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
       onKey={onKey}
     >
       <div class="attention">
-        <HeadGrid layers={layers} order={order.value} tokens={tokens.length} />
+        <HeadGrid layers={layers} order={order.value} tokens={tokens.length} shown={{ layer: index, head }} />
         <HeadMap
           run={run}
           layer={index}

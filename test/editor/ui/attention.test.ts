@@ -149,6 +149,11 @@ uiTest('attention in other themes, in the middle and narrow', { height: 900 }, a
     await settled(view);
     await lab.screenshot(`attention ${theme}`);
   }
+  // The heads are one stop of the tab key, and arrow keys walk them.
+  assert.equal(await view.locator('.head[tabindex="0"]').count(), 1);
+  await view.locator('.head.chosen').press('ArrowDown');
+  await view.locator('.head:focus').press('ArrowLeft');
+  await view.getByRole('heading', { name: `What head ${LAYER + 1}.${HEAD - 1} of tiny-llama reads` }).waitFor();
 });
 
 uiTest('a model without attention says so and offers its state', {}, async (lab) => {
