@@ -78,7 +78,7 @@ export function unnamedConfig(metadata: Keys, architecture: string, tensors: Sha
   const gating = SCORES[stated.get('expert_gating_func') as number];
   if (gating !== undefined) config.scoring_func = gating;
   if (gating !== undefined || stated.get('expert_gating_func') === 0) take('expert_gating_func');
-  const more = { ...scaling(stated, take), ...windows(stated, take) };
+  const more = { ...scaling(stated, take, tensors), ...windows(stated, take) };
   return { ...config, ...more };
 }
 
@@ -88,8 +88,14 @@ const headSize = ({ num_attention_heads: heads }: Config, tensors: Shapes): numb
   return typeof heads === 'number' ? (rows ?? width ?? 0) / heads : null;
 };
 
-/** YaRN is left to those who know the family: its temperature differs. */
-function scaling(stated: Keys, take: (key: string) => unknown): Config {
+/** YaRN is left to those who know the family: its temperature differs. LongRoPE's divisors are tensors, its temperature is ggml's own where none is said. */
+function scaling(stated: Keys, take: (key: string) => unknown, tensors: Shapes): Config {
+  if (tensors.has('rope_factors_long.weight')) {
+    const [attention, original] = ['rope.scaling.attn_factor', 'rope.scaling.original_context_length'].map(take);
+    return {
+      rope_scaling: { rope_type: 'longrope', attention_factor: attention ?? 1, original_max_position_embeddings: original },
+    };
+  }
   const [type, factor] = [stated.get('rope.scaling.type'), stated.get('rope.scaling.factor')];
   if (type === 'none') for (const key of ['rope.scaling.type', 'rope.scaling.factor']) take(key);
   if (type === 'none' || type === undefined) take('rope.scaling.original_context_length');

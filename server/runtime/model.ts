@@ -62,11 +62,14 @@ export const tensorTable = (checkpoint: Checkpoint, values?: ReadonlyMap<string,
   ...(values && { values }),
 });
 
+/** Divisors of RoPE's frequencies in a GGUF, which change the graph itself. */
+const ROPE_TENSORS = ['rope_freqs.weight', 'rope_factors_short.weight', 'rope_factors_long.weight'];
+
 /** Binds without loading: what `inspect` and the checkpoint viewer need. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_*. */
 export async function bindCheckpoint(checkpoint: Checkpoint): Promise<BoundArchitecture> {
   const telling = isNamed(checkpoint.config) ? [] : tellingTensors(checkpoint.tensors.keys());
   const values = new Map<string, Float32Array>();
-  for (const name of ['rope_freqs.weight', ...telling]) {
+  for (const name of [...ROPE_TENSORS, ...telling]) {
     const entry = checkpoint.tensors.get(name);
     if (entry) values.set(name, await readTensor(checkpoint, entry));
   }

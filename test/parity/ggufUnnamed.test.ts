@@ -102,6 +102,9 @@ for (const [name, architecture, oracle] of [
     assert.deepEqual((await told(file)).assumed, []);
   });
 
+test('LongRoPE’s divisors are tensors, and others beyond the original context', () =>
+  assertSays(path.join(unnamed, 'phi3_long_grown.gguf'), path.join(fixtures, '../oracles_more/phi3_long_grown'), 'phi3'));
+
 test('a truth value for each layer says which slide', () =>
   assertSays(path.join(unnamed, 'cohere2.gguf'), path.join(inferred, 'cohere2'), 'cohere2'));
 

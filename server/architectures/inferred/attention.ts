@@ -1,9 +1,9 @@
 import type { AttentionSpec } from '../../graph/blocks/attention.js';
-import { dividedBy, type Rope, rope } from '../../graph/blocks/rope.js';
+import { dividedBy, type Rope, type RopeParameters, rope } from '../../graph/blocks/rope.js';
 import type { Evidence } from './evidence.js';
 import { architectureOf, isGguf } from './ggufKnown.js';
 import { likelyPairs, type Recognised } from './known.js';
-import { ROPE_FACTORS } from './names.js';
+import { LONG_FACTORS, ROPE_FACTORS } from './names.js';
 import type { Rule } from './shapes.js';
 import type { Draft } from './spec.js';
 
@@ -31,9 +31,15 @@ const SPEAKING = ['rope_theta', 'rope_parameters', 'rope_scaling', 'rotary_dim',
 const speaks = (e: Evidence): boolean =>
   [...SPEAKING, 'partial_rotary_factor'].some((key) => (e.config.raw[key] ?? null) !== null);
 
+/** LongRoPE's divisors are tensors in a GGUF. */
+function withDivisors(p: RopeParameters, { tensors }: Evidence): RopeParameters {
+  const stored = (key: string) => tensors.values?.get(LONG_FACTORS[key] ?? '');
+  return { ...p, list: (key) => p.list(key) ?? (stored(key) ? Array.from(stored(key) as Float32Array) : null) };
+}
+
 function ropeOf(e: Evidence, headDim: number, known: Recognised, kind: string | null): Rope | null {
   const base = e.number('rotary_emb_base')?.value ?? known.theta;
-  const p = e.config.rope(base, kind);
+  const p = withDivisors(e.config.rope(base, kind), e);
   const told = [e.config.raw, ...ropeTables(e).tables].some(({ rope_theta }) => (rope_theta ?? null) !== null);
   e.read.add('rope_theta');
   if (!told && base === undefined) e.problem('no rope_theta: how fast queries and keys turn cannot be told');

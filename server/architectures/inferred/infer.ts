@@ -10,7 +10,7 @@ import { act, experts, feedForward, normKind, norms } from './halves.js';
 import { unreadKeys } from './keys.js';
 import { type Recognised, recognise } from './known.js';
 import { inferLatent, isLatent } from './latent.js';
-import { CARRIED, ROPE_FACTORS } from './names.js';
+import { CARRIED, LONG_FACTORS, ROPE_FACTORS } from './names.js';
 import { heads, positions, projections, qkNorm, type Rule, sizes, unembedding } from './shapes.js';
 import type { Draft, InferredConfig } from './spec.js';
 
@@ -46,7 +46,8 @@ const undecided = (name: string, problems: readonly string[]) =>
 function unreadTensors(bound: BoundArchitecture, e: Evidence): void {
   const { graph } = buildSegment(bound, { from: 0, to: e.layers, embed: true, head: true });
   const read = new Set([...graph.weights.values()].map(({ tensor }) => tensor));
-  const own = (name: string) => (isGguf(e) ? name !== ROPE_FACTORS : name.startsWith(e.prefix)) && !CARRIED.test(name);
+  const divisors = [ROPE_FACTORS, ...Object.values(LONG_FACTORS)];
+  const own = (name: string) => (isGguf(e) ? !divisors.includes(name) : name.startsWith(e.prefix)) && !CARRIED.test(name);
   const left = [...(e.tensors.names?.() ?? [])].filter((name) => own(name) && !read.has(name));
   const kinds = [
     ...new Set(left.map((name) => (name.startsWith(e.prefix) ? name.slice(e.prefix.length) : name).replace(/\.\d+\./g, '.N.'))),
