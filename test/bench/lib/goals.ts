@@ -8,6 +8,8 @@ export interface Goal {
   readonly peer: string;
   /** Id of the benchmark's files. */
   readonly line: string;
+  /** Id of the profile of the same work, where it is another. */
+  readonly profile?: string;
   /** Which variants of it are ours; the slowest counts. */
   readonly ours: RegExp;
   /** Which are theirs; the fastest counts. */
@@ -61,6 +63,7 @@ export const goals: readonly Goal[] = [
     work: 'GPT-2-small shape, prefill of 512, everything inspectable afterwards',
     peer: 'TransformerLens run_with_cache',
     line: 'gpt2-inspectable',
+    profile: 'gpt2-prefill',
     ours: /^Model Lab/,
     theirs: /^TransformerLens/,
     reach: { kind: 'time', most: 0.5 },
@@ -114,6 +117,8 @@ export interface Outcome {
   readonly cpu: Figure;
   /** What a run at the measured peak of the machine, fp32 products or memory, would reach against theirs; null where no work is counted. */
   readonly bound: number | null;
+  /** Ours, of that peak. */
+  readonly share: number | null;
   readonly met: boolean;
 }
 
@@ -131,7 +136,7 @@ export function outcome(goal: Goal, { measured, threads, load, peaks }: Result):
   const { reach } = goal;
   if (reach.kind === 'memory') {
     const more = figure([ours.rss - theirs.rss]);
-    return { ...names, wall: more, cpu: more, bound: null, met: more.median <= reach.most };
+    return { ...names, wall: more, cpu: more, bound: null, share: null, met: more.median <= reach.most };
   }
   const ratios = (key: 'wall' | 'cpu') =>
     figure(
@@ -142,12 +147,19 @@ export function outcome(goal: Goal, { measured, threads, load, peaks }: Result):
     );
   const [wall, cpu] = [ratios('wall'), ratios('cpu')];
   const { median } = { wall, cpu }[decides];
-  const least = load && peaks ? shareOf(load.amount, timesOf(theirs), peaks[load.kind], threads)[decides] : null;
+  const share = ({ wall, cpu }: Measured): number | null =>
+    load && peaks ? shareOf(load.amount, { wall: wall.median, cpu: cpu.median }, peaks[load.kind], threads)[decides] : null;
+  const least = share(theirs);
   const bound = least && reach.kind === 'speed' ? 1 / least : least;
-  return { ...names, wall, cpu, bound, met: reach.kind === 'time' ? median <= reach.most : median >= reach.least };
+  return {
+    ...names,
+    wall,
+    cpu,
+    bound,
+    share: share(ours),
+    met: reach.kind === 'time' ? median <= reach.most : median >= reach.least,
+  };
 }
-
-const timesOf = ({ wall, cpu }: Measured) => ({ wall: wall.median, cpu: cpu.median });
 
 /** A row for every goal, measured or not. */
 export function goalsTable(results: ReadonlyMap<string, Result>): string {

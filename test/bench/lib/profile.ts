@@ -21,6 +21,9 @@ export interface Operators {
   readonly count: number;
 }
 
+/** Milliseconds by operator, as they are written beside the table. */
+export type Profile = readonly (readonly [op: string, ms: number])[];
+
 /** The operators of their bodies are counted by themselves. */
 const CONTROL = new Set(['Scan', 'Loop', 'If']);
 
@@ -84,10 +87,13 @@ export async function profile(
       events: JSON.parse(await readFile(path.join(folder, file), 'utf8')) as TraceEvent[],
       skip: before.get(Number(/^session(\d+)_/.exec(file)?.[1])) ?? 0,
     }));
-    const text = table(what, byOperator(await Promise.all(traces), TIMES * parts), wall);
+    const found = byOperator(await Promise.all(traces), TIMES * parts);
+    const text = table(what, found, wall);
+    const operators: Profile = [...found].map(([op, { ms }]) => [op, ms]);
     console.log(`\n${text}`);
     await mkdir(results, { recursive: true });
     await writeFile(path.join(results, `${id}.profile.md`), text);
+    await writeFile(path.join(results, `${id}.profile.json`), JSON.stringify(operators));
   } finally {
     await device.close();
     await rm(folder, { recursive: true });
