@@ -70,11 +70,13 @@ export async function launchBrowser(): Promise<SharedBrowser> {
   return { endpoint, close };
 }
 
-/** A page in the profile that all share. */
-export async function newPage(browser: Browser): Promise<Page> {
+/** A page of this size in the profile that all share. */
+export async function newPage(browser: Browser, size = { width: 1280, height: 720 }): Promise<Page> {
   const [context] = browser.contexts();
   if (!context) throw new Error('the browser has no profile');
-  return context.newPage();
+  const page = await context.newPage();
+  await page.setViewportSize(size);
+  return page;
 }
 
 /** Removes what pages of an address stored, so that the next begins as the first did; compiled scripts stay. */

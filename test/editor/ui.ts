@@ -81,9 +81,8 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
 
 async function openPage(browser: Browser, editor: Editor, options: WorkbenchOptions): Promise<Workbench> {
   const { folder = sample, theme = 'dark', width = 1440, height = 900 } = options;
-  const page = await newPage(browser);
+  const page = await newPage(browser, { width, height });
   await forget(page, editor.url);
-  await page.setViewportSize({ width, height });
   page.setDefaultTimeout(PATIENCE_MS);
   await allowNamedFunctions(page);
   if (!editor.installed) await developmentHost(page, { authority: editor.authority, extension: linkedCheckout(editor) });
