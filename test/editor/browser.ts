@@ -51,6 +51,7 @@ export async function launchBrowser(): Promise<SharedBrowser> {
   const child = spawn(await chromiumPath(), [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  process.once('exit', () => child.kill());
   let said = '';
   const endpoint = await new Promise<string>((resolve, reject) => {
     child.stderr.on('data', (data) => {
