@@ -144,6 +144,9 @@ test('goals compare our slowest with their fastest, round by round', () => {
   assert.deepEqual(outcome(goal('probe'), probe)?.wall, { median: 1.6, min: 1.4, max: 1.6 });
   assert.equal(outcome(goal('probe'), probe)?.met, false);
   assert.equal(outcome(goal('gpt2-prefill'), result(variant('Model Lab', 1))), null);
+  const looks = result(variant('tiny-mamba, 1,024 tokens', 20, 30, 40), variant('tiny-rwkv7, 1,024 tokens', 49, 51, 60));
+  const slowest = outcome(goal('state-anywhere'), looks);
+  assert.deepEqual([slowest?.ours, slowest?.wall.median, slowest?.met], ['tiny-rwkv7, 1,024 tokens', 51, false]);
   const table = goalsTable(new Map([['probe', probe]]));
   assert.match(table, /slowest of six\) \| own forward ÷ 12 blocks \| ≤ 1.5 × the time \| 1.60 × \(1.40–1.60\) \|.*missed/);
   const columns = table

@@ -25,15 +25,15 @@ function lowRank(g: SegmentBuilder, x: Value, name: string, [rank, size]: [numbe
 }
 
 /** Many tokens go by chunks, unless somebody looks at the state after each one or changes what the chunks rely on. */
-function deltaRule(g: SegmentBuilder, c: Rwkv7Config, x: Wkv7): Value {
+function deltaRule(g: SegmentBuilder, c: Rwkv7Config, x: Wkv7, w: Value): Value {
   const past = g.statePast(matrixState('wkv', [c.H, c.E, c.E]));
   const every = g.wants('state.wkv');
   const [y, last, states] =
     every || g.touched('time_mix.w')
-      ? wkv7Steps(g, past, x, every)
+      ? wkv7Steps(g, past, x, w, every)
       : g.choose(
           g.less(g.size(x.r, 1), g.constant(BigInt64Array.of(BigInt(WKV7_CHUNK)))),
-          (b) => wkv7Steps(b, past, x, false),
+          (b) => wkv7Steps(b, past, x, b.exp(x.logW), false),
           (b) => wkv7Chunks(b, past, x),
         );
   g.stateNew('wkv', last as Value);
@@ -51,7 +51,8 @@ function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): V
 
   const r = g.probe('time_mix.r', heads(g.linear(mix('r'), 'r_proj', A)));
   const z = lowRank(g, mix('w'), 'w_lora', [c.rank.w, A], (u) => g.tanh(u));
-  const w = g.probe('time_mix.w', heads(g.exp(g.mul(g.sigmoid(z), -Math.exp(-0.5))))); // decay, e^{−e^{−½} σ(z)}
+  const logW = heads(g.mul(g.sigmoid(z), -Math.exp(-0.5)));
+  const w = g.probe('time_mix.w', g.exp(logW)); // decay, e^{−e^{−½} σ(z)}
   const k0 = g.linear(mix('k'), 'k_proj', A);
   const v0 = g.linear(xv, 'v_proj', A);
   const a0 = g.sigmoid(lowRank(g, mix('a'), 'a_lora', [c.rank.a, A]));
@@ -64,7 +65,7 @@ function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): V
   const kappa = g.probe('time_mix.kappa', normalise(g, heads(g.mul(k0, vector('k_k')))));
   const k = g.probe('time_mix.k', heads(g.mul(k0, g.add(g.mul(g.sub(a0, 1), vector('k_a')), 1))));
 
-  const y = deltaRule(g, c, { r, w, k, v, kappa, taken: g.mul(a, kappa) });
+  const y = deltaRule(g, c, { r, logW, k, v, kappa, taken: g.mul(a, kappa) }, w);
   const bonus = g.mul(g.reduceSum(g.mul(g.mul(r, k), g.weight('r_k', [H, E])), -1), v); // [B,T,H,E]
   const out = g.add(groupNorm(g, y, 'g_norm', c.groupEps), g.reshape(bonus, 0, 0, A)); // [B,T,A]
   return g.probe('time_mix.out', g.linear(g.mul(out, gate), 'o_proj', D));

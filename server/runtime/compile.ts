@@ -48,7 +48,8 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
   const queries = spec.values || purpose.for === 'step' ? null : queriesAtOnce(provider, shop.queries);
   const built = buildSegment(bound, { ...spec, ...(queries !== null && { queries }), single: purpose.for === 'step' }).graph;
   const named = purpose.for === 'inspect' ? purpose.outputs : undefined;
-  const graph = spec.leaves ? prune(built, replacedStates(built)) : named ? prune(built, [...named]) : built;
+  // what nothing reads would be computed all the same
+  const graph = prune(built, spec.leaves ? replacedStates(built) : [...(named ?? built.outputs.keys())]);
   assertSound(graph);
   const prepack = purpose.for === 'generate' || (purpose.for === 'step' && !purpose.mapped);
   const emitted = purpose.for === 'step' && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph;

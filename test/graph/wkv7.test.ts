@@ -11,7 +11,7 @@ import type { HostTensor } from '../../server/runtime/elements.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { noise } from './segments.js';
 
-const names = ['r', 'w', 'k', 'v', 'kappa', 'taken'] as const;
+const names = ['r', 'logW', 'k', 'v', 'kappa', 'taken'] as const;
 const [H, E] = [2, 8];
 const LEAST = Math.exp(-Math.exp(-0.5));
 
@@ -26,7 +26,7 @@ function graphOf(build: typeof wkv7Chunks) {
   return g.graph;
 }
 const chunked = graphOf(wkv7Chunks);
-const stepped = graphOf((g, past, x) => wkv7Steps(g, past, x, false));
+const stepped = graphOf((g, past, x) => wkv7Steps(g, past, x, g.exp(x.logW), false));
 
 /** Keys of length 1; what is taken is a · κ̂. */
 function inputsOf(T: number, w: (unit: number) => number, a: (unit: number) => number, sameKey = false): Record<string, Exact> {
@@ -42,7 +42,7 @@ function inputsOf(T: number, w: (unit: number) => number, a: (unit: number) => n
   return {
     past: noise(7, [1, H, E, E]),
     r: noise(1, shape),
-    w: { shape, data: unit(2).map((x) => Math.fround(w(x))) },
+    logW: { shape, data: unit(2).map((x) => Math.fround(Math.log(w(x)))) },
     k: noise(3, shape),
     v: noise(4, shape),
     kappa: { shape, data: kappa },

@@ -51,45 +51,51 @@ export function useStep(params: StepParams, tokens: number): Loadable<StateStep>
   const ready = server.value === 'ready';
 
   useEffect(() => {
-    if (!ready) {
-      known.clear();
-      setShown({ state: 'idle' });
-      return;
-    }
-    const around = neighbours(params, tokens);
-    cancelOthers(new Set([params, ...around].map(keyOf)));
-    const prefetch = () => {
-      for (const next of around) if (!known.has(keyOf(next))) void ask(next).catch(() => undefined);
-    };
-    const here = known.get(key);
-    if (here) {
-      setShown({ state: 'ready', value: here });
-      prefetch();
-      return;
-    }
-    let stale = false;
-    const cancel = () => asked.get(key)?.controller.abort();
-    setShown((before) => ({
-      state: 'loading',
-      progress: null,
-      previous: before.state === 'ready' ? before.value : before.state === 'loading' ? before.previous : null,
-      cancel,
-    }));
-    ask(params).then(
-      (value) => {
-        if (stale) return;
-        setShown({ state: 'ready', value });
-        prefetch();
-      },
-      (error: unknown) => {
-        if (!stale) setShown({ state: 'failed', error: errorData(error), retry: () => setAttempt((n) => n + 1) });
-      },
-    );
-    return () => {
-      stale = true;
-    };
+    if (ready) return lookAt(params, tokens, setShown, () => setAttempt((n) => n + 1));
+    known.clear();
+    setShown({ state: 'idle' });
+    return;
   }, [key, attempt, ready]);
   return shown;
+}
+
+type Change = (before: Loadable<StateStep>) => Loadable<StateStep>;
+
+/** Shows a step, at once where it is known, and asks for its neighbours; what is no neighbour is not computed on. Returns how to look away. */
+export function lookAt(params: StepParams, tokens: number, show: (change: Change) => void, again: () => void): () => void {
+  const key = keyOf(params);
+  const around = neighbours(params, tokens);
+  cancelOthers(new Set([params, ...around].map(keyOf)));
+  const prefetch = () => {
+    for (const next of around) if (!known.has(keyOf(next))) void ask(next).catch(() => undefined);
+  };
+  const here = known.get(key);
+  if (here) {
+    show(() => ({ state: 'ready', value: here }));
+    prefetch();
+    return () => undefined;
+  }
+  let stale = false;
+  const cancel = () => asked.get(key)?.controller.abort();
+  show((before) => ({
+    state: 'loading',
+    progress: null,
+    previous: before.state === 'ready' ? before.value : before.state === 'loading' ? before.previous : null,
+    cancel,
+  }));
+  ask(params).then(
+    (value) => {
+      if (stale) return;
+      show(() => ({ state: 'ready', value }));
+      prefetch();
+    },
+    (error: unknown) => {
+      if (!stale) show(() => ({ state: 'failed', error: errorData(error), retry: again }));
+    },
+  );
+  return () => {
+    stale = true;
+  };
 }
 
 const neighbours = (params: StepParams, tokens: number): readonly StepParams[] =>

@@ -1,10 +1,10 @@
 import type { Builder } from '../builder.js';
 import type { Dim, Value } from '../ir.js';
 
-/** Inputs of RWKV-7's recurrence, [B,T,H,E] each: receptance, decay, key, value, removal key κ̂ and what it takes, a ⊙ κ̂. */
+/** Inputs of RWKV-7's recurrence, [B,T,H,E] each: receptance, logarithm of the decay, key, value, removal key κ̂ and what it takes, a ⊙ κ̂. */
 export interface Wkv7 {
   readonly r: Value;
-  readonly w: Value;
+  readonly logW: Value;
   readonly k: Value;
   readonly v: Value;
   readonly kappa: Value;
@@ -12,8 +12,8 @@ export interface Wkv7 {
 }
 
 /** S_t = S_{t−1} diag(w) − (S_{t−1} κ̂) (a ⊙ κ̂)ᵀ + v kᵀ, y_t = S_t r, token by token; S is [B,H,E_value,E_key]. Returns y, the last S and, when asked, every S. */
-export function wkv7Steps(g: Builder, past: Value, x: Wkv7, every: boolean): Value[] {
-  const { last, outputs } = g.scan(past, [x.r, x.w, x.k, x.v, x.taken, x.kappa], (b, S, inputs) => {
+export function wkv7Steps(g: Builder, past: Value, x: Wkv7, w: Value, every: boolean): Value[] {
+  const { last, outputs } = g.scan(past, [x.r, w, x.k, x.v, x.taken, x.kappa], (b, S, inputs) => {
     const [r, w, k, v, taken, kappa] = inputs as [Value, Value, Value, Value, Value, Value]; // [B,H,E]
     const [row, column] = [(u: Value) => b.unsqueeze(u, -2), (u: Value) => b.unsqueeze(u, -1)];
     const removal = b.mul(b.matmul(S, column(kappa)), row(taken)); // [B,H,E,E]
@@ -50,7 +50,7 @@ export function wkv7Chunks(g: Builder, past: Value, x: Wkv7): Value[] {
     const padded = g.padEnd(u, 1, padding, 'n·C');
     return g.transpose(g.op('Reshape', [padded, g.ints(0, -1, C, H, E)], ['B', 'n', C, H, E]), 0, 1, 3, 2, 4); // [B,n,H,C,E]
   };
-  const [r, k, v, kappa, taken, logW] = [x.r, x.k, x.v, x.kappa, x.taken, g.log(x.w)].map(split) as [
+  const [r, k, v, kappa, taken, logW] = [x.r, x.k, x.v, x.kappa, x.taken, x.logW].map(split) as [
     Value,
     Value,
     Value,
