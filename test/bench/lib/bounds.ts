@@ -29,7 +29,7 @@ export function boundsTable(results: ReadonlyMap<string, Result>, profiles: Read
 
 /** How many times as fast the goal would be. */
 function further({ reach }: Goal, ratio: number): number {
-  if (reach.kind === 'memory') return 1;
+  if (reach.kind === 'memory' || reach.kind === 'milliseconds') return 1;
   return reach.kind === 'time' ? ratio / reach.most : reach.least / ratio;
 }
 

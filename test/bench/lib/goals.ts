@@ -155,7 +155,7 @@ export function outcome(goal: Goal, { measured, threads, load, peaks }: Result):
   }
   if (reach.kind === 'milliseconds') {
     const times = { wall: ours.wall, cpu: ours.cpu };
-    return { ...names, ...times, bound: null, met: times[decides].median <= reach.most };
+    return { ...names, ...times, bound: null, share: null, met: times[decides].median <= reach.most };
   }
   const ratios = (key: 'wall' | 'cpu') =>
     figure(
