@@ -224,7 +224,7 @@ export function predicted(
 ): Pick<PartCost, 'seconds' | 'bound'> {
   const { bandwidth, measured } = machine;
   const memory = bytes / bandwidth;
-  let [computed, seconds]: [number | null, number] = [0, 0];
+  let [computed, seconds]: [number | null, number] = [0, measured?.callSeconds ?? 0];
   const add = ({ matmul, tensor, flops, weights, weightBytes, state, inner, runs }: OperatorCost) => {
     const weight = matmul && tensor !== null ? stored(tensor) : null;
     const peak = peakOf(machine, float, weight);

@@ -62,10 +62,10 @@ export async function predictGraphFit(
   const sized = async (call: GraphCall) => drawnAt(drawn, await sizesOfCall(drawn.document, device, call));
   const [prefill, decode] = [await sized(calls.prefill), calls.decode && (await sized(calls.decode))];
   const float = floatType(machine, 'own');
-  const on: On = { machine, float, stored: storedIn(checkpoint, prefill) };
   const weights = machine.measured
     ? graphMemory(checkpoint)
     : [...checkpoint.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  const on: On = { machine, float, stored: storedIn(checkpoint, prefill) };
   const state = decode ? stateBytes(decode) : 0;
   const kept = machine.measured && decode ? (prefill.parts.length - 1) * streamWidth(decode) * tokens * 4 : 0;
   const memory = {

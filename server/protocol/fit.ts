@@ -20,6 +20,8 @@ export interface Machine {
     readonly innerBandwidth: number;
     /** What starting an operator costs, seconds. */
     readonly operatorSeconds: number;
+    /** What a call costs whatever is in it, seconds. */
+    readonly callSeconds: number;
     /** Products with matrices of whole numbers. */
     readonly products: Readonly<Record<BlockProduct, ProductSpeed>>;
     readonly threads: number;
@@ -122,7 +124,7 @@ export interface Fit {
   readonly provenance: Provenance;
 }
 
-/** Seconds of each segment alone, measured on this machine: medians. */
+/** Seconds of each segment alone, measured on this machine: the best of several rounds, as the machine itself is measured. */
 export interface MeasuredParts {
   readonly parts: readonly {
     readonly tower: string;

@@ -14,17 +14,18 @@ const INNER = 256 * 1024;
 
 /**
  * What this machine does at best, by small graphs of ONNX Runtime with the threads that models use: matrix products, weights read from memory,
- * numbers passed between operators, starting an operator, and products with whole numbers. Two seconds or three. Errors: RUNTIME_FAILED, CANCELLED.
+ * numbers passed between operators, starting a call and an operator, and products with whole numbers. Two seconds or three. Errors: RUNTIME_FAILED, CANCELLED.
  */
 export async function measureMachine(device: Device, options: MeasureOptions): Promise<Machine> {
-  const probes = [vectorProduct(), matrixProduct(), chain(INNER, 2), chain(8, 20)];
+  const probes = [vectorProduct(), matrixProduct(), chain(INNER, CHAIN, 2), chain(8, CHAIN, 20), chain(8, 1, 100)];
   const best: number[] = [];
   for (const [i, probe] of probes.entries()) {
     best.push(await fastest(device, probe, options));
     options.onProgress?.(i + 1, probes.length + 1);
   }
   const products = await measureProducts(device, options);
-  const [vector, matrix, inner, tiny] = best as [number, number, number, number];
+  const [vector, matrix, inner, tiny, single] = best as [number, number, number, number, number];
+  const operatorSeconds = Math.max(0, tiny - single) / (CHAIN - 1);
   // an addition reads two vectors and writes one, a root reads one and writes one
   const passed = CHAIN * 2.5 * INNER * 4;
   return {
@@ -36,7 +37,8 @@ export async function measureMachine(device: Device, options: MeasureOptions): P
     source: `measured with ${options.threads} ${options.threads === 1 ? 'thread' : 'threads'} on ${options.provider ?? 'cpu'}`,
     measured: {
       innerBandwidth: passed / inner,
-      operatorSeconds: tiny / CHAIN,
+      operatorSeconds,
+      callSeconds: Math.max(0, single - operatorSeconds),
       products,
       threads: options.threads,
       provider: options.provider ?? 'cpu',
@@ -58,11 +60,11 @@ function product(name: string, rows: number, inner: number, cols: number, runs: 
 const vectorProduct = (): Probe => product('bandwidth', 1, WIDE, WIDE, 4);
 const matrixProduct = (): Probe => product('peak', ROWS, SQUARE, SQUARE, 4);
 
-function chain(size: number, runs: number): Probe {
+function chain(size: number, length: number, runs: number): Probe {
   const graph = new Builder('chain');
   const [x, y] = [graph.input('x', 'f32', [size]), graph.input('y', 'f32', [size])];
   let value = x;
-  for (let i = 0; i < CHAIN; i++) value = i % 2 === 0 ? graph.add(value, y) : graph.op('Sqrt', [value], [size]);
+  for (let i = 0; i < length; i++) value = i % 2 === 0 ? graph.add(value, y) : graph.op('Sqrt', [value], [size]);
   graph.output('z', value);
   return probeOf(graph, { x: ones(size), y: ones(size) }, runs);
 }

@@ -105,7 +105,15 @@ test('a machine without a published peak is told by its bandwidth, for decoding 
 test('this machine: what passes between operators and what starting them costs counts as well', async () => {
   const product = { flops: 1e12, weights: 1e10 };
   const products = { int8: product, int4: product, own4: product };
-  const measured = { innerBandwidth: 1e10, operatorSeconds: 1e-6, products, threads: 1, provider: 'cpu' };
+  const measured = {
+    innerBandwidth: 1e10,
+    operatorSeconds: 1e-6,
+    callSeconds: 0,
+    cached: [],
+    products,
+    threads: 1,
+    provider: 'cpu',
+  };
   const here: Machine = { ...h100, id: 'here', bandwidth: 1e10, flops: { fp32: 1e11 }, measured };
   const { decode, memory, type } = await on('llama', 64, here);
   assert.equal(type, 'fp32');
@@ -114,6 +122,8 @@ test('this machine: what passes between operators and what starting them costs c
   const operators = ((slower.decode.parts[1]?.seconds ?? 0) - (block?.seconds ?? 0)) / 1e-6;
   assert.ok(operators > 30 && Math.abs(operators - Math.round(operators)) < 1e-3, `${operators} operators of a microsecond`);
   assert.ok((block?.seconds ?? 0) > operators * 1e-6);
+  const called = await on('llama', 64, { ...here, measured: { ...measured, callSeconds: 5e-6 } });
+  near(called.decode.seconds, (decode.seconds ?? 0) + 5e-6 * (L + 2), 'seconds with a call for each part');
   assert.ok((block?.seconds ?? 0) < operators * 1e-6 + 10 * (block?.bytes ?? 0) * 1e-10);
   assert.equal(memory.checkpoints, (L + 1) * D * 64 * 4);
   assert.equal(memory.available, 1e10);
@@ -228,6 +238,7 @@ test('this machine: products with whole numbers go by what they were measured at
     measured: {
       innerBandwidth: 1e15,
       operatorSeconds: 0,
+      callSeconds: 0,
       products: { int8: fast, int4, own4: fast },
       threads: 1,
       provider: 'cpu',

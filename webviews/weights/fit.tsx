@@ -176,8 +176,8 @@ function Prediction({ fit, measured, path }: PredictionProps) {
         {fit.machine.measured && (
           <span>
             between operators {compact(fit.machine.measured.innerBandwidth / 1e9)} GB/s, starting one{' '}
-            {compact(fit.machine.measured.operatorSeconds * 1e6)} µs; products with int8{' '}
-            {compact(fit.machine.measured.products.int8.flops / 1e9)}, int4{' '}
+            {compact(fit.machine.measured.operatorSeconds * 1e6)} µs, a call {compact(fit.machine.measured.callSeconds * 1e6)} µs;
+            products with int8 {compact(fit.machine.measured.products.int8.flops / 1e9)}, int4{' '}
             {compact(fit.machine.measured.products.int4.flops / 1e9)} GOP/s
           </span>
         )}

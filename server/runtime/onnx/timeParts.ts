@@ -15,7 +15,7 @@ import { filledTensor } from './tokenFeeds.js';
 type Tensors = Map<string, HostTensor>;
 
 /**
- * Seconds that each part of a graph from a file takes in one call: medians of rounds. Parts run one after the other on what those before them gave,
+ * Seconds that each part of a graph from a file takes in one call: the best of rounds. Parts run one after the other on what those before them gave,
  * begun with numbers of no meaning, each cut out of the graph for as long as it is timed. Errors: PROBE_UNREACHABLE, RUNTIME_FAILED, CANCELLED.
  */
 export async function timeGraphParts(
