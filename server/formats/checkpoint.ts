@@ -26,8 +26,10 @@ export interface TensorEntry {
   readonly transpose: boolean;
   /** Stored value → canonical value, when the file keeps another one (GGUF: 1 + a Gemma norm, −exp of Mamba's A_log). */
   readonly restore: ((value: number) => number) | null;
-  /** The values are stored one by one (ONNX: as varints): what the file holds → plain little-endian values. Read whole, never bound in place. */
-  readonly unpack: ((stored: Uint8Array) => Uint8Array<ArrayBuffer>) | null;
+  /** The values are stored otherwise (ONNX: as varints; codes): what the file holds, and what `beside` does → plain little-endian values. Read whole, never bound in place. */
+  readonly unpack: ((stored: Uint8Array, beside: Uint8Array) => Uint8Array<ArrayBuffer>) | null;
+  /** Where the scales of the values are stored, which `unpack` takes. */
+  readonly beside?: { readonly file: number; readonly offset: number; readonly bytes: number };
 }
 
 export interface CheckpointFile {

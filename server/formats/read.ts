@@ -54,13 +54,16 @@ export async function readTensor(checkpoint: Checkpoint, entry: TensorEntry, row
 }
 
 /** The values of `entry` as little-endian bytes of its own dtype, in a buffer of their own. */
-export const readRaw = async (
-  checkpoint: Checkpoint,
-  { file, offset, bytes, unpack }: TensorEntry,
-): Promise<Uint8Array<ArrayBuffer>> => {
-  const stored = await withFile((checkpoint.files[file] as CheckpointFile).path, (opened) => opened.read(offset, bytes));
-  return unpack ? unpack(stored) : stored;
+export const readRaw = async (checkpoint: Checkpoint, entry: TensorEntry): Promise<Uint8Array<ArrayBuffer>> => {
+  const stored = await readPlace(checkpoint, entry);
+  return entry.unpack ? entry.unpack(stored, await besideOf(checkpoint, entry)) : stored;
 };
+
+const readPlace = (checkpoint: Checkpoint, { file, offset, bytes }: Pick<TensorEntry, 'file' | 'offset' | 'bytes'>) =>
+  withFile((checkpoint.files[file] as CheckpointFile).path, (opened) => opened.read(offset, bytes));
+
+const besideOf = async (checkpoint: Checkpoint, { beside }: TensorEntry): Promise<Uint8Array> =>
+  beside ? await readPlace(checkpoint, beside) : new Uint8Array();
 
 /** Reads ranges of one tensor with its file kept open. */
 export class TensorReader {
@@ -69,7 +72,10 @@ export class TensorReader {
   private readonly width: number;
   private readonly height: number;
 
+  #unpacked: Promise<Float32Array> | null = null;
+
   private constructor(
+    private readonly checkpoint: Checkpoint,
     private readonly file: RangedFile,
     private readonly entry: TensorEntry,
     private readonly dtype: Decoder,
@@ -81,7 +87,7 @@ export class TensorReader {
   static async open(checkpoint: Checkpoint, entry: TensorEntry): Promise<TensorReader> {
     const { path } = checkpoint.files[entry.file] as CheckpointFile;
     const dtype = decoderOf(entry.dtype, path, entry.offset);
-    return new TensorReader(await RangedFile.open(path), entry, dtype);
+    return new TensorReader(checkpoint, await RangedFile.open(path), entry, dtype);
   }
 
   get path(): string {
@@ -99,8 +105,10 @@ export class TensorReader {
       throw formatError('TENSOR_TOO_BIG', this.path, this.entry.offset, `${quoted(this.entry.name)} has ${to - from} values.`);
     const out = new Float32Array(to - from);
     if (from === to) return out;
-    if (this.entry.unpack !== null) out.set((await this.unpacked(this.entry.unpack)).subarray(from, to));
-    else if (transpose) await this.transposed(from, to, out);
+    if (this.entry.unpack !== null) {
+      this.#unpacked ??= this.unpacked(this.entry.unpack);
+      out.set((await this.#unpacked).subarray(from, to));
+    } else if (transpose) await this.transposed(from, to, out);
     else if (permuteRows !== null) await this.permuted(from, to, out, permuteRows);
     else await this.stored(from, to, (values, at) => out.set(values, at));
     if (restore !== null) for (let i = 0; i < out.length; i++) out[i] = restore(out[i] as number);
@@ -111,7 +119,7 @@ export class TensorReader {
     const stored = new Uint8Array(this.entry.bytes);
     await this.file.readInto(stored, this.entry.offset);
     this.bytesRead += stored.length;
-    const bytes = unpack(stored);
+    const bytes = unpack(stored, await besideOf(this.checkpoint, this.entry));
     const values = new Float32Array((bytes.length / this.dtype.bytes) * this.dtype.elements);
     this.dtype.decode(bytes, values);
     return values;

@@ -10,6 +10,7 @@ import { onnx } from './onnx.js';
 import { pth } from './pth.js';
 import { statPath, withFile } from './rangedFile.js';
 import { safetensors } from './safetensors.js';
+import { scaled } from './scaled.js';
 import { withTold } from './told.js';
 import { unwrapped } from './wrapped.js';
 
@@ -39,7 +40,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   return presented(await format.open(path));
 }
 
-const presented = (checkpoint: Checkpoint): Checkpoint => withTold(unwrapped(checkpoint));
+const presented = (checkpoint: Checkpoint): Checkpoint => withTold(scaled(unwrapped(checkpoint)));
 
 /** The one .gguf, whole or in parts, among the names of a folder; without any, the one .pth or .pt, or the one .onnx. */
 export function onlyModelIn(names: ReadonlySet<string>): string | null {
