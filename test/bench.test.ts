@@ -59,16 +59,17 @@ test('yardsticks give their peak from the best round', async () => {
   assert.equal(bytes.wall, (3 * 4 * (32 << 20)) / 2);
 });
 
-test('operators of a trace are added up by type from where the measurement began', () => {
+test('operators of a trace are added up by type from where the measurement began, as they were and as when each node was fastest', () => {
   const session = (ts: number): TraceEvent => ({ cat: 'Session', name: 'model_run', ts, dur: 50 });
   const node = (op_name: string, ts: number, dur: number): TraceEvent => ({
     cat: 'Node',
-    name: 'n_kernel_time',
+    name: `${op_name}_kernel_time`,
     ts,
     dur,
     args: { op_name },
   });
   const first = [session(0), node('MatMul', 1, 9000), session(100), node('MatMul', 110, 2000), node('Add', 120, 500)];
+  const again = [session(200), node('MatMul', 210, 1000)];
   const second = [
     session(300),
     node('MatMul', 310, 4000),
@@ -77,7 +78,7 @@ test('operators of a trace are added up by type from where the measurement began
   ];
   const operators = byOperator(
     [
-      { events: first, skip: 1 },
+      { events: [...first, ...again], skip: 1 },
       { events: second, skip: 0 },
       { events: [session(0), node('Cast', 5, 1000)], skip: 1 },
     ],
@@ -86,8 +87,8 @@ test('operators of a trace are added up by type from where the measurement began
   assert.deepEqual(
     [...operators],
     [
-      ['MatMul', { ms: 3, count: 1 }],
-      ['Add', { ms: 0.25, count: 0.5 }],
+      ['MatMul', { ms: 3.5, best: 3, count: 1.5 }],
+      ['Add', { ms: 0.25, best: 0.25, count: 0.5 }],
     ],
   );
 });

@@ -2,6 +2,7 @@ import type { StateSpec } from '../graph/state.js';
 import { forgetsNothing, type Keeps, mostRows, rowsKept } from '../protocol/keeps.js';
 import { f32, i64, type Resident } from './device.js';
 import type { HostTensor } from './elements.js';
+import { zeros } from './slab.js';
 
 /** KV arrays grow by this many rows, and long ones by a 16th: appending row by row copies each row 16 times on average, whatever the length. */
 const ROWS_STEP = 128;
@@ -91,7 +92,7 @@ class RowCell implements StateCell {
     this.#size = spec.shape.at(-1) as number;
     this.#keeps = spec.keeps;
     this.#most = mostRows(spec.keeps) ?? Number.POSITIVE_INFINITY;
-    this.#data = new Float32Array(this.#heads * this.#size);
+    this.#data = zeros(this.#heads * this.#size);
   }
 
   tensor = (rows = this.#capacity) =>
@@ -137,7 +138,7 @@ class RowCell implements StateCell {
     const capacity = Math.max(Math.min(Math.ceil(room / ROWS_STEP) * ROWS_STEP, Math.max(this.#most, 1)), this.#capacity);
     const drop = this.#rows - old;
     if (capacity === this.#capacity && drop === 0) return;
-    const data = capacity === this.#capacity ? this.#data : new Float32Array(this.#heads * capacity * this.#size);
+    const data = capacity === this.#capacity ? this.#data : zeros(this.#heads * capacity * this.#size);
     for (let h = 0; h < this.#heads; h++) {
       const from = (h * this.#capacity + drop) * this.#size;
       data.set(this.#data.subarray(from, from + old * this.#size), h * capacity * this.#size);

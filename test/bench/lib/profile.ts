@@ -18,6 +18,8 @@ export interface TraceEvent {
 
 export interface Operators {
   readonly ms: number;
+  /** If every node always took what it took when it was fastest: what a machine without other work would need. */
+  readonly best: number;
   readonly count: number;
 }
 
@@ -55,14 +57,20 @@ export function byOperator(
 ): ReadonlyMap<string, Operators> {
   const sums = new Map<string, Operators>();
   for (const { events, skip } of traces) {
-    const runs = events.filter(({ cat, name }) => cat === 'Session' && name === 'model_run').map(({ ts }) => ts);
-    const begin = runs.sort((a, b) => a - b)[skip] ?? Number.POSITIVE_INFINITY;
+    const nodes = new Map<string, { op: string; ms: number; least: number; runs: number }>();
+    const starts = events.filter(({ cat, name }) => cat === 'Session' && name === 'model_run').map(({ ts }) => ts);
+    const begin = starts.sort((a, b) => a - b)[skip] ?? Number.POSITIVE_INFINITY;
     for (const { cat, name, ts, dur, args } of events) {
       if (cat !== 'Node' || !name.endsWith('_kernel_time') || ts < begin) continue;
       const op = args?.op_name ?? 'unknown';
       if (CONTROL.has(op)) continue;
-      const { ms, count } = sums.get(op) ?? { ms: 0, count: 0 };
-      sums.set(op, { ms: ms + dur / 1000 / parts, count: count + 1 / parts });
+      const { ms, least, runs } = nodes.get(name) ?? { ms: 0, least: dur, runs: 0 };
+      nodes.set(name, { op, ms: ms + dur / 1000, least: Math.min(least, dur), runs: runs + 1 });
+    }
+    for (const node of nodes.values()) {
+      const { ms, best, count } = sums.get(node.op) ?? { ms: 0, best: 0, count: 0 };
+      const least = (node.runs * node.least) / 1000 / parts;
+      sums.set(node.op, { ms: ms + node.ms / parts, best: best + least, count: count + node.runs / parts });
     }
   }
   return new Map([...sums].sort(([, a], [, b]) => b.ms - a.ms));
@@ -102,16 +110,17 @@ export async function profile(
 
 function table(what: string, operators: ReadonlyMap<string, Operators>, wall: number): string {
   const inside = [...operators.values()].reduce((sum, { ms }) => sum + ms, 0);
-  const row = (name: string, ms: number, count: string) =>
-    `| ${name} | ${count} | ${ms.toFixed(3)} | ${((100 * ms) / wall).toFixed(1)} |`;
+  const best = [...operators.values()].reduce((sum, each) => sum + each.best, 0);
+  const row = (name: string, ms: number, count: string, least: number | null) =>
+    `| ${name} | ${count} | ${ms.toFixed(3)} | ${((100 * ms) / wall).toFixed(1)} | ${least?.toFixed(3) ?? ''} |`;
   return [
     `### Where the time goes: ${what}`,
     '',
-    '| operator | runs | ms | % of the time |',
-    '|---|---|---|---|',
-    ...[...operators].map(([name, { ms, count }]) => row(name, ms, count.toFixed(count < 10 ? 1 : 0))),
-    row('between operators and sessions', wall - inside, ''),
-    row('all', wall, ''),
+    '| operator | runs | ms | % of the time | ms when each node is fastest |',
+    '|---|---|---|---|---|',
+    ...[...operators].map(([name, each]) => row(name, each.ms, each.count.toFixed(each.count < 10 ? 1 : 0), each.best)),
+    row('between operators and sessions', wall - inside, '', null),
+    row('all', wall, '', best),
     '',
     'With the profiler on, which itself takes time at every operator.',
     '',
