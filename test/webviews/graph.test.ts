@@ -4,6 +4,7 @@ import type { GraphGroup, GraphNode, GraphValue, OutlinePart, SegmentGraph } fro
 import { fitted, revealed, toScene, zoomed } from '../../webviews/graph/camera.js';
 import { drawGraph, type Picture } from '../../webviews/graph/drawing.js';
 import { boxAt, type Drawn, findBox, visitBoxes } from '../../webviews/graph/drawn.js';
+import { layOut } from '../../webviews/graph/layout.js';
 import { canvasPen, SvgPen } from '../../webviews/graph/pen.js';
 import { blockRuns, runTitle } from '../../webviews/graph/runs.js';
 import { segmentInner } from '../../webviews/graph/segmentBox.js';
@@ -264,4 +265,32 @@ test('a line bends no wider than the pieces beside the corner are long', () => {
     bends.map((radius) => Math.round(radius * 1e6) / 1e6),
     [1, 1, 8, 0],
   );
+});
+
+test('thousands of boxes in one are laid in stretches, downwards and apart', () => {
+  const count = 3500;
+  const children = Array.from({ length: count }, (_, i) => ({ id: `n${i}`, width: 120, height: 40 }));
+  const wire = (from: string, to: string, value: number) => ({ from, to, value, back: false });
+  const chain = children.slice(1).map(({ id }, i) => wire(`n${i}`, id, i));
+  const { places, wires, width, height, entries, exits } = layOut(
+    children,
+    [wire('>9000', 'n0', 9000), ...chain, wire(`n${count - 1}`, '<9001', 9001)],
+    () => false,
+  );
+  assert.equal(places.size, count);
+  assert.equal(wires.length, count + 1);
+  let above = 0;
+  for (const { id } of children) {
+    const { x, y } = places.get(id) ?? { x: Number.NaN, y: Number.NaN };
+    assert.ok(y >= above && x >= 0 && x + 120 <= width, id);
+    above = y + 40;
+  }
+  assert.ok(above < height);
+  for (const { from, to, points } of wires) {
+    const [first, last] = [points[0], points.at(-1)];
+    assert.ok((first?.y ?? 0) <= (last?.y ?? -1), `${from} ${to}`);
+    if (places.has(from)) assert.ok(Math.abs((first?.y ?? 0) - ((places.get(from)?.y ?? 0) + 40)) < 1, `${from} ${to}`);
+    if (places.has(to)) assert.ok(Math.abs((last?.y ?? 0) - (places.get(to)?.y ?? 0)) < 1, `${from} ${to}`);
+  }
+  assert.deepEqual([[...entries.keys()], [...exits.keys()]], [[9000], [9001]]);
 });

@@ -29,6 +29,10 @@ const BOTTOM = ' bottom';
 /** Room inside the border of a container. */
 export const PADDING = { top: 26, side: 12, bottom: 12 } as const;
 
+/** dagre follows a chain by recursion, which thousands of boxes in one would end: more are laid in stretches of so many, one below the other. */
+const MOST = 500;
+const GAP = 22;
+
 /**
  * Children in layers from top to bottom, after Sugiyama, Tagawa & Toda 1981, as dagre computes it. Values that cross the border do so at the top
  * or at the bottom; the residual stream is pulled straight.
@@ -38,6 +42,47 @@ export function layOut(
   wires: readonly Wire[],
   isSpine: (value: number) => boolean,
 ): Layout {
+  return children.length > MOST ? stacked(children, wires, isSpine) : layered(children, wires, isSpine);
+}
+
+type Children = Parameters<typeof layOut>[0];
+
+/** Stretches in the order of the children; wires from one to another, and those that cross the border, go straight. */
+function stacked(children: Children, wires: readonly Wire[], isSpine: (value: number) => boolean): Layout {
+  const stretches = Array.from({ length: Math.ceil(children.length / MOST) }, (_, i) => children.slice(i * MOST, (i + 1) * MOST));
+  const home = new Map(stretches.flatMap((stretch, i) => stretch.map(({ id }) => [id, i] as const)));
+  const within = (i: number) => wires.filter(({ from, to }) => home.get(from) === i && home.get(to) === i);
+  const laid = stretches.map((stretch, i) => layered(stretch, within(i), isSpine));
+  const width = Math.max(...laid.map((layout) => layout.width));
+  const places = new Map<string, Point>();
+  const lines: LaidWire[] = [];
+  let top = PADDING.top;
+  for (const layout of laid) {
+    const [dx, dy] = [(width - layout.width) / 2, top - PADDING.top];
+    const move = ({ x, y }: Point): Point => ({ x: x + dx, y: y + dy });
+    for (const [id, at] of layout.places) places.set(id, move(at));
+    for (const wire of layout.wires) lines.push({ ...wire, points: wire.points.map(move) });
+    top += layout.height - PADDING.top - PADDING.bottom + GAP;
+  }
+  const height = top - GAP + PADDING.bottom;
+  const sizes = new Map(children.map((child) => [child.id, child]));
+  const end = (id: string, other: string, below: boolean): Point => {
+    const [at, size] = [places.get(id) ?? places.get(other), sizes.get(id) ?? sizes.get(other)] as [Point, Size];
+    const y = places.has(id) ? at.y + (below ? size.height : 0) : below ? 0 : height;
+    return { x: at.x + size.width / 2, y };
+  };
+  const crossing = wires.filter(({ from, to }) => home.get(from) === undefined || home.get(from) !== home.get(to));
+  for (const wire of crossing)
+    if (places.has(wire.from) || places.has(wire.to))
+      lines.push({ ...wire, points: [end(wire.from, wire.to, true), end(wire.to, wire.from, false)] });
+  const ports = (name: (value: number) => string, of: 'from' | 'to', point: number) =>
+    new Map(
+      lines.flatMap((wire) => (wire[of] === name(wire.value) ? [[wire.value, (wire.points.at(point) as Point).x] as const] : [])),
+    );
+  return { width, height, places, wires: lines, entries: ports(entry, 'from', 0), exits: ports(exit, 'to', -1) };
+}
+
+function layered(children: Children, wires: readonly Wire[], isSpine: (value: number) => boolean): Layout {
   const graph = new dagre.graphlib.Graph({ multigraph: true });
   graph.setGraph({ rankdir: 'TB', nodesep: 14, ranksep: 22, edgesep: 8, marginx: 0, marginy: 0 });
   for (const { id, width, height } of children) graph.setNode(id, { width, height });
