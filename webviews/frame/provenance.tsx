@@ -14,19 +14,21 @@ export function ProvenanceLine({ provenance, identity, command }: Props) {
         {identity && <Identity {...identity} />}
         {` · ${duration(ms)}`}
       </span>
-      {command && (
-        <button
-          type="button"
-          class="link"
-          title="Copies the command line that computes these numbers"
-          onClick={() => void copied(command).catch(() => undefined)}
-        >
-          <i class="codicon codicon-copy" aria-hidden="true" /> Copy as command
-        </button>
-      )}
+      {command && <CopyAsCommand command={command} />}
     </footer>
   );
 }
+
+export const CopyAsCommand = ({ command }: { readonly command: Command }) => (
+  <button
+    type="button"
+    class="link"
+    title="Copies the command line that computes these numbers"
+    onClick={() => void copied(command).catch(() => undefined)}
+  >
+    <i class="codicon codicon-copy" aria-hidden="true" /> Copy as command
+  </button>
+);
 
 async function copied(said: Command): Promise<void> {
   if ('run' in said) await request('host/copyCommand', said);

@@ -5,6 +5,7 @@ import { bytes, count } from '../charts/numbers.js';
 import { Button, TextField } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { mount } from '../frame/mount.js';
+import { CopyAsCommand } from '../frame/provenance.js';
 import { Empty, Failed, Loading, ServerState } from '../frame/states.js';
 import { request, server } from '../host.js';
 import { download, downloading, look, model, preview, problem, revision, shown } from '../hub/hub.js';
@@ -100,6 +101,7 @@ function Repository({ preview: value }: { readonly preview: HubPreview }) {
         {value.authorised && <span>with your token</span>}
         {!value.endpoint.endsWith('//huggingface.co') && <span>{value.endpoint}</span>}
         <span class="quiet">{`${bytes(value.fetched)} read for this`}</span>
+        {summary && <CopyAsCommand command={{ path: summary.path, options: [] }} />}
       </p>
       {value.memory && <WillItRun memory={value.memory} />}
       <Variants preview={value} />

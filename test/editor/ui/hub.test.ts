@@ -52,6 +52,9 @@ uiTest(
     );
     await view.locator('.hub-facts', { hasText: /Runs here: it takes [\d.]+ MB/ }).waitFor();
     await view.locator('.hub-facts', { hasText: `main is ${COMMIT.slice(0, 7)}` }).waitFor();
+    await view.getByRole('treeitem', { name: /^embed_tokens/ }).click();
+    await view.locator('.tensor-detail .heatmap-stage').waitFor();
+    await view.page().waitForTimeout(500);
     assert.deepEqual(readdirSync(cache), [], 'nothing is downloaded to look');
     await lab.screenshot('hub');
 
@@ -100,5 +103,17 @@ uiTest(
     await lab.command('Model Lab: Clear Hugging Face Token');
     await look(lab, 'lab/tiny-gated');
     await view.locator('.failed', { hasText: 'HUB_GATED' }).waitFor();
+
+    // as narrow as a panel at the side
+    await look(lab, 'lab/tiny-llama-GGUF');
+    await view.locator('.variant').nth(2).waitFor();
+    await lab.command('View: Close Primary Side Bar');
+    await lab.page.setViewportSize({ width: 376, height: 900 });
+    await view.waitForFunction(() => innerWidth < 340);
+    const { scrollWidth, clientWidth } = await view.evaluate(() => document.documentElement);
+    assert.equal(scrollWidth, clientWidth, 'nothing is cut off at the side');
+    const facts = await view.locator('.variant').nth(2).innerText();
+    assert.match(facts.replaceAll('\n', ' '), /Q4_0 · tiny-llama-Q4_0\.gguf\s+53\.7 kB\s+1 file/);
+    await lab.screenshot('hub narrow');
   },
 );

@@ -72,7 +72,7 @@ uiTest(
 
 uiTest(
   'where a patch looks, over the image',
-  { folder: workspace('oracles_encoders/vit_folder'), width: 1600, height: 1000 },
+  { folder: workspace('oracles_encoders/vit_folder'), width: 1600, height: 1060 },
   async (lab) => {
     const side = await runOnImage(lab, null);
     await side.getByRole('button', { name: 'Attention', exact: true }).click();

@@ -117,7 +117,7 @@ uiTest('what a matrix does to a token, and how many directions it has', { width:
   await promptModel(lab, 'tiny-llama', 'Once upon a time, there was a little girl named Lily.', 0);
   await lab.command('Model Lab: Show Weights');
   const view = await lab.webview('weights');
-  const name = 'model.layers.1.self_attn.v_proj.weight';
+  const name = 'model.layers.3.self_attn.o_proj.weight';
   await choose(view, name);
 
   await view.getByRole('tab', { name: 'Singular values' }).click();
