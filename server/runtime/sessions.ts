@@ -13,6 +13,7 @@ import {
   type RunOptions,
   type SessionOptions,
   type Signature,
+  type Sink,
   type StateSnapshot,
   type Step,
 } from './device.js';
@@ -144,7 +145,7 @@ export class LocalDevice implements Device {
       feeds[name] = isResident(value) ? (value.native as Tensor) : new Tensor(value.type, value.data as Float32Array, value.dims);
     }
     try {
-      const outputs = await session.run(feeds, Object.keys(step.sinks));
+      const outputs = await session.run(feeds, this.#fetches(step));
       for (const [name, sinks] of Object.entries(step.sinks)) {
         const output = outputs[name] as Tensor;
         const resident = output.location === 'cpu' ? null : this.#resident(output, this.#residents.get(step.session) as string);
@@ -162,6 +163,16 @@ export class LocalDevice implements Device {
     } catch (error) {
       throw error instanceof LabError ? error : failed('run a segment', error);
     }
+  }
+
+  /** What to bring out, and where a state's next value goes, if there is a place for it. */
+  #fetches({ session, sinks }: Step): Record<string, Tensor | null> {
+    const place = ([sink, other]: readonly Sink[]): Tensor | null => {
+      if (sink?.kind !== 'state' || other || this.#residents.has(session)) return null;
+      const next = this.#state(sink.name).next();
+      return next && new Tensor('float32', next.data as Float32Array, next.dims);
+    };
+    return Object.fromEntries(Object.entries(sinks).map(([name, to]) => [name, place(to)]));
   }
 
   #resident(native: Tensor, provider: string): Resident {

@@ -18,6 +18,8 @@ export interface StateCell {
   /** What a sink writes: new rows for kv, the whole state otherwise. `own`: nobody else has its numbers, so that they may be kept without a copy. */
   write(value: HostTensor | Resident, own?: boolean): void;
   read(): Promise<HostTensor>;
+  /** Where a session may write the next value of a state that is replaced, which is then written as our own; null where there is no such place. Once until then. */
+  next(): HostTensor | null;
   /** Becomes what it is after `tokens` tokens; `value` is as `read` gives it. */
   restore(value: HostTensor, tokens: number): void;
   /** The first rows of kv, with the batch axis. */
@@ -37,6 +39,9 @@ export const isResident = (tensor: HostTensor | Resident): tensor is Resident =>
 
 class PlainCell implements StateCell {
   #value: HostTensor | Resident;
+  /** What the value before was in, when nobody else has it. Arrays made anew for every token keep the collector of garbage at work. */
+  #spare: HostTensor | null = null;
+  #own = false;
 
   /** `batched`: the first axis is the batch, and is not read. */
   constructor(
@@ -52,7 +57,14 @@ class PlainCell implements StateCell {
   }
   write(value: HostTensor | Resident, own = false): void {
     this.free();
+    if (this.#own && !isResident(this.#value)) this.#spare = this.#value;
+    this.#own = this.batched && !isResident(value);
     this.#value = own || isResident(value) ? value : { ...value, data: value.data.slice() };
+  }
+  next(): HostTensor | null {
+    const spare = this.#spare;
+    this.#spare = null;
+    return spare;
   }
   async read(): Promise<HostTensor> {
     const { type, dims, data } = isResident(this.#value) ? await this.#value.download() : this.#value;
@@ -171,6 +183,8 @@ class RowCell implements StateCell {
       out.set(this.#data.subarray(h * this.#capacity * E, (h * this.#capacity + rows) * E), h * rows * E);
     return f32([1, ...this.#outer, rows, E], out);
   }
+
+  next = () => null;
 
   free(): void {}
 
