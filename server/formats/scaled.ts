@@ -1,8 +1,12 @@
 import type { Checkpoint, TensorEntry } from './checkpoint.js';
 import { dtypes } from './dtypes.js';
-import { inOrder } from './tensorTable.js';
+import { formatError } from './errors.js';
+import { inOrder, quoted } from './tensorTable.js';
 
-/** What is stored as codes with their scales in a tensor of its own, as the numbers that both mean: fp8 and int8 as transformers, vLLM and bitsandbytes save them, gpt-oss's MXFP4. */
+/**
+ * What is stored as codes with their scales in a tensor of its own, as the numbers that both mean: fp8 and int8 as transformers, vLLM and
+ * bitsandbytes save them, gpt-oss's MXFP4. Codes with scales of another form, or with zero points, are listed and cannot be read: DTYPE_UNDECODABLE.
+ */
 export function scaled(checkpoint: Checkpoint): Checkpoint {
   if (!['safetensors', 'pth'].includes(checkpoint.format)) return checkpoint; // elsewhere a scale is a tensor of a graph
   const tensors = new Map(checkpoint.tensors);
@@ -13,15 +17,16 @@ export function scaled(checkpoint: Checkpoint): Checkpoint {
       : microscaled(checkpoint, entry);
     if (made === null) continue;
     tensors.delete(name);
-    tensors.delete(made.scales.name);
+    if (made.scales) tensors.delete(made.scales.name);
     tensors.set(made.entry.name, made.entry);
   }
-  return tensors.size === checkpoint.tensors.size ? checkpoint : { ...checkpoint, tensors };
+  return { ...checkpoint, tensors };
 }
 
 interface Made {
   readonly entry: TensorEntry;
-  readonly scales: TensorEntry;
+  /** Those that went into it. */
+  readonly scales: TensorEntry | null;
 }
 
 /** Names of the scales of a weight, and what they are a multiple of: bitsandbytes keeps the largest magnitude of a row. */
@@ -47,13 +52,25 @@ const decoded = (dtype: string, bytes: Uint8Array): Float32Array => {
 const bytesOf = ({ buffer }: Float32Array): Uint8Array<ArrayBuffer> => new Uint8Array(buffer as ArrayBuffer);
 const place = ({ file, offset, bytes }: TensorEntry) => ({ file, offset, bytes });
 
+/** Codes that are not the numbers of the model, and who knows how they would become them. */
+const undecodable = ({ files }: Checkpoint, entry: TensorEntry, beside: TensorEntry): Made => {
+  const unpack = () => {
+    const what = `${quoted(entry.sourceName)} holds codes that ${quoted(beside.sourceName)} [${beside.shape.join(', ')}] makes numbers of, in a way that is not known here.`;
+    throw formatError('DTYPE_UNDECODABLE', files[entry.file]?.path ?? '', entry.offset, what);
+  };
+  return { entry: { ...entry, unpack }, scales: null };
+};
+
 /** w · scale: one scale for all, for a row, or for a block of the last two axes. */
-function multiplied({ tensors }: Checkpoint, entry: TensorEntry, block: readonly number[] | null): Made | null {
+function multiplied(checkpoint: Checkpoint, entry: TensorEntry, block: readonly number[] | null): Made | null {
+  const { tensors } = checkpoint;
+  const zeros = tensors.get(`${entry.name}_zero_point`);
+  if (zeros) return undecodable(checkpoint, entry, zeros);
   for (const [of, factor] of SCALES) {
     const scales = tensors.get(of(entry.name));
     if (!scales || scales === entry) continue;
     const grid = gridOf(entry.shape, scales.shape, block);
-    if (grid === null) return null;
+    if (grid === null) return undecodable(checkpoint, entry, scales);
     const unpack = (stored: Uint8Array, beside: Uint8Array) => {
       const [values, by] = [decoded(entry.dtype, stored), decoded(scales.dtype, beside)];
       for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * (by[grid(i)] as number) * factor;
