@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../formats/checkpoint.js';
+import { type Checkpoint, tensorBytes } from '../formats/checkpoint.js';
 import type { OperatorCost } from '../graph/cost.js';
 import { eachFileOperator, passedBytes, type SizedPart } from '../graph/onnx/cost.js';
 import type { GraphDrawing } from '../graph/onnx/drawing.js';
@@ -62,9 +62,7 @@ export async function predictGraphFit(
   const sized = async (call: GraphCall) => drawnAt(drawn, await sizesOfCall(drawn.document, device, call));
   const [prefill, decode] = [await sized(calls.prefill), calls.decode && (await sized(calls.decode))];
   const float = floatType(machine, 'own');
-  const weights = machine.measured
-    ? graphMemory(checkpoint)
-    : [...checkpoint.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  const weights = machine.measured ? graphMemory(checkpoint) : tensorBytes(checkpoint);
   const on: On = { machine, float, stored: storedIn(checkpoint, prefill) };
   const state = decode ? stateBytes(decode) : 0;
   const kept = machine.measured && decode ? (prefill.parts.length - 1) * streamWidth(decode) * tokens * 4 : 0;

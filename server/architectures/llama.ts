@@ -3,7 +3,7 @@ import { defineArchitecture } from '../graph/architecture.js';
 import { type AttentionSpec, attend, attentionState, splitHeads } from '../graph/blocks/attention.js';
 import { activation, activationNames, gatedMlp } from '../graph/blocks/mlp.js';
 import { rmsNorm } from '../graph/blocks/norm.js';
-import { dividedBy, type Rope, rope } from '../graph/blocks/rope.js';
+import { dividedBy, ROPE_FACTORS, type Rope, rope } from '../graph/blocks/rope.js';
 import type { ConfigReader } from '../graph/config.js';
 import type { Value } from '../graph/ir.js';
 import type { SegmentBuilder, TensorTable } from '../graph/segmentBuilder.js';
@@ -142,9 +142,9 @@ export const llama = defineArchitecture<LlamaConfig>({
   block: (g, c, x, i) => llamaParts.block(g, c, x, i),
 });
 
-/** The values of `rope_freqs.weight` come with the table. */
+/** The values of the divisors come with the table. */
 function withRopeFactors(config: LlamaConfig, tensors: TensorTable): LlamaConfig {
-  const factors = tensors.values?.get('rope_freqs.weight');
+  const factors = tensors.values?.get(ROPE_FACTORS);
   if (!factors) return config;
   const attention = config.attention.map((spec) => ({ ...spec, rope: spec.rope && dividedBy(spec.rope, factors) }));
   return { ...config, attention };

@@ -67,6 +67,10 @@ export interface Checkpoint {
   readonly preprocessor?: Readonly<Record<string, unknown>> | null;
 }
 
+/** Bytes of all tensors as they are stored. */
+export const tensorBytes = ({ tensors }: Pick<Checkpoint, 'tensors'>): number =>
+  [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+
 /** `model_type` of config.json; null when it says none. */
 export const modelType = ({ config }: Pick<Checkpoint, 'config'>): string | null =>
   typeof config?.model_type === 'string' ? config.model_type : null;

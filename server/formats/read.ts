@@ -53,6 +53,16 @@ export async function readTensor(checkpoint: Checkpoint, entry: TensorEntry, row
   }
 }
 
+/** The values of those of some tensors that are there, by name. */
+export async function readTensors(checkpoint: Checkpoint, names: Iterable<string>): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const name of names) {
+    const entry = checkpoint.tensors.get(name);
+    if (entry) values.set(name, await readTensor(checkpoint, entry));
+  }
+  return values;
+}
+
 /** The values of `entry` as little-endian bytes of its own dtype, in a buffer of their own. */
 export const readRaw = async (checkpoint: Checkpoint, entry: TensorEntry): Promise<Uint8Array<ArrayBuffer>> => {
   const stored = await readPlace(checkpoint, entry);

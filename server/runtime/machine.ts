@@ -17,7 +17,7 @@ const INNER = 256 * 1024;
  * numbers passed between operators, starting a call and an operator, and products with whole numbers. Two seconds or three. Errors: RUNTIME_FAILED, CANCELLED.
  */
 export async function measureMachine(device: Device, options: MeasureOptions): Promise<Machine> {
-  const probes = [vectorProduct(), matrixProduct(), chain(INNER, CHAIN, 2), chain(8, CHAIN, 20), chain(8, 1, 100)];
+  const probes = [vectorProduct(), matrixProduct(), chain(INNER, CHAIN), chain(8, CHAIN), chain(8, 1)];
   const best: number[] = [];
   for (const [i, probe] of probes.entries()) {
     best.push(await fastest(device, probe, options));
@@ -50,26 +50,26 @@ export async function measureMachine(device: Device, options: MeasureOptions): P
 const filled = (g: Builder, rows: number, cols: number): Value =>
   g.op('Expand', [g.constant(0.01), g.ints(rows, cols)], [rows, cols]);
 
-function product(name: string, rows: number, inner: number, cols: number, runs: number): Probe {
+function product(name: string, rows: number, inner: number, cols: number): Probe {
   const graph = new Builder(name);
   const x = graph.input('x', 'f32', [rows, inner]);
   graph.output('y', graph.matmul(x, filled(graph, inner, cols)));
-  return probeOf(graph, { x: ones(rows, inner) }, runs);
+  return probeOf(graph, { x: ones(rows, inner) });
 }
 
-const vectorProduct = (): Probe => product('bandwidth', 1, WIDE, WIDE, 4);
-const matrixProduct = (): Probe => product('peak', ROWS, SQUARE, SQUARE, 4);
+const vectorProduct = (): Probe => product('bandwidth', 1, WIDE, WIDE);
+const matrixProduct = (): Probe => product('peak', ROWS, SQUARE, SQUARE);
 
-function chain(size: number, length: number, runs: number): Probe {
+function chain(size: number, length: number): Probe {
   const graph = new Builder('chain');
   const [x, y] = [graph.input('x', 'f32', [size]), graph.input('y', 'f32', [size])];
   let value = x;
   for (let i = 0; i < length; i++) value = i % 2 === 0 ? graph.add(value, y) : graph.op('Sqrt', [value], [size]);
   graph.output('z', value);
-  return probeOf(graph, { x: ones(size), y: ones(size) }, runs);
+  return probeOf(graph, { x: ones(size), y: ones(size) });
 }
 
-function probeOf({ graph }: Builder, inputs: Probe['inputs'], runs: number): Probe {
+function probeOf({ graph }: Builder, inputs: Probe['inputs']): Probe {
   const model = emitOnnx(graph, { place: noWeights, weights: 'prepack' });
-  return { model, folder: '/', outputs: [...graph.outputs.keys()], inputs, runs };
+  return { model, folder: '/', outputs: [...graph.outputs.keys()], inputs };
 }

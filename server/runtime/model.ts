@@ -2,7 +2,8 @@ import { freemem } from 'node:os';
 import { tellingTensors } from '../architectures/inferred/telling.js';
 import { bindArchitecture, isNamed } from '../architectures/registry.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
-import { readTensor } from '../formats/read.js';
+import { readTensors } from '../formats/read.js';
+import { ROPE_TENSORS } from '../graph/blocks/rope.js';
 import { emitOnnx, noWeights } from '../graph/emit.js';
 import type { Graph } from '../graph/ir.js';
 import {
@@ -25,7 +26,7 @@ import { compile, type Piece, queriesAtOnce, type Workshop } from './compile.js'
 import type { Compute, Device } from './device.js';
 import { describeLayers } from './layers.js';
 import { readsInBytes } from './multipliesBytes.js';
-import { INSPECTIONS, SessionCache } from './sessionCache.js';
+import { SessionCache } from './sessionCache.js';
 import type { LayerView } from './view.js';
 import { liesInFp32, memoryOf, planWeights, type Uses, type WeightPlan } from './weightPlan.js';
 import { WeightStore } from './weights.js';
@@ -62,17 +63,10 @@ export const tensorTable = (checkpoint: Checkpoint, values?: ReadonlyMap<string,
   ...(values && { values }),
 });
 
-/** Divisors of RoPE's frequencies in a GGUF, which change the graph itself. */
-const ROPE_TENSORS = ['rope_freqs.weight', 'rope_factors_short.weight', 'rope_factors_long.weight'];
-
 /** Binds without loading: what `inspect` and the checkpoint viewer need. Errors: CONFIG_*, ARCHITECTURE_UNKNOWN, WEIGHT_*. */
 export async function bindCheckpoint(checkpoint: Checkpoint): Promise<BoundArchitecture> {
   const telling = isNamed(checkpoint.config) ? [] : tellingTensors(checkpoint.tensors.keys());
-  const values = new Map<string, Float32Array>();
-  for (const name of [...ROPE_TENSORS, ...telling]) {
-    const entry = checkpoint.tensors.get(name);
-    if (entry) values.set(name, await readTensor(checkpoint, entry));
-  }
+  const values = await readTensors(checkpoint, [...ROPE_TENSORS, ...telling]);
   return bindArchitecture(checkpoint.config, tensorTable(checkpoint, values));
 }
 
@@ -134,7 +128,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     readonly pieces: readonly Piece[],
     /** The same for one token; `pieces` themselves unless they are compiled apart. */
     readonly steps: readonly Piece[],
-    private readonly kept: { readonly capture: boolean; readonly inspections: number },
+    private readonly kept: { readonly capture: boolean; readonly inspections: number | undefined },
     private readonly what: { readonly dtype: RunDtype; readonly memory: number },
   ) {
     this.layers = describeLayers(bound);
@@ -203,7 +197,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       await weights.close();
       throw error;
     }
-    const kept = { capture: options.capture ?? true, inspections: options.inspections ?? INSPECTIONS };
+    const kept = { capture: options.capture ?? true, inspections: options.inspections };
     const what = { dtype, memory: needed };
     return new Model(checkpoint, bound, whole, shop, pieces, steps ? stepping : pieces, kept, what);
   }

@@ -18,6 +18,7 @@ import { inputRole } from './feeds.js';
 import { steppingOf } from './model.js';
 import { readsInBytes } from './multipliesBytes.js';
 import { dialectOf } from './providers.js';
+import { timed } from './timed.js';
 import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
@@ -26,10 +27,6 @@ export interface TimeOptions extends Compute {
   readonly dtype?: RunDtype;
   readonly signal?: AbortSignal;
 }
-
-const ROUNDS = 5;
-/** A round lasts about this long, so that the clock and the way to the device do not count. */
-const ROUND_SECONDS = 0.04;
 
 /**
  * Seconds that a segment of a checkpoint takes for each call: the best of rounds, one after the other, with numbers of no meaning in the right
@@ -82,23 +79,7 @@ export async function timePart(
   }
 }
 
-type Step = Program[number];
-
-/** Seconds of one step at best of several rounds that are long enough for the clock: what the machine itself is measured by. */
-export async function timed(device: Device, step: Step, signal?: AbortSignal): Promise<number> {
-  const round = async (runs: number): Promise<number> => {
-    const started = performance.now();
-    await device.run(new Array<Step>(runs).fill(step), signal ? { signal } : {});
-    return (performance.now() - started) / 1000 / runs;
-  };
-  await round(1);
-  const runs = Math.max(1, Math.min(200, Math.round(ROUND_SECONDS / (await round(1)))));
-  const seconds: number[] = [];
-  for (let i = 0; i < ROUNDS; i++) seconds.push(await round(runs));
-  return Math.min(...seconds);
-}
-
-function stepOf(segment: Segment, { config }: BoundStack, session: number, call: Call): Step {
+function stepOf(segment: Segment, { config }: BoundStack, session: number, call: Call): Program[number] {
   const { graph } = segment;
   const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, feedOf(input, segment, config, call)]));
   const sinks = Object.fromEntries([...graph.outputs.keys()].map((name) => [name, [{ kind: 'register', name } as const]]));

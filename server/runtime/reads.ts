@@ -33,6 +33,7 @@ export class Reads {
   alike(tokens: number, reach: number, limit: number | null): boolean {
     if (limit === null) return true;
     const within = (n: number) => Math.max(n, limit);
-    return Array.from({ length: tokens }, (_, t) => t).every((t) => within(this.reach(t)) === within(reach));
+    for (let token = 0; token < tokens; token++) if (within(this.reach(token)) !== within(reach)) return false;
+    return true;
   }
 }

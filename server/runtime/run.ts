@@ -260,14 +260,13 @@ export class Run implements Sequence {
   #program(ids: readonly number[], withHead: boolean): Program {
     const past = { kind: 'tensor', tensor: i64([1], [this.#done]) } as const;
     const tokens = { kind: 'tensor', tensor: i64([1, ids.length], ids) } as const;
-    const reach = { kind: 'tensor', tensor: this.reads.tensor(this.#done, this.#done + ids.length) } as const;
     const pieces = withHead ? this.model.steps : this.model.pieces.slice(0, -1);
     return pieces.map(({ session, graph, spec }) => ({
       session,
       feeds: feedsOf(graph, (input) => {
         if (input.role === 'tokens') return tokens;
         if (input.role === 'past') return past;
-        if (input.role === 'reach') return reach;
+        if (input.role === 'reach') return { kind: 'tensor', tensor: this.reads.tensor(this.#done, this.#done + ids.length) };
         if (input.role === 'resid') return { kind: 'register', name: 'resid' };
         if (input.role === 'carry') return { kind: 'register', name: input.carry };
         if (input.role === 'intervention' || input.role === 'given')

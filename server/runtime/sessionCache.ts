@@ -1,5 +1,5 @@
 /** Sessions kept open for looking inside a model, unless an option says otherwise. */
-export const INSPECTIONS = 32;
+const INSPECTIONS = 32;
 
 /** Sessions by what they compute, least recently used first out. One that is put out stays open while somebody is at work who may have been given it. */
 export class SessionCache<T> {
@@ -9,7 +9,7 @@ export class SessionCache<T> {
   readonly #out = new Map<Promise<T>, Set<symbol>>();
 
   constructor(
-    private readonly limit: number,
+    private readonly limit = INSPECTIONS,
     private readonly release: (session: T) => Promise<void>,
   ) {}
 

@@ -320,6 +320,20 @@ export async function heard(view: Frame, pattern: RegExp, timeout = PATIENCE_MS)
   return spoken(view);
 }
 
+/** Pictures of a view in several themes and widths, each when what it shows has come to rest. */
+export async function looks(
+  lab: Workbench,
+  view: Frame,
+  name: string,
+  each: readonly (readonly [Theme, number])[],
+): Promise<void> {
+  for (const [theme, width] of each) {
+    await lab.show(theme, width, 900);
+    await settled(view);
+    await lab.screenshot(`${name} ${theme}`);
+  }
+}
+
 /** Waits until nothing that the view shows is being computed: pictures of the selection before are marked busy. */
 export async function settled(view: Frame): Promise<void> {
   await view.waitForFunction(() => !document.querySelector('[aria-busy=true], .state.loading'), null, { polling: 'raf' });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { HubPreview } from '../../server/protocol/hub.js';
+import { type Output, outputOf } from './output.js';
 import { COMMIT, TestHub } from './server.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -20,17 +21,9 @@ after(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-function cli(...args: string[]): Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }> {
+function cli(...args: string[]): Promise<Output> {
   const env = { ...process.env, HF_ENDPOINT: hub.url, HF_HOME: home };
-  const child = spawn(process.execPath, ['--import', 'tsx', 'server/cli.ts', ...args], { cwd: root, env });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  return new Promise((resolve) => child.on('close', (status) => resolve({ status, stdout, stderr })));
+  return outputOf(spawn(process.execPath, ['--import', 'tsx', 'server/cli.ts', ...args], { cwd: root, env }));
 }
 
 async function ok(...args: string[]): Promise<string> {

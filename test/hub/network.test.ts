@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { proxyFor } from '../../server/hub/proxy.js';
 import { HubModels } from '../../server/lab/hubModels.js';
+import { type Output, outputOf } from './output.js';
 import { TestProxy } from './proxy.js';
 import { CERTIFICATE, COMMIT, TestHub, TOKEN } from './server.js';
 
@@ -59,21 +60,9 @@ const told = (code: string, message: RegExp, hint: RegExp) => (error: { code: st
 };
 
 /** The command line in a process of its own: `before` is what the shell does first. */
-function cli(
-  env: Readonly<Record<string, string>>,
-  args: readonly string[],
-  before = '',
-): Promise<{ status: number | null; stdout: string; stderr: string }> {
+function cli(env: Readonly<Record<string, string>>, args: readonly string[], before = ''): Promise<Output> {
   const command = [process.execPath, '--import', 'tsx', 'server/cli.ts', ...args].map((word) => `'${word}'`).join(' ');
-  const child = spawn('sh', ['-c', `${before} exec ${command}`], { cwd: root, env: { ...process.env, ...env } });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  return new Promise((resolve) => child.on('close', (status) => resolve({ status, stdout, stderr })));
+  return outputOf(spawn('sh', ['-c', `${before} exec ${command}`], { cwd: root, env: { ...process.env, ...env } }));
 }
 
 test('which proxy an address takes', () => {

@@ -1,9 +1,8 @@
 import type { AttentionSpec } from '../../graph/blocks/attention.js';
-import { dividedBy, type Rope, type RopeParameters, rope } from '../../graph/blocks/rope.js';
+import { dividedBy, LONG_FACTORS, ROPE_FACTORS, type Rope, type RopeParameters, rope } from '../../graph/blocks/rope.js';
 import type { Evidence } from './evidence.js';
 import { architectureOf, isGguf } from './ggufKnown.js';
 import { likelyPairs, type Recognised } from './known.js';
-import { LONG_FACTORS, ROPE_FACTORS } from './names.js';
 import type { Rule } from './shapes.js';
 import type { Draft } from './spec.js';
 

@@ -1,3 +1,4 @@
+import { ROPE_TENSORS } from '../../graph/blocks/rope.js';
 import { type BoundArchitecture, buildSegment } from '../../graph/segment.js';
 import type { TensorTable } from '../../graph/segmentBuilder.js';
 import { LabError, toLabError } from '../../protocol/errors.js';
@@ -10,7 +11,7 @@ import { act, experts, feedForward, normKind, norms } from './halves.js';
 import { unreadKeys } from './keys.js';
 import { type Recognised, recognise } from './known.js';
 import { inferLatent, isLatent } from './latent.js';
-import { CARRIED, LONG_FACTORS, ROPE_FACTORS } from './names.js';
+import { CARRIED } from './names.js';
 import { heads, positions, projections, qkNorm, type Rule, sizes, unembedding } from './shapes.js';
 import type { Draft, InferredConfig } from './spec.js';
 
@@ -46,8 +47,7 @@ const undecided = (name: string, problems: readonly string[]) =>
 function unreadTensors(bound: BoundArchitecture, e: Evidence): void {
   const { graph } = buildSegment(bound, { from: 0, to: e.layers, embed: true, head: true });
   const read = new Set([...graph.weights.values()].map(({ tensor }) => tensor));
-  const divisors = [ROPE_FACTORS, ...Object.values(LONG_FACTORS)];
-  const own = (name: string) => (isGguf(e) ? !divisors.includes(name) : name.startsWith(e.prefix)) && !CARRIED.test(name);
+  const own = (name: string) => (isGguf(e) ? !ROPE_TENSORS.includes(name) : name.startsWith(e.prefix)) && !CARRIED.test(name);
   const left = [...(e.tensors.names?.() ?? [])].filter((name) => own(name) && !read.has(name));
   const kinds = [
     ...new Set(left.map((name) => (name.startsWith(e.prefix) ? name.slice(e.prefix.length) : name).replace(/\.\d+\./g, '.N.'))),
@@ -72,8 +72,6 @@ function withProblems<T>(e: Evidence, find: () => T): T | null {
 }
 
 function inferDecoder(e: Evidence, known: Recognised): Found {
-  for (const key of known.requires ?? [])
-    if (e.config.raw[key] === undefined) e.problem(`no ${key}, which has a value of its own here: ${known.because}`);
   const draft: Draft = {};
   withProblems(e, () => {
     for (const rule of rules) {

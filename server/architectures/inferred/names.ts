@@ -113,13 +113,5 @@ export const namesOf = ({ attention, mlp }: Norms): string[] => [
   ...new Set([attention.before, attention.after, mlp.before, mlp.after].filter((name) => name !== null)),
 ];
 
-/** Of a GGUF: divisors of RoPE's frequencies, one a pair. */
-export const ROPE_FACTORS = 'rope_freqs.weight';
-/** The same of LongRoPE, by the keys that hold them in a config. */
-export const LONG_FACTORS: Readonly<Record<string, string>> = {
-  short_factor: 'rope_factors_short.weight',
-  long_factor: 'rope_factors_long.weight',
-};
-
 /** Buffers that files carry along: causal masks and RoPE's frequencies. */
 export const CARRIED = /(?:rotary_emb\.inv_freq|(?:attn|attention)\.(?:masked_)?bias|embed_positions\.inv_freq|act_fn\.eps)$/;

@@ -2,6 +2,16 @@ import { LabError } from '../../protocol/errors.js';
 import type { Value } from '../ir.js';
 import type { SegmentBuilder } from '../segmentBuilder.js';
 
+/** Of a GGUF: divisors of RoPE's frequencies, one a pair. */
+export const ROPE_FACTORS = 'rope_freqs.weight';
+/** The same of LongRoPE, by the keys that hold them in a config. */
+export const LONG_FACTORS: Readonly<Record<string, string>> = {
+  short_factor: 'rope_factors_short.weight',
+  long_factor: 'rope_factors_long.weight',
+};
+/** Tensors whose values change the graph itself. */
+export const ROPE_TENSORS: readonly string[] = [ROPE_FACTORS, ...Object.values(LONG_FACTORS)];
+
 /** Rotary position embedding (Su et al. 2021): pairs of dimensions turn by position · frequency. */
 export interface Rope {
   /** Pairs are (i, i + dims/2), or (2i, 2i + 1). */

@@ -6,6 +6,7 @@ import {
   type NodeProto,
   type TensorProto,
 } from '../onnx_pb.js';
+import { intOf } from './attributes.js';
 import { bodiesOf } from './captures.js';
 import { numbersOf } from './constants.js';
 import { elementName, type SizedValue, typeOf } from './types.js';
@@ -114,7 +115,7 @@ export class ToIr {
 
   /** What a loop's body is given, as the loop is: states whole, of what a Scan reads step by step one step. */
   #given(node: NodeProto, { input }: GraphProto, { full }: Within): (readonly [string, SizedValue])[] {
-    const scanned = node.opType === 'Scan' ? Number(node.attribute.find(({ name }) => name === 'num_scan_inputs')?.i ?? 0) : 0;
+    const scanned = node.opType === 'Scan' ? intOf(node, 'num_scan_inputs', 0) : 0;
     return input.flatMap(({ name }, i) => {
       const known = this.sizes.get(full(node.input[i] ?? ''));
       if (!known?.shape || !['Scan', 'Loop'].includes(node.opType)) return [];

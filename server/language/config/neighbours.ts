@@ -1,8 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { tellingTensors } from '../../architectures/inferred/telling.js';
-import type { TensorEntry } from '../../formats/checkpoint.js';
-import { readTensor } from '../../formats/read.js';
+import { readTensors } from '../../formats/read.js';
 import { openCheckpoint } from '../../formats/registry.js';
 import { readSafetensorsHeader } from '../../formats/safetensorsHeader.js';
 import { parseTokenizerJson } from '../../tokenizer/tokenizerJson.js';
@@ -35,10 +34,7 @@ async function headersOf(file: string): Promise<WeightHeaders> {
 /** The few vectors that a family may be told by when nobody names it. */
 async function norms(folder: string): Promise<ReadonlyMap<string, Float32Array>> {
   const checkpoint = await openCheckpoint(folder);
-  const values = new Map<string, Float32Array>();
-  for (const name of tellingTensors(checkpoint.tensors.keys()))
-    values.set(name, await readTensor(checkpoint, checkpoint.tensors.get(name) as TensorEntry));
-  return values;
+  return readTensors(checkpoint, tellingTensors(checkpoint.tensors.keys()));
 }
 
 /** Reads tokenizer.json and the headers of the weights beside a config, again only when they changed. */

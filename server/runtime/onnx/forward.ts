@@ -1,5 +1,5 @@
 import { freemem } from 'node:os';
-import type { Checkpoint } from '../../formats/checkpoint.js';
+import { type Checkpoint, tensorBytes } from '../../formats/checkpoint.js';
 import type { Dim } from '../../graph/ir.js';
 import { type GraphBlocks, graphBlocks } from '../../graph/onnx/blocks.js';
 import type { OnnxDocument } from '../../graph/onnx/document.js';
@@ -56,7 +56,7 @@ export class OnnxForward implements Forward {
   static async open(checkpoint: Checkpoint, options: ModelOptions): Promise<OnnxForward> {
     const { device, threads, provider = 'cpu', spinning = false, memoryLimit, inspections: kept } = options;
     const document = await readDocument(checkpoint);
-    const size = [...checkpoint.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    const size = tensorBytes(checkpoint);
     const available = memoryLimit ?? freemem();
     if (size > available) throw tooLarge(size, available);
     const graph = blocksOf(document);

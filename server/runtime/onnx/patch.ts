@@ -27,7 +27,13 @@ interface Change extends Intervention {
  * without the batch. A value is computed behind the changes before it, and its own change is given to the rest of the graph as an input. The
  * sequence stays as it is. Errors: PROBE_UNKNOWN, PROBE_UNREACHABLE, INTERVENTION_SHAPE, RUNTIME_FAILED, CANCELLED.
  */
-export async function patchGraph(
+export const patchGraph = (
+  sequence: Pick<OnnxSequence, 'model' | 'ids'>,
+  asked: readonly Intervention[],
+  signal?: AbortSignal,
+): Promise<Tensor> => sequence.model.inspections.use(() => patched(sequence, asked, signal));
+
+async function patched(
   { model, ids }: Pick<OnnxSequence, 'model' | 'ids'>,
   asked: readonly Intervention[],
   signal?: AbortSignal,

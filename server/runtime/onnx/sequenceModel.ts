@@ -1,5 +1,5 @@
 import { freemem } from 'node:os';
-import type { Checkpoint } from '../../formats/checkpoint.js';
+import { type Checkpoint, tensorBytes } from '../../formats/checkpoint.js';
 import { type GraphBlocks, graphBlocks } from '../../graph/onnx/blocks.js';
 import type { OnnxDocument } from '../../graph/onnx/document.js';
 import { OnnxProbes } from '../../graph/onnx/probes.js';
@@ -159,5 +159,4 @@ async function compile(
 }
 
 /** Weights as stored, and once more as ONNX Runtime packs them. */
-export const graphMemory = ({ tensors }: Checkpoint): number =>
-  Math.ceil([...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0) * 1.15);
+export const graphMemory = (checkpoint: Checkpoint): number => Math.ceil(tensorBytes(checkpoint) * 1.15);

@@ -5,7 +5,7 @@ import { elementName } from '../../graph/onnx/types.js';
 import { toLabError } from '../../protocol/errors.js';
 import type { Compute, Device, Signature, TensorType } from '../device.js';
 import { type ElementType, elementOf, elements } from '../elements.js';
-import { INSPECTIONS, SessionCache } from '../sessionCache.js';
+import { SessionCache } from '../sessionCache.js';
 import type { Places } from './places.js';
 
 /** A graph cut down to some of its values. */
@@ -44,7 +44,7 @@ export class GraphSessions {
     /** What else is done to a graph that was cut. */
     private readonly adjust: (cut: Cut) => Cut = (cut) => cut,
   ) {
-    this.#sessions = new SessionCache(on.kept ?? INSPECTIONS, ({ session }) => on.device.release([session]));
+    this.#sessions = new SessionCache(on.kept, ({ session }) => on.device.release([session]));
   }
 
   /** What `work` gets stays open until it ends. */

@@ -4,7 +4,8 @@ import { type TokenInputs, tokenInputsOf } from '../../graph/onnx/tokenGraph.js'
 import { cancelled } from '../../protocol/errors.js';
 import type { Device, Feed } from '../device.js';
 import { type ElementType, elementOf, elements, type HostTensor } from '../elements.js';
-import { type TimeOptions, timed } from '../partTimes.js';
+import type { TimeOptions } from '../partTimes.js';
+import { timed } from '../timed.js';
 import { returned } from './call.js';
 import { type DrawnGraph, drawnAt } from './drawing.js';
 import { placesOf } from './places.js';

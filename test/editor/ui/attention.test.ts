@@ -7,7 +7,7 @@ import { LocalDevice } from '../../../server/runtime/sessions.js';
 import type { Tensor } from '../../../server/tensor/tensor.js';
 import type { Tokenizer } from '../../../server/tokenizer/tokenizer.js';
 import { root } from '../codeServer.js';
-import { settled, type Theme, tableCells, uiTest } from '../ui.js';
+import { looks, settled, tableCells, uiTest } from '../ui.js';
 import { oracleOf, promptModel } from './runs.js';
 
 const LAYER = 1;
@@ -141,14 +141,10 @@ uiTest('attention in other themes, in the middle and narrow', { height: 900 }, a
   const view = await lab.webview('attention');
   await walkTo(view);
   await view.locator('.row-details .bar').first().waitFor();
-  for (const [theme, width] of [
+  await looks(lab, view, 'attention', [
     ['light', 1100],
     ['hc', 800],
-  ] as [Theme, number][]) {
-    await lab.show(theme, width, 900);
-    await settled(view);
-    await lab.screenshot(`attention ${theme}`);
-  }
+  ]);
   // The heads are one stop of the tab key, and arrow keys walk them.
   assert.equal(await view.locator('.head[tabindex="0"]').count(), 1);
   await view.locator('.head.chosen').press('ArrowDown');

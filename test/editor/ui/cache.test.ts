@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { settled, type Theme, tableCells, uiTest } from '../ui.js';
-import { oracleOf, promptModel } from './runs.js';
+import { looks, settled, tableCells, uiTest } from '../ui.js';
+import { filled, oracleOf, promptModel } from './runs.js';
 
 const LAYER = 1;
 const TOKEN = 20;
@@ -81,27 +81,16 @@ uiTest('the KV cache in all themes, from wide to narrow', { height: 950 }, async
   await lab.command('Model Lab: Show KV Cache');
   const view = await lab.webview('cache');
   await view.locator('.slice .chart-stage').first().waitFor({ timeout: 60_000 });
-  for (const [theme, width] of [
+  await looks(lab, view, 'cache', [
     ['dark', 1440],
     ['light', 1100],
     ['hc', 800],
-  ] as [Theme, number][]) {
-    await lab.show(theme, width, 950);
-    await settled(view);
-    await lab.screenshot(`cache ${theme}`);
-  }
+  ]);
 });
 
 uiTest('a view without a run fills itself; a recurrent model says that it has no cache and offers its state', {}, async (lab) => {
   await lab.command('Model Lab: Show KV Cache');
-  const empty = await lab.webview('cache');
-  await empty.getByRole('button', { name: 'Prompt an embedded model' }).click();
-  await lab.showSideBar();
-  const side = await lab.webview('prompt');
-  await side.locator('.flow').waitFor();
-  await side.getByRole('button', { name: 'Run', exact: true }).waitFor();
-  await settled(empty);
-  const tokens = await side.locator('.flow .token').count();
+  const { view: empty, tokens } = await filled(lab, 'cache');
   await empty.getByRole('heading', { name: `keeps after ${tokens} tokens` }).waitFor();
   await empty.getByText(`${tokens} positions, all kept`).waitFor();
   for (const map of ['L2 norm of K', 'Mean attention that later queries give'])

@@ -4,7 +4,7 @@ import { openCheckpoint } from '../../../server/formats/registry.js';
 import { createTokenizer } from '../../../server/tokenizer/registry.js';
 import { type OracleTensor, readOracle } from '../../fixtures/readOracle.js';
 import { root } from '../codeServer.js';
-import type { Workbench } from '../ui.js';
+import { settled, type Workbench } from '../ui.js';
 
 export interface Oracle {
   /** Decodes to `ids` exactly. */
@@ -61,6 +61,18 @@ export async function promptModel(lab: Workbench, model: string, prompt: string,
   await view.locator(before === null ? '.flow' : `.flow:not([data-run="${before}"])`).waitFor();
   await view.getByRole('button', { name: 'Run', exact: true }).waitFor({ timeout: 60_000 });
   return view;
+}
+
+/** An open view without a run, which its own button fills; and how many tokens the run has when it is over. */
+export async function filled(lab: Workbench, id: string): Promise<{ readonly view: Frame; readonly tokens: number }> {
+  const view = await lab.webview(id);
+  await view.getByRole('button', { name: 'Prompt an embedded model' }).click();
+  await lab.showSideBar();
+  const side = await lab.webview('prompt');
+  await side.locator('.flow').waitFor();
+  await side.getByRole('button', { name: 'Run', exact: true }).waitFor();
+  await settled(view);
+  return { view, tokens: await side.locator('.flow .token').count() };
 }
 
 async function chooseModel(view: Frame, model: string): Promise<void> {

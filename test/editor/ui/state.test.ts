@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Frame } from 'playwright-core';
 import { settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
-import { oracleOf, promptModel } from './runs.js';
+import { filled, oracleOf, promptModel } from './runs.js';
 
 const LAYER = 1;
 const GROUP = 2;
@@ -125,15 +125,8 @@ uiTest(
 
 uiTest('a view without a run fills itself; a transformer says that it has no state and offers what it has', {}, async (lab) => {
   await lab.command('Model Lab: Show State');
-  const empty = await lab.webview('state');
-  await empty.getByRole('button', { name: 'Prompt an embedded model' }).click();
-  await lab.showSideBar();
-  const side = await lab.webview('prompt');
-  await side.locator('.flow').waitFor();
-  await side.getByRole('button', { name: 'Run', exact: true }).waitFor();
   // The history is that of all tokens, though it was first asked for while the model wrote.
-  await settled(empty);
-  const tokens = await side.locator('.flow .token').count();
+  const { view: empty, tokens } = await filled(lab, 'state');
   await empty.getByText(`token ${tokens - 1} of ${tokens}`).waitFor();
   await empty.getByLabel(new RegExp(`^Norm of the state .* over ${tokens} tokens`)).waitFor();
 

@@ -11,7 +11,7 @@ import type { Frame } from 'playwright-core';
 import type { MergeNode } from '../../../server/protocol/tokens.js';
 import { namedTokenizer } from '../../../server/tokenizer/named.js';
 import { root } from '../codeServer.js';
-import { settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { looks, settled, tableCells, uiTest, type Workbench } from '../ui.js';
 
 const TEXT = `Once upon a time, there was a tokenizer that cut text into pieces.
 我和我的祖国，一刻也不能分割。
@@ -149,14 +149,10 @@ uiTest('the lab in other themes, wide and narrow', { folder, open: 'mixed.txt', 
   const view = await openLab(lab);
   await view.locator('.token-text .token', { hasText: 'pieces' }).click();
   await view.locator('.details h2', { hasText: 'pieces' }).waitFor();
-  for (const [theme, width] of [
+  await looks(lab, view, 'tokenizer', [
     ['hc', 1300],
     ['dark', 760],
-  ] as [Theme, number][]) {
-    await lab.show(theme, width, 900);
-    await settled(view);
-    await lab.screenshot(`tokenizer ${theme} ${width}`);
-  }
+  ]);
 });
 
 uiTest('a megabyte: counted, and typed into', { folder, open: 'big.txt', width: 1500, height: 900 }, async (lab) => {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Frame } from 'playwright-core';
 import { readOracle } from '../../fixtures/readOracle.js';
 import { root } from '../codeServer.js';
-import { settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { looks, settled, tableCells, uiTest, type Workbench } from '../ui.js';
 
 const fixtures = path.join(root, 'test/fixtures');
 const sentences = ['a red kite over a field', 'a green key', 'Two kites, and the sky!'];
@@ -167,14 +167,10 @@ uiTest(
     await side.getByRole('button', { name: 'Attention', exact: true }).click();
     const view = await lab.webview('attention');
     await view.locator('.over-image .heatmap-stage').waitFor();
-    for (const [theme, width] of [
+    await looks(lab, view, 'vision', [
       ['light', 900],
       ['hc', 1100],
-    ] as [Theme, number][]) {
-      await lab.show(theme, width, 900);
-      await settled(view);
-      await lab.screenshot(`vision ${theme}`);
-    }
+    ]);
   },
 );
 

@@ -9,7 +9,7 @@ import type { Frame } from 'playwright-core';
 import { readTensor } from '../../../server/formats/read.js';
 import { openCheckpoint } from '../../../server/formats/registry.js';
 import { root } from '../codeServer.js';
-import { type Theme, tableCells, uiTest } from '../ui.js';
+import { looks, tableCells, uiTest } from '../ui.js';
 import { promptModel } from './runs.js';
 
 const folder = path.join(root, 'media/models/tiny-rwkv7');
@@ -73,13 +73,10 @@ uiTest('declared state in other themes, in the middle and narrow', { height: 900
   await view.getByRole('spinbutton').fill('1000');
   // 5 layers × k and v × 2 KV heads × 32 × 4 bytes × 1,000 tokens.
   await view.getByText('2.56 MB').waitFor();
-  for (const [theme, width] of [
+  await looks(lab, view, 'weights declared', [
     ['light', 1100],
     ['hc', 700],
-  ] as [Theme, number][]) {
-    await lab.show(theme, width, 900);
-    await lab.screenshot(`weights declared ${theme}`);
-  }
+  ]);
 });
 
 const mamba = path.join(root, 'media/models/tiny-mamba');
