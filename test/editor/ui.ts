@@ -123,7 +123,11 @@ export class Workbench {
 
   /** Runs a command of the palette by its whole title, as in 'Model Lab: Doctor'. */
   async command(title: string): Promise<void> {
-    await this.palette(`>${title}`);
+    for (let attempts = 6; attempts > 0; attempts--) {
+      await this.palette(`>${title}`);
+      // an editor that was just opened takes the focus when its page is ready, and the palette closes
+      if (await inSight(this.quickRow(title).first(), 5000)) break;
+    }
     await this.pick(title);
   }
 
@@ -296,6 +300,13 @@ export class Workbench {
     return (await this.page.locator('.quick-input-list .monaco-list-row.focused').getAttribute('aria-label')) ?? '';
   }
 }
+
+/** Whether it comes into sight within `timeout` ms. */
+const inSight = (row: Locator, timeout: number): Promise<boolean> =>
+  row.waitFor({ timeout }).then(
+    () => true,
+    () => false,
+  );
 
 /** Where a word is on the page: a token of the editor's colouring may hold several. */
 function centreOf(token: Element, word: string): { readonly x: number; readonly y: number } {
