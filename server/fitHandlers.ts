@@ -5,20 +5,20 @@ import type { Handlers } from './handlers.types.js';
 import { usualSize } from './image/preprocess.js';
 import type { Lab } from './lab/lab.js';
 import type { FitWanted } from './protocol/fit.js';
+import { alone } from './runtime/view.js';
 
 /** Whether models run on a machine, and how fast. */
 export const fitHandlers = (lab: Lab) =>
   ({
     'fit/machines': () => lab.machines.list,
-    'fit/predict': async ({ path, machine, ...wanted }, { signal, progress }) => {
-      const onProgress = (done: number, total: number) => progress(done, total, 'Measuring this machine');
-      const on = await lab.machines.get(machine, { signal, onProgress });
-      const checkpoint = await lab.checkpointAt(path, signal);
+    'fit/predict': async ({ path, machine, ...wanted }, context) => {
+      const on = await lab.machines.get(machine, context);
+      const checkpoint = await lab.checkpointAt(path, context.signal);
       return predictAny(checkpoint, { ...withImage(checkpoint, wanted), machine: on, free: lab.freeMemory, device: lab.device });
     },
     'fit/measure': async ({ path, ...wanted }, { signal, progress }) => {
       // what else runs on the machine changes: both sides are measured now
-      await lab.machines.measure({ signal });
+      await lab.machines.measure({ ...alone, signal });
       const onProgress = (done: number, total: number) => progress(done, total, 'Timing each part');
       const compute = await lab.machines.compute();
       const checkpoint = await openCheckpoint(path);

@@ -36,8 +36,7 @@ export const handlers = (lab: Lab) =>
     'models/find': ({ folders }) => findModels(lab, folders),
     'models/inspect': async ({ path }, { signal }) =>
       isHubPath(path) ? lab.hub.inspect(path, signal) : summarise(await openCheckpoint(path)),
-    'models/open': async ({ path }, { signal, progress }) =>
-      (await lab.open(path, { signal, onProgress: (done, total) => progress(done, total, 'Loading weights') })).info,
+    'models/open': async ({ path }, context) => (await lab.open(path, undefined, context)).info,
     'models/command': ({ path, options }) => ({ command: inspectCommand(path, options) }),
     'models/close': async ({ model }) => {
       await lab.close(model);
@@ -46,9 +45,8 @@ export const handlers = (lab: Lab) =>
     'models/list': () => lab.models.list.map((m) => m.info),
     ...hubHandlers(lab),
     ...tokenHandlers(lab),
-    'runs/start': async (recipe, { signal, progress }) => {
-      const onProgress = (done: number, total: number) => progress(done, total, 'Loading weights');
-      await lab.open(recipe.path, { signal, onProgress, ...(recipe.dtype && { dtype: recipe.dtype }) });
+    'runs/start': async (recipe, context) => {
+      await lab.open(recipe.path, recipe.dtype, context);
       return lab.runs.start(recipe);
     },
     'runs/stop': ({ run }) => {

@@ -1,13 +1,9 @@
 import type { EventName, Events } from './protocol/events.js';
 import type { Method, Params, Result } from './protocol/requests.js';
+import type { Watched } from './runtime/view.js';
 
-/** What a handler knows of the request it answers. */
-export interface RequestContext {
-  /** Aborted when the client cancels or goes away; a handler then rejects with CANCELLED. */
-  readonly signal: AbortSignal;
-  /** `what` in words, `done` of `total` in any unit; costs nothing when the client did not ask. */
-  progress(done: number, total: number, what: string): void;
-}
+/** What a handler knows of the request it answers. The signal is aborted when the client cancels or goes away: it then rejects with CANCELLED. */
+export type RequestContext = Watched;
 
 export type Handler<M extends Method> = (params: Params<M>, context: RequestContext) => Promise<Result<M>> | Result<M>;
 

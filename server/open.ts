@@ -29,11 +29,11 @@ export interface OpenForward extends OpenCheckpoint {
   readonly forward: Forward;
 }
 
-const notSequence = ({ name }: Checkpoint) =>
+export const notSequence = ({ name }: Checkpoint) =>
   new LabError({
     code: 'MODEL_ONE_PASS',
     message: `${name} reads its whole input in one pass; it does not go on token by token.`,
-    hint: 'Give it its inputs with the command "run".',
+    hint: 'Run it on its inputs instead.',
   });
 
 /**

@@ -1,7 +1,7 @@
 import { diff as compare } from '../analyses/weightDiff.js';
 import { openCheckpoint } from '../formats/registry.js';
 import { writeWhole } from '../formats/writeWhole.js';
-import { alone } from './alone.js';
+import { alone } from '../runtime/view.js';
 import type { Arguments } from './usage.js';
 
 const digits = (x: number): string => x.toPrecision(3).padStart(9);

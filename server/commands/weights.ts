@@ -3,7 +3,7 @@ import { tensorChannels } from '../analyses/weightChannels.js';
 import { quantisation } from '../analyses/weightQuantisation.js';
 import { tensorSpectrum } from '../analyses/weightSpectrum.js';
 import { openCheckpoint } from '../formats/registry.js';
-import { alone } from './alone.js';
+import { alone } from '../runtime/view.js';
 import type { Arguments } from './usage.js';
 
 const BINS = 80;

@@ -1,4 +1,5 @@
 import { type ActiveContext, NOTHING_ACTIVE } from '../language/context.js';
+import { alone } from '../runtime/view.js';
 import { tensorSummaries } from '../summary.js';
 import { norm } from '../tensor/reduce.js';
 import type { Lab } from './lab.js';
@@ -19,7 +20,7 @@ export function activeContext(lab: Lab): ActiveContext {
     readProbe: async (name, signal) => {
       // a hover does not wait for a run to be computed again
       if (!run || run.dropped) return null;
-      const read = await lab.runs.use(run.id, { signal, progress: () => undefined }, (view) => view.probes([name], { signal }));
+      const read = await lab.runs.use(run.id, { ...alone, signal }, (view) => view.probes([name], { signal }));
       const tensor = read.get(name);
       if (!tensor) return null;
       return { shape: tensor.shape, dtype: 'F32', bytes: tensor.data.byteLength, norm: norm(tensor.data) };

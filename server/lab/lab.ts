@@ -5,14 +5,15 @@ import type { Emit } from '../handlers.types.js';
 import { isHubPath } from '../hub/reference.js';
 import type { ServerOptions } from '../options.js';
 import { toLabError } from '../protocol/errors.js';
-import type { ModelId } from '../protocol/models.js';
+import type { ModelId, RunDtype } from '../protocol/models.js';
 import type { Params } from '../protocol/requests.js';
 import type { RunId } from '../protocol/runs.js';
 import type { Device } from '../runtime/device.js';
 import { chooseProvider, type ProviderChoice } from '../runtime/providers.js';
+import type { Watched } from '../runtime/view.js';
 import { HubModels } from './hubModels.js';
 import { Machines } from './machines.js';
-import { type LabModel, Models, type OpenOptions } from './models.js';
+import { type LabModel, Models } from './models.js';
 import { Runs } from './runs.js';
 import { emptySession, type Session, SessionFile } from './session.js';
 
@@ -75,8 +76,8 @@ export class Lab {
     return this.#recent;
   }
 
-  async open(path: string, options: OpenOptions = {}): Promise<LabModel> {
-    const model = await this.models.open(path, options);
+  async open(path: string, dtype?: RunDtype, watched?: Watched): Promise<LabModel> {
+    const model = await this.models.open(path, dtype, watched);
     const { path: opened } = model.checkpoint;
     this.#recent = [opened, ...this.#recent.filter((p) => p !== opened)].slice(0, RECENT);
     await this.#save();
@@ -99,9 +100,7 @@ export class Lab {
   }
 
   async close(model: ModelId): Promise<void> {
-    this.models.get(model);
-    await this.runs.removeOf(model);
-    await this.models.close(model);
+    await this.models.close(model, () => this.runs.removeOf(model));
     await this.#save();
   }
 

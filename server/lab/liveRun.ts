@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Emit } from '../handlers.types.js';
 import { requireTokenizer } from '../open.js';
 import { promptText } from '../prompt.js';
@@ -6,7 +7,7 @@ import type { Alternative, Divergence, RunDetail, RunId, RunInfo, RunRecipe, Run
 import { idsOfFile } from '../readInputs.js';
 import { sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
-import type { Watched } from '../runtime/view.js';
+import { alone, type Watched } from '../runtime/view.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
 import { distribution } from './distribution.js';
 import { type Exported, type LabRun, noOutputs, noPicture, notReady } from './labRun.js';
@@ -41,8 +42,10 @@ export class LiveRun implements LabRun {
   #promptTokens = 0;
   #stateBytes = 0;
   #reused = 0;
+  /** Who looks at it now. */
   #users = 0;
-  readonly #restoring = new SharedWork();
+  #closed = false;
+  readonly #shared = new SharedWork();
   #divergence: Divergence | null = null;
 
   constructor(
@@ -94,10 +97,11 @@ export class LiveRun implements LabRun {
     const { engine } = this;
     this.#users++;
     try {
-      if (engine.dropped) await this.#restoring.share('restore', watched, (shared) => this.#restore(engine, shared));
+      if (engine.dropped) await this.#shared.share('restore', watched, (shared) => this.#restore(engine, shared));
       return await work(engine);
     } finally {
       this.#users--;
+      await this.#free();
     }
   }
 
@@ -124,11 +128,12 @@ export class LiveRun implements LabRun {
     return differs < 0 ? ids.length : differs;
   }
 
-  /** The prompt's first words; those of a run of ids are decoded. */
+  /** The prompt's first words; those of a run of ids are decoded, a file has its name. */
   get #title(): string {
-    const { prompt, ids } = this.recipe;
+    const { prompt, ids, inputs } = this.recipe;
     const start = ids?.slice(0, TITLE) ?? [];
-    const text = prompt ?? this.model.tokenizer?.decode(start) ?? `${ids?.length ?? 0} token ids`;
+    const file = inputs === undefined ? undefined : path.basename(inputs);
+    const text = prompt ?? file ?? this.model.tokenizer?.decode(start) ?? `${ids?.length ?? 0} token ids`;
     return text.replaceAll(/\s+/g, ' ').trim().slice(0, TITLE);
   }
 
@@ -143,11 +148,17 @@ export class LiveRun implements LabRun {
   }
 
   /** What `measure` finds for the tokens of the prompt, kept and told. Errors: RUN_NOT_READY, those of measuring. */
-  async diverge(measure: (engine: Sequence, tokens: number) => Promise<Divergence>, watched: Watched): Promise<Divergence> {
+  async diverge(
+    measure: (engine: Sequence, tokens: number, watched: Watched) => Promise<Divergence>,
+    watched: Watched,
+  ): Promise<Divergence> {
     if (this.#divergence) return this.#divergence;
-    this.#divergence = await this.use((engine) => measure(engine, this.#promptTokens), watched);
-    this.emit('runs/changed', { run: this.info });
-    return this.#divergence;
+    return this.#shared.share('divergence', watched, async (shared) => {
+      const found = await this.use((engine) => measure(engine, this.#promptTokens, shared), shared);
+      this.#divergence = found;
+      this.emit('runs/changed', { run: this.info });
+      return found;
+    });
   }
 
   /** Ends within one block; at once while it waits for another run. */
@@ -178,11 +189,16 @@ export class LiveRun implements LabRun {
     }
   }
 
-  /** Stops, and frees the state once nothing writes into it any more. */
+  /** Stops; the state is freed once nothing writes into it and nobody looks at it any more. */
   async close(): Promise<void> {
     this.stop();
     await this.#execution;
-    await this.#engine?.close();
+    this.#closed = true;
+    await this.#free();
+  }
+
+  async #free(): Promise<void> {
+    if (this.#closed && this.#users === 0) await this.#engine?.close();
   }
 
   async exported(signal: AbortSignal): Promise<Exported> {
@@ -217,7 +233,7 @@ export class LiveRun implements LabRun {
   async #begin(ids: readonly number[]): Promise<{ readonly engine: Sequence; readonly known: readonly TokenInfo[] }> {
     const { model } = this.model;
     const lender = this.lender(this, ids);
-    const quiet: Watched = { signal: this.#stop.signal, progress: () => undefined };
+    const quiet = { ...alone, signal: this.#stop.signal };
     const engine = await (lender
       ? lender.run.use((of) => model.start({ of, tokens: lender.tokens, reach: ids.length }), quiet)
       : model.start());

@@ -3,9 +3,8 @@ import { LabError } from '../protocol/errors.js';
 import type { Machine } from '../protocol/fit.js';
 import type { Compute, Device } from '../runtime/device.js';
 import { measureMachine } from '../runtime/machine.js';
-import type { MeasureOptions } from '../runtime/timedProbe.js';
-
-type Watch = Pick<MeasureOptions, 'signal' | 'onProgress'>;
+import { alone, type Watched } from '../runtime/view.js';
+import { SharedWork } from './sharedWork.js';
 
 const unknown = (id: string) =>
   new LabError({
@@ -28,6 +27,8 @@ const unmeasured: Machine = {
 /** This machine, measured when it is first asked for, and those that are known by their data sheets. */
 export class Machines {
   #here: Machine | null = null;
+  /** Two measurements at once would halve each other's numbers. */
+  readonly #measuring = new SharedWork();
 
   constructor(
     private readonly device: Device,
@@ -40,16 +41,19 @@ export class Machines {
   }
 
   /** Errors: MACHINE_UNKNOWN, those of measureMachine. */
-  async get(id: string, watch: Watch = {}): Promise<Machine> {
-    if (id === 'here') return this.#here ?? this.measure(watch);
+  async get(id: string, watched: Watched = alone): Promise<Machine> {
+    if (id === 'here') return this.#here ?? this.measure(watched);
     const preset = presets.find((machine) => machine.id === id);
     if (!preset) throw unknown(id);
     return preset;
   }
 
   /** Measures this machine again: what else runs on it changes. */
-  async measure(watch: Watch = {}): Promise<Machine> {
-    this.#here = await measureMachine(this.device, { ...(await this.compute()), ...watch });
-    return this.#here;
+  measure(watched: Watched): Promise<Machine> {
+    return this.#measuring.share('here', watched, async ({ signal, progress }) => {
+      const onProgress = (done: number, total: number) => progress(done, total, 'Measuring this machine');
+      this.#here = await measureMachine(this.device, { ...(await this.compute()), signal, onProgress });
+      return this.#here;
+    });
   }
 }

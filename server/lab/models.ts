@@ -3,10 +3,12 @@ import type { Checkpoint } from '../formats/checkpoint.js';
 import { foldBlocks } from '../graph/segment.js';
 import type { Emit } from '../handlers.types.js';
 import { type OpenForward, type OpenModel, openAny } from '../open.js';
-import { cancelled, LabError } from '../protocol/errors.js';
+import { LabError } from '../protocol/errors.js';
 import type { ModelId, ModelInfo, RunDtype, Sampling } from '../protocol/models.js';
 import type { Device } from '../runtime/device.js';
 import { dtypeLabel, type ModelOptions, parameterCount } from '../runtime/model.js';
+import { alone, type Watched } from '../runtime/view.js';
+import { SharedWork } from './sharedWork.js';
 import { wholeModel } from './wholeModel.js';
 
 interface Named {
@@ -36,20 +38,6 @@ export interface ModelsOptions {
   readonly emit: Emit;
 }
 
-export interface OpenOptions {
-  readonly dtype?: RunDtype;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
-}
-
-/** A checkpoint that is being read, for everyone who asked for it. */
-interface Opening {
-  readonly model: Promise<LabModel>;
-  readonly controller: AbortController;
-  readonly listeners: Set<NonNullable<OpenOptions['onProgress']>>;
-  waiting: number;
-}
-
 const notOpen = (id: ModelId) =>
   new LabError({
     code: 'MODEL_UNKNOWN',
@@ -60,8 +48,9 @@ const notOpen = (id: ModelId) =>
 /** Models in memory, one for each checkpoint and dtype, however often it is asked for. */
 export class Models {
   readonly #open = new Map<ModelId, LabModel>();
-  readonly #opening = new Map<string, Opening>();
-  #loading: Promise<unknown> = Promise.resolve();
+  readonly #opening = new SharedWork();
+  /** The loads and closings asked for so far. A load waits for them: what they take and free counts for it, and two at once are no faster. */
+  #before: Promise<unknown> = Promise.resolve();
   #next = 1;
 
   constructor(private readonly options: ModelsOptions) {}
@@ -91,56 +80,30 @@ export class Models {
    * Opens a checkpoint, or returns it when it is open; two callers at once share one opening, which ends when both have cancelled.
    * Errors: those of Model.open, CANCELLED.
    */
-  async open(path: string, { signal, onProgress, dtype = this.options.dtype }: OpenOptions = {}): Promise<LabModel> {
+  async open(path: string, dtype: RunDtype = this.options.dtype, watched: Watched = alone): Promise<LabModel> {
     const real = await wholeModel(path);
-    const known = this.at(real, dtype);
-    if (known) return known;
-    const key = `${dtype} ${real}`;
-    const opening = this.#opening.get(key) ?? this.#begin(key, real, dtype);
-    if (onProgress) opening.listeners.add(onProgress);
-    opening.waiting++;
-    try {
-      return await (signal ? Promise.race([opening.model, abortOf(signal)]) : opening.model);
-    } finally {
-      if (--opening.waiting === 0) {
-        opening.controller.abort();
-        this.#forget(key, opening);
-      }
-    }
+    const load = (shared: Watched) => this.#counted(this.#before.then(() => this.#load(real, dtype, shared)));
+    return this.at(real, dtype) ?? this.#opening.share(`${dtype} ${real}`, watched, load);
   }
 
-  async close(id: ModelId): Promise<void> {
+  /** Nobody finds it from now on; it is freed once `before` has let go of it. Errors: MODEL_UNKNOWN. */
+  async close(id: ModelId, before: () => Promise<void>): Promise<void> {
     const open = this.get(id);
     this.#open.delete(id);
-    await ('model' in open ? open.model : open.forward).close();
+    await this.#counted(before().then(() => ('model' in open ? open.model : open.forward).close()));
     this.#changed();
   }
 
-  #begin(key: string, path: string, dtype: RunDtype): Opening {
-    const [controller, listeners] = [new AbortController(), new Set<NonNullable<OpenOptions['onProgress']>>()];
-    const report = (done: number, total: number) => {
+  #counted<R>(work: Promise<R>): Promise<R> {
+    this.#before = Promise.allSettled([this.#before, work]);
+    return work;
+  }
+
+  async #load(path: string, dtype: RunDtype, { signal, progress }: Watched): Promise<LabModel> {
+    const onProgress = (done: number, total: number) => {
       this.options.emit('models/loading', { path, done, total });
-      for (const told of listeners) told(done, total);
+      progress(done, total, 'Loading weights');
     };
-    // One after the other: what the first takes must be seen by the second, and two at once are no faster.
-    const model = this.#loading.then(() => this.#load(path, dtype, controller.signal, report));
-    this.#loading = model.catch(() => undefined);
-    const opening = { model, controller, listeners, waiting: 0 };
-    this.#opening.set(key, opening);
-    return opening;
-  }
-
-  /** One who asks again after everybody cancelled gets an opening of his own. */
-  #forget(key: string, opening: Opening): void {
-    if (this.#opening.get(key) === opening) this.#opening.delete(key);
-  }
-
-  async #load(
-    path: string,
-    dtype: RunDtype,
-    signal: AbortSignal,
-    onProgress: NonNullable<OpenOptions['onProgress']>,
-  ): Promise<LabModel> {
     const opened = await openAny(path, { ...(await this.engineOptions()), dtype, onProgress, signal });
     const id = `m${this.#next++}`;
     const model = { ...opened, id, asked: dtype, info: describe(id, opened, dtype) };
@@ -166,12 +129,6 @@ export class Models {
     this.options.emit('models/changed', { models: this.list.map((m) => m.info) });
   }
 }
-
-const abortOf = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    if (signal.aborted) reject(cancelled());
-    signal.addEventListener('abort', () => reject(cancelled()), { once: true });
-  });
 
 function dtypesOf(opened: OpenModel | OpenForward): Pick<ModelInfo, 'dtype' | 'computed'> {
   const { dtype: computed } = 'forward' in opened ? opened.forward : opened.model;

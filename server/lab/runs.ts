@@ -1,4 +1,5 @@
 import type { Emit } from '../handlers.types.js';
+import { notSequence } from '../open.js';
 import { LabError } from '../protocol/errors.js';
 import type { ModelId } from '../protocol/models.js';
 import type { Divergence, RunId, RunInfo, RunRecipe } from '../protocol/runs.js';
@@ -73,6 +74,8 @@ export class Runs {
     const work = async (engine: Inspected) => look(createRunView({ id, recipe, model: model.info, engine }, this.#memo));
     try {
       return await run.use(work, watched);
+    } catch (error) {
+      throw this.#runs.get(id) === run ? error : unknown(id);
     } finally {
       await this.#trim();
     }
@@ -107,7 +110,7 @@ export class Runs {
 
   /** Opens the model when needed, then runs in the background. A run without a seed gets one, so that it can be repeated. */
   async start(recipe: RunRecipe, as: { readonly id: RunId; readonly created: number } | null = null): Promise<RunInfo> {
-    const model = await this.models.open(recipe.path, recipe.dtype && { dtype: recipe.dtype });
+    const model = await this.models.open(recipe.path, recipe.dtype);
     const seed = recipe.sampling.seed ?? Math.floor(Math.random() * 2 ** 31);
     const id = as?.id ?? this.#freeId();
     const repeatable = { ...recipe, sampling: { ...recipe.sampling, seed }, dtype: model.info.computed };
@@ -123,9 +126,12 @@ export class Runs {
     return run.info;
   }
 
-  /** Keeps tokens 0…token−1 of a run and goes on with `id`. */
-  branch(parent: RunId, token: number, id: number): Promise<RunInfo> {
-    const { engine, recipe } = this.get(parent);
+  /** Keeps tokens 0…token−1 of a run and goes on with `id`. Errors: MODEL_ONE_PASS, TOKEN_UNKNOWN, RUN_NOT_READY. */
+  async branch(parent: RunId, token: number, id: number): Promise<RunInfo> {
+    const run = this.get(parent);
+    if (!(run instanceof LiveRun)) throw notSequence(run.model.checkpoint);
+    const { engine } = run;
+    const { inputs, ...recipe } = run.recipe;
     if (token < 0 || token >= engine.ids.length) throw noToken(token, engine.ids.length);
     const ids = [...engine.ids.slice(0, token), id];
     return this.start({ ...recipe, prompt: null, chat: false, ids, branch: { run: parent, token } });
@@ -135,8 +141,7 @@ export class Runs {
   async divergence(id: RunId, watched: Watched): Promise<Divergence> {
     const run = this.get(id);
     if (!(run instanceof LiveRun)) throw noDistributions();
-    const { signal, progress } = watched;
-    return run.diverge(async (engine, tokens) => {
+    return run.diverge(async (engine, tokens, { signal, progress }) => {
       const told = (what: string) => (done: number, total: number) => progress(done, total, what);
       const options = { ...(await this.models.engineOptions()), signal, dtype: 'fp32' } as const;
       const model = await LanguageModel.open(run.model.checkpoint, options);
@@ -172,6 +177,7 @@ export class Runs {
   async removeOf(model: ModelId): Promise<void> {
     for (const run of this.list) if (run.model.id === model) await this.remove(run.id);
     await this.#queues.get(model);
+    this.#queues.delete(model);
   }
 
   #enqueue(model: LabModel, run: LabRun): void {

@@ -23,6 +23,9 @@ export interface Watched {
   progress(done: number, total: number, what: string): void;
 }
 
+/** Nobody cancels it or looks how far it is. */
+export const alone: Watched = { signal: new AbortController().signal, progress: () => undefined };
+
 export interface Kept {
   readonly key: string;
   readonly value: unknown;

@@ -9,12 +9,12 @@ import { diff, diffTensor } from '../../server/analyses/weightDiff.js';
 import { matrixProduct } from '../../server/analyses/weightProduct.js';
 import { quantisation } from '../../server/analyses/weightQuantisation.js';
 import { tensorSpectrum } from '../../server/analyses/weightSpectrum.js';
-import { alone } from '../../server/commands/alone.js';
 import type { TensorEntry } from '../../server/formats/checkpoint.js';
 import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
 import type { RunView } from '../../server/runtime/view.js';
+import { alone } from '../../server/runtime/view.js';
 import { fixtures } from '../parity/oracle.js';
 import { open } from '../parity/reference.js';
 

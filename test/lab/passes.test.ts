@@ -30,6 +30,7 @@ test('an image is a run: its tokens are its patches', async () => {
     run.tokenInfos.slice(0, 6).map(({ text }) => text),
     ['[class]', '0,0', '0,1', '0,2', '0,3', '0,4'],
   );
+  await assert.rejects(it.ask('runs/branch', { run: run.id, token: 1, id: 0 }), code('MODEL_ONE_PASS'));
   const picture = await it.ask('runs/picture', { run: run.id });
   assert.deepEqual([picture.rows, picture.cols, picture.patch, picture.pixels.shape], [8, 8, [12, 12], [96, 96, 3]]);
   assert.deepEqual(picture.cells, [null, ...Array.from({ length: 64 }, (_, i) => i)]);

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
 import type { LabSequence } from '../../server/lab/models.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { readOracle } from '../parity/oracle.js';
@@ -222,4 +225,39 @@ test('a graph from a file says that the dtype asked for does not apply to it', a
   assert.equal((await asked.ask('models/open', { path: llama })).ignoredDtype, undefined);
   await asked.lab.dispose();
   assert.equal((await it.ask('models/open', { path: graph })).ignoredDtype, undefined);
+});
+
+test('a run of a file of ids has its name, and goes on from its tokens when it is branched', async () => {
+  const file = path.join(await mkdtemp(path.join(tmpdir(), 'model-lab-test-')), 'words.safetensors');
+  await writeSafetensors(file, new Map([['input_ids', { shape: [4], data: Int32Array.of(5, 6, 7, 8) }]]));
+  const run = await it.run({ path: llama, prompt: null, inputs: file });
+  assert.equal(run.title, 'words.safetensors');
+  const branch = await it.over(await it.ask('runs/branch', { run: run.id, token: 2, id: 9 }));
+  assert.deepEqual(
+    branch.tokenInfos.map(({ id }) => id),
+    [5, 6, 9],
+  );
+  assert.match((await it.ask('runs/command', { run: branch.id, probes: [] })).command, /--ids 5,6,9 --/);
+  await rm(path.dirname(file), { recursive: true });
+});
+
+test('what is being read of a run that is removed is finished first, and nothing of the run is left on the device', async () => {
+  const own = openLab();
+  const run = await own.run({ path: llama, ids: Array.from({ length: 600 }, (_, i) => 10 + (i % 90)) });
+  const reading = own.ask('attention/thumbnails', { run: run.id, layer: 0, count: 600, sample: false });
+  const removing = own.ask('runs/remove', { run: run.id });
+  await assert.rejects(own.ask('attention/row', { run: run.id, layer: 0, head: 0, query: 0 }), code('RUN_UNKNOWN'));
+  await Promise.all([reading, removing]);
+  assert.equal(await own.lab.device.stateBytes(''), 0);
+  await own.lab.dispose();
+});
+
+test('a divergence that several ask for is measured once', async () => {
+  const own = openLab();
+  const run = await own.run({ path: llama, dtype: 'int4' });
+  const [a, b] = await Promise.all([1, 2].map(() => own.ask('runs/divergence', { run: run.id })));
+  assert.deepEqual(a, b);
+  const told = own.events.filter((f) => f.event === 'runs/changed' && f.payload.run.divergence !== null);
+  assert.equal(told.length, 1);
+  await own.lab.dispose();
 });

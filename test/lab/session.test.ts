@@ -44,6 +44,22 @@ test('closing a model takes its runs with it', async () => {
   await it.lab.dispose();
 });
 
+test('a run that starts while its model is closed gets the model anew', async () => {
+  const it = openLab();
+  const ids = Array.from({ length: 3000 }, (_, i) => 10 + (i % 90));
+  const first = await it.ask('runs/start', recipe({ path: llama, ids }));
+  await it.event((f) => f.event === 'runs/progress' && f.payload.run === first.id);
+  const [, next] = await Promise.all([it.ask('models/close', { model: first.model }), it.run({ path: llama })]);
+  assert.notEqual(next.model, first.model);
+  assert.equal(next.status, 'done');
+  assert.deepEqual(
+    (await it.ask('models/list', {})).map(({ id }) => id),
+    [next.model],
+  );
+  assert.ok((await it.ask('attention/row', { run: next.id, layer: 0, head: 0, query: 0 })).weights.data.length > 0);
+  await it.lab.dispose();
+});
+
 test('a model that does not fit is refused before it is loaded, with what it needs and what there is', async () => {
   const it = openLab({ memoryLimit: 1 << 20 });
   await assert.rejects(it.ask('models/open', { path: llama }), (error) => {
