@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import test, { after } from 'node:test';
@@ -192,6 +193,11 @@ export class Workbench {
   async answer(text: string): Promise<void> {
     await this.quickInput.fill(text);
     await this.page.keyboard.press('Enter');
+  }
+
+  /** Waits until the open input box or quick pick holds a text. */
+  async typed(fits: (text: string) => boolean): Promise<void> {
+    await eventually(async () => assert.ok(fits(await this.quickInput.inputValue({ timeout: 1000 }))));
   }
 
   /** Opens a file of the workspace by its name. */
