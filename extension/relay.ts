@@ -71,16 +71,18 @@ export class Relay implements vscode.Disposable {
     const { id } = request;
     const source = new vscode.CancellationTokenSource();
     pending.set(id, source);
+    // a page that loaded again counts from one: what the one before asked is not its answer
+    const tell = (message: FromHost) => pending.get(id) === source && post(webview, message);
     try {
       const result = isHostMethod(request.method)
         ? await this.#host(request.method, request.params)
         : await this.#server.request(request.method as Method, request.params as Params<Method>, {
             token: source.token,
-            progress: ({ done, total, what }) => post(webview, { kind: 'progress', id, done, total, what }),
+            progress: ({ done, total, what }) => tell({ kind: 'progress', id, done, total, what }),
           });
-      post(webview, { kind: 'result', id, result: result ?? null });
+      tell({ kind: 'result', id, result: result ?? null });
     } catch (error) {
-      post(webview, { kind: 'error', id, error: asLabError(error).toData() });
+      tell({ kind: 'error', id, error: asLabError(error).toData() });
     } finally {
       if (pending.get(id) === source) pending.delete(id);
       source.dispose();

@@ -21,7 +21,7 @@ export async function hub(args: Arguments): Promise<void> {
   const revision = args.revision ?? null;
   const first = args.file?.[0] ?? null;
   if (args.path === 'preview') {
-    const preview = await models.preview(args.second, revision, first, interrupt());
+    const preview = await interruptible((signal) => models.preview(args.second, revision, first, signal));
     process.stdout.write(`${JSON.stringify(preview, null, 2)}\n`);
   } else if (args.path === 'download') {
     process.stdout.write(`${await downloaded(models, args)}\n`);
@@ -31,24 +31,33 @@ export async function hub(args: Arguments): Promise<void> {
 /** One --file may name a model (all its parts, with its configuration); several are taken as they are. */
 function downloaded(models: HubModels, { second: id, file = [], ...args }: Arguments): Promise<string> {
   const revision = args.revision ?? null;
-  return file.length > 1
-    ? models.downloadFiles(id, revision, file, interrupt(), report())
-    : models.download(id, revision, file[0] ?? null, interrupt(), report());
+  return interruptible((signal) =>
+    file.length > 1
+      ? models.downloadFiles(id, revision, file, signal, report())
+      : models.download(id, revision, file[0] ?? null, signal, report()),
+  );
 }
 
 /** The path itself, or for hf://org/name@revision where the model is once it is downloaded. */
 export const localPath = (path: string): Promise<string> =>
-  isHubPath(path) ? new HubModels().download(path, null, null, interrupt(), report()) : Promise.resolve(path);
+  isHubPath(path)
+    ? interruptible((signal) => new HubModels().download(path, null, null, signal, report()))
+    : Promise.resolve(path);
 
 /** What its headers say; of hf:// read by range. */
 export const checkpointAt = (path: string): Promise<Checkpoint> =>
-  isHubPath(path) ? new HubModels().open(path, interrupt()) : openCheckpoint(path);
+  isHubPath(path) ? interruptible((signal) => new HubModels().open(path, signal)) : openCheckpoint(path);
 
-/** Ctrl+C ends what is asked of the network; what has arrived is kept. */
-function interrupt(): AbortSignal {
+/** Ctrl+C ends what is asked of the network meanwhile; what has arrived is kept. */
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort());
-  return controller.signal;
+  const stop = () => controller.abort();
+  process.once('SIGINT', stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', stop);
+  }
 }
 
 /** Progress on stderr, a line now and then. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LabError } from '../protocol/errors.js';
 import type { HubEnvironment } from './environment.js';
 import { answerError, networkError, offline, unexpectedAnswer } from './errors.js';
@@ -146,16 +147,6 @@ export class HubClient {
   }
 }
 
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        reject(networkError(null, '', signal));
-      },
-      { once: true },
-    );
-  });
-}
+/** Errors: CANCELLED. */
+export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  sleep(ms, undefined, { signal }).catch((error) => Promise.reject(networkError(error, '', signal)));

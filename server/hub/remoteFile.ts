@@ -56,9 +56,20 @@ export class RemoteFile implements MountedFile {
   }
 
   async #range(from: number, to: number): Promise<Uint8Array> {
-    const { path } = this.file;
-    if (this.#fetched + to - from > MOST) throw tooMuchRead(path, MOST);
-    this.#url ??= this.client.locate(this.model.repo, this.model.commit, path).then(({ url }) => url);
+    if (this.#fetched + to - from > MOST) throw tooMuchRead(this.file.path, MOST);
+    const known = this.#url !== null;
+    try {
+      return await this.#content(from, to);
+    } catch (error) {
+      this.#url = null;
+      // signed addresses expire
+      if (!known || this.client.signal.aborted) throw error;
+      return this.#content(from, to);
+    }
+  }
+
+  async #content(from: number, to: number): Promise<Uint8Array> {
+    this.#url ??= this.client.locate(this.model.repo, this.model.commit, this.file.path).then(({ url }) => url);
     const url = await this.#url;
     const answer = await this.client.content(this.model.repo, url, from, to);
     const isWhole = answer.status === 200 && from === 0 && to === this.bytes;

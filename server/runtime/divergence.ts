@@ -1,9 +1,9 @@
-import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { Divergence } from '../protocol/runs.js';
 import { argmax } from './sampler.js';
 import type { PrefillOptions, Sequence } from './sequence.js';
+import { type TemporaryFolder, temporaryFolder } from './temporaryFolder.js';
 
 /** With the KL divergence after each token: [T], nats. */
 export interface MeasuredDivergence extends Divergence {
@@ -20,7 +20,7 @@ const ROWS = 64;
  */
 export class ReferenceLogits {
   private constructor(
-    private readonly folder: string,
+    private readonly folder: TemporaryFolder,
     private readonly file: FileHandle,
     private readonly vocab: number,
     readonly tokens: number,
@@ -28,8 +28,8 @@ export class ReferenceLogits {
 
   /** Logits of the first `tokens` of a run (default: all). */
   static async of(run: Sequence, tokens = run.ids.length, signal?: AbortSignal): Promise<ReferenceLogits> {
-    const folder = await mkdtemp(path.join(tmpdir(), 'model-lab-kl-'));
-    const file = await open(path.join(folder, 'logits'), 'w+', 0o600);
+    const folder = await temporaryFolder();
+    const file = await open(path.join(folder.path, 'logits'), 'w+', 0o600);
     const reference = new ReferenceLogits(folder, file, run.vocab, tokens);
     try {
       const writes: Promise<unknown>[] = [];
@@ -71,7 +71,7 @@ export class ReferenceLogits {
 
   async remove(): Promise<void> {
     await this.file.close();
-    await rm(this.folder, { recursive: true, force: true });
+    await this.folder.remove();
   }
 }
 

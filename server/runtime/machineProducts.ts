@@ -1,5 +1,4 @@
-import { mkdtemp, realpath, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Checkpoint, TensorEntry } from '../formats/checkpoint.js';
 import { emitOnnx } from '../graph/emit.js';
@@ -11,6 +10,7 @@ import type { Device } from './device.js';
 import { tensorTable } from './model.js';
 import { readsInBytes } from './multipliesBytes.js';
 import { dialectOf } from './providers.js';
+import { temporaryFolder } from './temporaryFolder.js';
 import { fastest, type MeasureOptions, ones, ROWS, SQUARE } from './timedProbe.js';
 import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
@@ -33,7 +33,7 @@ const bytesOf = (stored: string, values: number): number => (stored === 'BF16' ?
  * with nothing written to it. Errors: DISK_FULL, RUNTIME_FAILED, CANCELLED.
  */
 export async function measureProducts(device: Device, options: MeasureOptions): Promise<Record<BlockProduct, ProductSpeed>> {
-  const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'model-lab-')));
+  const { path: folder, remove } = await temporaryFolder();
   try {
     const file = path.join(folder, 'zeros');
     await writeFile(file, '');
@@ -46,7 +46,7 @@ export async function measureProducts(device: Device, options: MeasureOptions): 
     }
     return Object.fromEntries(speeds) as Record<BlockProduct, ProductSpeed>;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await remove();
   }
 }
 

@@ -1,5 +1,4 @@
-import { rmSync } from 'node:fs';
-import { type FileHandle, mkdtemp, open, rm, statfs } from 'node:fs/promises';
+import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Checkpoint, TensorEntry } from '../formats/checkpoint.js';
@@ -7,6 +6,7 @@ import { readTensor } from '../formats/read.js';
 import { LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
+import { temporaryFolder } from './temporaryFolder.js';
 import { type Blocks, type Storage, storagesOf, stretchesOf, type WeightPlan } from './weightPlan.js';
 import { ownRuns, roundedRuns, rowBytes } from './weightRuns.js';
 
@@ -43,9 +43,7 @@ export async function writeWeights(
   const { offsets, zeros, size } = layOut(parts);
   const { bavail, bsize } = await statfs(tmpdir());
   if (bavail * bsize < size) throw diskFull(size, bavail * bsize, tmpdir());
-  const folder = await mkdtemp(path.join(tmpdir(), 'model-lab-'));
-  const remove = () => rm(folder, { recursive: true, force: true });
-  removeAtExit(folder);
+  const { path: folder, remove } = await temporaryFolder();
   const file = path.join(folder, 'weights');
   const offset = (storage: Storage, tensor: string, stretch: string) =>
     offsets.get(storage)?.get(`${tensor} ${stretch}`) as number;
@@ -145,15 +143,4 @@ async function write(handle: FileHandle, data: Uint8Array | Float32Array, at: nu
     const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, 1 << 30), at + done);
     done += bytesWritten;
   }
-}
-
-const folders = new Set<string>();
-
-/** A process that ends without closing its models leaves no gigabytes behind. */
-function removeAtExit(folder: string): void {
-  if (folders.size === 0)
-    process.once('exit', () => {
-      for (const left of folders) rmSync(left, { recursive: true, force: true });
-    });
-  folders.add(folder);
 }

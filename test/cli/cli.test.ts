@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -293,4 +294,27 @@ test('run --dtype int4 --kl says and writes how far it is from fp32', async () =
   assert.ok(mean > 1e-4);
   assert.match(said, new RegExp(`^KL to fp32: ${mean.toPrecision(3)} nats a token over ${T} tokens`));
   assert.match(cli(...common, '--dtype', 'int3', '--out', exact).stderr, /error\[USAGE\].*own, fp32, int8, int4/);
+});
+
+test('Ctrl+C leaves no weights in the folder of temporary files', async () => {
+  const temporary = mkdtempSync(path.join(folder, 'tmp-'));
+  const left = () => readdirSync(temporary).filter((name) => name.startsWith('model-lab-'));
+  const endless = path.join(temporary, 'endless');
+  cpSync(path.join(models, 'tiny-mamba'), endless, { recursive: true });
+  writeFileSync(path.join(endless, 'generation_config.json'), '{"eos_token_id": 99999}');
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', 'server/cli.ts', 'generate', endless, '--dtype', 'int8', '--prompt', 'Once', '--max', '100000'],
+    { cwd: root, env: { ...process.env, TMPDIR: temporary }, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let said = '';
+  child.stderr.on('data', (chunk) => {
+    said += chunk;
+  });
+  const ended = once(child, 'exit');
+  await Promise.race([once(child.stdout, 'data'), ended]);
+  assert.equal(left().length, 1, said);
+  child.kill('SIGINT');
+  assert.deepEqual(await ended, [null, 'SIGINT']);
+  assert.deepEqual(left(), []);
 });

@@ -159,6 +159,21 @@ test('values can be looked at before a download', async () => {
   );
 });
 
+test('an address that has expired is asked for again, and a failure is not remembered', async () => {
+  const { readTensor } = await import('../../server/formats/read.js');
+  const checkpoint = await new HubModels().open(`hf://lab/tiny-llama@${COMMIT}`, never);
+  const [first, , , ...others] = [...checkpoint.tensors.values()].filter(({ shape }) => shape.length === 2);
+  const last = others.at(-1);
+  assert.ok(first && last);
+  hub.misbehave.status = { code: 403, times: 1 };
+  assert.ok((await readTensor(checkpoint, first)).length > 0);
+  hub.misbehave.status = { code: 503, times: 99 };
+  await assert.rejects(readTensor(checkpoint, last), code('HUB_UNAVAILABLE'));
+  hub.misbehave.status = null;
+  const local = await openCheckpoint(llama);
+  assert.deepEqual(await readTensor(checkpoint, last), await readTensor(local, local.tensors.get(last.name) as typeof last));
+});
+
 test('a download has the layout of the cache: blobs by checksum, refs, links in snapshots', async () => {
   const steps: [number, number][] = [];
   const folder = await download('lab/tiny-llama', null, (done, total) => steps.push([done, total]));

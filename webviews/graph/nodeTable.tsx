@@ -1,5 +1,5 @@
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { range, useScroll } from '../charts/useScroll.js';
+import { useEffect } from 'preact/hooks';
+import { useRowList } from '../charts/useRowList.js';
 import { type Drawn, type Found, visitBoxes } from './drawn.js';
 import { normText } from './text.js';
 
@@ -15,31 +15,13 @@ const ROW = 20;
 
 /** The boxes of the picture as a table, in their order, each below the one it is in. */
 export function NodeTable({ root, selected, norm, onSelect, onToggle }: Props) {
-  const host = useRef<HTMLDivElement>(null);
-  const scrolled = useScroll(host);
   const rows = boxesOf(root);
   const at = rows.findIndex(({ id }) => id === selected);
-  const [from, to] = range(scrolled.top, scrolled.height, ROW, rows.length);
-  useEffect(() => host.current?.querySelector('table')?.focus(), []);
-  useLayoutEffect(() => {
-    const element = host.current;
-    if (!element || at < 0) return;
-    const [top, bottom] = [at * ROW, (at + 2) * ROW];
-    if (top < element.scrollTop) element.scrollTop = top;
-    else if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
-  }, [at]);
+  const { host, from, to, moved } = useRowList({ count: rows.length, row: ROW, at });
+  useEffect(() => host.current?.querySelector('table')?.focus(), [host]);
   const onKeyDown = (event: KeyboardEvent) => {
-    const page = Math.max(1, Math.floor(scrolled.height / ROW) - 2);
-    const steps: Record<string, number> = {
-      ArrowDown: at + 1,
-      ArrowUp: at - 1,
-      PageDown: at + page,
-      PageUp: at - page,
-      Home: 0,
-      End: rows.length - 1,
-    };
-    const next = steps[event.key];
-    if (next !== undefined) onSelect((rows[Math.max(0, Math.min(rows.length - 1, next))] as Found).id);
+    const next = moved(event);
+    if (next !== null) onSelect((rows[next] as Found).id);
     else if (event.key === 'Enter' && selected !== null) onToggle(selected);
     else return;
     event.preventDefault();

@@ -1,9 +1,8 @@
 import { useSignal } from '@preact/signals';
-import type { RefObject } from 'preact';
-import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { TensorSummary } from '../../server/protocol/models.js';
 import { bytes, shape } from '../charts/numbers.js';
-import { range, useScroll } from '../charts/useScroll.js';
+import { useRowList } from '../charts/useRowList.js';
 import { type Sorting, type SortKey, sortTensors } from './tensorList.js';
 import type { TensorListProps } from './tensorTree.js';
 import { parametersOf } from './tree.js';
@@ -28,25 +27,16 @@ const ROW = 22;
 
 /** All tensors in one sortable table; only rows on screen are in the page. */
 export function TensorTable({ tensors, selected, onSelect }: TensorListProps) {
-  const host = useRef<HTMLDivElement>(null);
-  const scrolled = useScroll(host);
   const sorting = useSignal<Sorting>({ key: 'offset', descending: false });
   const sorted = useMemo(() => sortTensors(tensors, sorting.value), [tensors, sorting.value]);
   const at = sorted.findIndex(({ name }) => name === selected);
-  const [from, to] = range(scrolled.top, scrolled.height, ROW, sorted.length);
-
-  const go = (index: number) => {
-    const next = sorted[Math.max(0, Math.min(sorted.length - 1, index))];
-    if (next) onSelect(next.name);
-  };
-  useReveal(host, at);
+  const { host, from, to, moved } = useRowList({ count: sorted.length, row: ROW, at });
   const onKeyDown = (event: KeyboardEvent) => {
-    const page = Math.max(1, Math.floor(scrolled.height / ROW) - 2);
-    const next = movedRow(event, at, sorted.length, page);
-    if (next === undefined) return;
+    const next = moved(event);
+    if (next === null) return;
     event.preventDefault();
     event.stopPropagation();
-    go(next);
+    onSelect((sorted[next] as TensorSummary).name);
   };
   return (
     <div ref={host} class="tensor-table">
@@ -75,29 +65,6 @@ export function TensorTable({ tensors, selected, onSelect }: TensorListProps) {
       </table>
     </div>
   );
-}
-
-/** Where a key moves the selection, before it is clamped; undefined for other keys. */
-function movedRow({ key }: KeyboardEvent, at: number, count: number, page: number): number | undefined {
-  const steps: Record<string, number> = {
-    ArrowDown: at + 1,
-    ArrowUp: at - 1,
-    PageDown: at + page,
-    PageUp: at - page,
-    Home: 0,
-    End: count,
-  };
-  return steps[key];
-}
-
-/** Scrolls until row `at` is on screen, below the heading. */
-function useReveal(host: RefObject<HTMLElement | null>, at: number): void {
-  useLayoutEffect(() => {
-    const element = host.current;
-    if (!element || at < 0) return;
-    if (at * ROW < element.scrollTop) element.scrollTop = at * ROW;
-    else if ((at + 2) * ROW > element.scrollTop + element.clientHeight) element.scrollTop = (at + 2) * ROW - element.clientHeight;
-  }, [at]);
 }
 
 interface RowProps {

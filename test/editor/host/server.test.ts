@@ -230,6 +230,29 @@ suite('Relay', () => {
     assert.deepEqual(seen, ['error', 'PARAMS_INVALID']);
   });
 
+  test('tells a page that loaded again nothing of what the one before had asked', async () => {
+    const { relay } = await lab();
+    const heard: unknown[] = [];
+    let said = (_: unknown) => {};
+    const webview = {
+      onDidReceiveMessage: (listener: (message: unknown) => void) => {
+        said = listener;
+        return new vscode.Disposable(() => {});
+      },
+      postMessage: async (message: unknown) => heard.push(message) > 0,
+    } as unknown as vscode.Webview;
+    const attached = relay.attach(webview);
+    said({ kind: 'request', id: 1, method: 'runs/list', params: {} });
+    said({ kind: 'ready' });
+    said({ kind: 'request', id: 1, method: 'models/list', params: {} });
+    const answers = () => heard.filter((message) => 'id' in (message as object));
+    await eventually(() => answers().length > 0, 'an answer');
+    await (await lab()).server.request('runs/list', {});
+    attached.dispose();
+    const { server } = await lab();
+    assert.deepEqual(answers(), [{ kind: 'result', id: 1, result: await server.request('models/list', {}) }]);
+  });
+
   test('refuses malformed requests of the host', async () => {
     const seen = await fromWebview({ method: 'host/select', params: { layer: 'x' } }, '[message.kind, message.error.code]');
     assert.deepEqual(seen, ['error', 'PARAMS_INVALID']);
