@@ -35,20 +35,24 @@ export interface WorkbenchOptions {
   readonly height?: number;
 }
 
+/** Of a test, in all. */
+const ATTEMPTS = 3;
+
 after(closeOwnEditor);
 
 /**
- * One test in a workbench of its own, closed at the end; a failure leaves a screenshot and the extension's log. What fails once is tried once
- * more in a fresh workbench, which is told: the workbench loses a key or a click now and then. Skipped, with the reason, where no editor can be had.
+ * One test in a workbench of its own, closed at the end; a failure leaves a screenshot and the extension's log. What fails is tried again in a
+ * fresh workbench, which is told: the workbench loses a key or a click now and then. Skipped, with the reason, where no editor can be had.
  */
 export function uiTest(name: string, options: WorkbenchOptions, body: (lab: Workbench) => Promise<void>): void {
   test(name, { skip: editorUnavailable() ?? false, timeout: 300_000 }, async (t) => {
-    try {
-      await inWorkbench(name, options, body);
-    } catch (error) {
-      t.diagnostic(`tried once more after: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
-      await inWorkbench(name, options, body);
-    }
+    for (let left = ATTEMPTS - 1; ; left--)
+      try {
+        return await inWorkbench(name, options, body);
+      } catch (error) {
+        if (left === 0) throw error;
+        t.diagnostic(`tried once more after: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
+      }
   });
 }
 
