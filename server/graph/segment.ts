@@ -24,7 +24,7 @@ export interface Segment {
   readonly named: ReadonlyMap<string, Value>;
   /** The model's own inputs that it reads. */
   readonly given: readonly Given[];
-  /** What the residual stream leaves as: `resid`, or nothing when the head ends it. */
+  /** What it was built from. */
   readonly spec: SegmentSpec;
 }
 

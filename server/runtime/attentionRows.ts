@@ -1,4 +1,4 @@
-import type { TokenRange } from './view.js';
+import type { Range } from '../tensor/ranges.js';
 
 /** How rows of one head are normalised: weight = exp(score − top) / total. Row `first` comes first. */
 export interface RowNorms {
@@ -10,8 +10,8 @@ export interface RowNorms {
 /** Weights of some queries on some keys of one head: [rows, cells], each cell `pool` keys wide, at multiples of it. */
 export interface PooledRows {
   readonly head: number;
-  readonly rows: TokenRange;
-  readonly keys: TokenRange;
+  readonly rows: Range;
+  readonly keys: Range;
   readonly pool: number;
   readonly max: Float32Array;
   readonly sum: Float32Array;
@@ -41,15 +41,15 @@ export interface AttentionRows extends OutlinedRows {
 }
 
 export interface WholeRequest {
-  readonly rows: TokenRange;
-  readonly heads: TokenRange;
+  readonly rows: Range;
+  readonly heads: Range;
   /** Keys in a cell, a power of two. */
   readonly pool: number;
 }
 
 export interface PartRequest {
-  readonly rows: TokenRange;
-  readonly keys: TokenRange;
+  readonly rows: Range;
+  readonly keys: Range;
   readonly head: number;
   readonly pool: number;
   /** Of these rows, at least. */

@@ -1,6 +1,7 @@
 import type { AttentionSpec } from '../graph/blocks/attention.js';
 import type { LayerSummary, ModelInfo } from '../protocol/models.js';
 import type { RunRecipe } from '../protocol/runs.js';
+import type { Range } from '../tensor/ranges.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { AttentionReader } from './attentionRows.js';
 
@@ -9,12 +10,8 @@ export interface LayerView extends LayerSummary {
   readonly attention: AttentionSpec | null;
 }
 
-export interface TokenRange {
-  /** First token, inclusive. */
-  readonly from: number;
-  /** Last token, exclusive. */
-  readonly to: number;
-}
+/** Tokens from…to−1. */
+export type TokenRange = Range;
 
 /** How a computation is followed and ended. */
 export interface Watched {

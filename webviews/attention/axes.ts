@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import type { SharedColumns } from '../charts/heatmap.js';
+import type { SharedColumns } from '../charts/heatmapProps.js';
 import { tokenColumns } from '../charts/tokenColumns.js';
 import { axis, axisPixels, fitAll, zoomBy } from '../frame/axis.js';
 

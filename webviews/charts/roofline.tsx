@@ -4,29 +4,15 @@ import './bars.css';
 import './roofline.css';
 import { useCanvas } from '../frame/useCanvas.js';
 import { compact } from './numbers.js';
-import { drawRoofline, nearestPoint, plotOf } from './rooflineDrawing.js';
+import { drawRoofline, nearestPoint, plotOf, type Roof, type RooflinePoint } from './rooflineDrawing.js';
 import { RowTable } from './rowTable.js';
 import { ink } from './theme.js';
 import { Tools } from './tools.js';
 import { useTwin } from './useTwin.js';
 
-/** One piece of work: what it computes and reads, and how long that takes. */
-export interface RooflinePoint {
-  readonly name: string;
-  /** Which of the kinds of work it is: its colour. */
-  readonly kind: number;
-  readonly flops: number;
-  readonly bytes: number;
-  readonly predicted: number | null;
-  readonly measured: number | null;
-}
-
-export interface RooflineProps {
+export interface RooflineProps extends Roof {
   readonly points: readonly RooflinePoint[];
   readonly kinds: readonly string[];
-  /** Bytes a second, and operations a second when known. */
-  readonly bandwidth: number;
-  readonly peak: number | null;
   readonly label: string;
 }
 

@@ -1,17 +1,32 @@
 import { scaleLog } from 'd3-scale';
 import { compact } from './numbers.js';
-import type { RooflinePoint, RooflineProps } from './roofline.js';
 import { ink } from './theme.js';
+
+/** One piece of work: what it computes and reads, and how long that takes. */
+export interface RooflinePoint {
+  readonly name: string;
+  /** Which of the kinds of work it is: its colour. */
+  readonly kind: number;
+  readonly flops: number;
+  readonly bytes: number;
+  readonly predicted: number | null;
+  readonly measured: number | null;
+}
+
+/** What bounds it. */
+export interface Roof {
+  /** Bytes a second, and operations a second when known. */
+  readonly bandwidth: number;
+  readonly peak: number | null;
+}
 
 type Scale = (value: number) => number;
 
-export interface Plot {
+export interface Plot extends Roof {
   readonly x: Scale & { ticks(count: number): number[]; domain(): number[] };
   readonly y: Scale & { ticks(count: number): number[]; domain(): number[] };
   readonly width: number;
   readonly height: number;
-  readonly bandwidth: number;
-  readonly peak: number | null;
 }
 
 const MARGIN = { left: 52, right: 12, top: 8, bottom: 22 } as const;
@@ -22,12 +37,7 @@ const speeds = ({ flops, predicted, measured }: RooflinePoint): number[] =>
   [predicted, measured].flatMap((seconds) => (seconds === null || seconds === 0 ? [] : [flops / seconds]));
 
 /** Axes wide enough for every point and for the place where the roof bends. */
-export function plotOf(
-  { bandwidth, peak }: RooflineProps,
-  points: readonly RooflinePoint[],
-  width: number,
-  height: number,
-): Plot {
+export function plotOf({ bandwidth, peak }: Roof, points: readonly RooflinePoint[], width: number, height: number): Plot {
   const intensities = points.map(({ flops, bytes }) => flops / bytes);
   const bend = peak === null ? [] : [peak / bandwidth];
   const xs = [...intensities, ...bend, 1];

@@ -3,33 +3,18 @@ import { useMemo, useRef } from 'preact/hooks';
 import './bars.css';
 import './series.css';
 import { useCanvas } from '../frame/useCanvas.js';
-import type { SharedColumns } from './heatmap.js';
 import { movedCell } from './moves.js';
 import { compact } from './numbers.js';
 import { RowTable } from './rowTable.js';
-import { drawSeries, rangeOf } from './seriesDrawing.js';
+import { type DrawnSeries, drawSeries, type Line, rangeOf } from './seriesDrawing.js';
 import { Tools } from './tools.js';
 import { useTwin } from './useTwin.js';
 
-export interface Line {
-  readonly label: string;
-  /** One value a token; what is not finite is a gap. */
-  readonly values: ArrayLike<number>;
-  text(value: number): string;
-}
-
-export interface SeriesProps {
+export interface SeriesProps extends DrawnSeries {
   /** What the lines are, with the unit: they share the vertical axis. */
   readonly label: string;
-  /** Keep the array between renders. */
-  readonly lines: readonly Line[];
-  /** The token strip's axis. */
-  readonly columns: SharedColumns;
-  readonly hovered: number | null;
-  readonly selected: number | null;
   /** Vertical axis; by default from 0 (or the least value) to the largest. */
   readonly range?: readonly [lo: number, hi: number];
-  readonly log?: boolean;
   readonly height?: number;
   onHover(token: number | null): void;
   onSelect(token: number): void;

@@ -1,7 +1,24 @@
 import { scaleLinear, scaleLog } from 'd3-scale';
-import type { SharedColumns } from './heatmap.js';
-import type { Line, SeriesProps } from './series.js';
+import type { SharedColumns } from './heatmapProps.js';
 import { ink } from './theme.js';
+
+export interface Line {
+  readonly label: string;
+  /** One value a token; what is not finite is a gap. */
+  readonly values: ArrayLike<number>;
+  text(value: number): string;
+}
+
+/** What is drawn over which tokens. */
+export interface DrawnSeries {
+  /** Keep the array between renders. */
+  readonly lines: readonly Line[];
+  /** The token strip's axis. */
+  readonly columns: SharedColumns;
+  readonly hovered: number | null;
+  readonly selected: number | null;
+  readonly log?: boolean;
+}
 
 type Context = CanvasRenderingContext2D;
 type Ends = readonly [lo: number, hi: number];
@@ -26,7 +43,7 @@ const DOTS_FROM = 7;
 const MARGIN = 4;
 
 /** Lines over the tokens on screen, over bands at the selected one and the one pointed at. */
-export function drawSeries(context: Context, width: number, height: number, props: SeriesProps, ends: Ends): void {
+export function drawSeries(context: Context, width: number, height: number, props: DrawnSeries, ends: Ends): void {
   const { lines, columns, hovered, selected, log = false } = props;
   const band = (token: number, colour: string, opacity: number) => {
     context.globalAlpha = opacity;

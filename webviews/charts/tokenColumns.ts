@@ -1,5 +1,5 @@
 import { axis, axisPixels, reveal, scrollBy, zoomBy } from '../frame/axis.js';
-import type { SharedColumns } from './heatmap.js';
+import type { SharedColumns } from './heatmapProps.js';
 
 /** The token strip's axis as columns of a chart. Read in a component, it follows the strip. */
 export function tokenColumns(count: number): SharedColumns {

@@ -1,25 +1,13 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Provenance } from '../../server/protocol/inspect.js';
-import type { RunId } from '../../server/protocol/runs.js';
 import './frame.css';
-import { ProvenanceLine } from './provenance.js';
+import { ProvenanceLine, type ProvenanceProps } from './provenance.js';
 
-export type Command =
-  | { readonly run: RunId; readonly probes: readonly string[] }
-  | { readonly path: string; readonly options: readonly string[] };
-
-export interface FrameProps {
+interface FrameProps extends ProvenanceProps {
   /** In words: what the person sees, e.g. "What head 5.3 reads when it writes token 17". */
   readonly title: string;
   /** One line of controls. */
   readonly controls?: ComponentChildren;
-  /** Empty until the numbers are here. */
-  readonly provenance: Provenance | null;
-  /** Error of the identity check and what it was compared with, e.g. `y = C·h + D·x`. */
-  readonly identity?: { readonly formula: string; readonly error: number; readonly magnitude: number } | null;
-  /** For *Copy as command*: the run and the probes behind the picture, or what `inspect` says of a checkpoint. */
-  readonly command?: Command | null;
   /** The value under the cursor, for screen readers. */
   readonly live?: string;
   /** Keys of the whole view (see `keys.ts`); those typed into a field do not arrive here. */

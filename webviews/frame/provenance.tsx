@@ -1,10 +1,23 @@
+import type { Provenance } from '../../server/protocol/inspect.js';
+import type { RunId } from '../../server/protocol/runs.js';
 import { request } from '../host.js';
-import type { Command, FrameProps } from './frame.js';
 
-type Props = Pick<FrameProps, 'provenance' | 'identity' | 'command'>;
+/** For *Copy as command*: the run and the probes behind a picture, or what `inspect` says of a checkpoint. */
+export type Command =
+  | { readonly run: RunId; readonly probes: readonly string[] }
+  | { readonly path: string; readonly options: readonly string[] };
+
+/** Where numbers come from. */
+export interface ProvenanceProps {
+  /** Null until the numbers are here. */
+  readonly provenance: Provenance | null;
+  /** Error of the identity check and what it was compared with, e.g. `y = C·h + D·x`. */
+  readonly identity?: { readonly formula: string; readonly error: number; readonly magnitude: number } | null;
+  readonly command?: Command | null;
+}
 
 /** model · dtype · probe · provider · identity · time, and the command that computes the same numbers. */
-export function ProvenanceLine({ provenance, identity, command }: Props) {
+export function ProvenanceLine({ provenance, identity, command }: ProvenanceProps) {
   if (!provenance) return <footer class="provenance" />;
   const { model, dtype, probe, provider, ms } = provenance;
   return (
@@ -38,7 +51,7 @@ async function copied(said: Command): Promise<void> {
 /** Largest error that fp32 sums of a layer's length explain, relative to the numbers compared. */
 const TOLERANCE = 1e-4;
 
-function Identity({ formula, error, magnitude }: NonNullable<FrameProps['identity']>) {
+function Identity({ formula, error, magnitude }: NonNullable<ProvenanceProps['identity']>) {
   const holds = error <= TOLERANCE * Math.max(1, magnitude);
   return (
     <span

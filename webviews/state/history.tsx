@@ -1,7 +1,8 @@
 import { useMemo } from 'preact/hooks';
 import type { StateSeries, StateStep } from '../../server/protocol/inspect.js';
 import { compact } from '../charts/numbers.js';
-import { type Line, Series } from '../charts/series.js';
+import { Series } from '../charts/series.js';
+import type { Line } from '../charts/seriesDrawing.js';
 import { tokenColumns } from '../charts/tokenColumns.js';
 import { Vector } from '../charts/vector.js';
 import { hover, select, selection } from '../frame/selection.js';
