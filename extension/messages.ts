@@ -1,17 +1,13 @@
-import type { HostMethod, HostRequests, InspectorId, Selection, ToHost } from '../server/protocol/host.js';
+import {
+  type HostMethod,
+  type HostRequests,
+  type InspectorId,
+  inspectors,
+  type Selection,
+  type ToHost,
+} from '../server/protocol/host.js';
 
 type Loose = Readonly<Record<string, unknown>>;
-
-export const INSPECTORS: readonly InspectorId[] = [
-  'attention',
-  'cache',
-  'state',
-  'weights',
-  'architecture',
-  'compare',
-  'tokenizer',
-  'hub',
-];
 
 const METHOD = /^[a-z]+\/[A-Za-z]+$/;
 
@@ -39,7 +35,7 @@ const isRun = (value: unknown): value is { run: string } => isObject(value) && t
 export const accepts: { readonly [M in HostMethod]: (params: unknown) => params is HostRequests[M]['params'] } = {
   'host/select': (params): params is Partial<Selection> => isSelectionChange(params),
   'host/showInspector': (params): params is { inspector: InspectorId } =>
-    isObject(params) && INSPECTORS.includes(params.inspector as InspectorId),
+    isObject(params) && inspectors.includes(params.inspector as InspectorId),
   'host/runPath': (params): params is { path: string } => isObject(params) && typeof params.path === 'string',
   'host/pickImage': (params): params is null => params === null,
   'host/pickModel': (params): params is null => params === null,

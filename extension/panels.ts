@@ -1,6 +1,5 @@
 import * as vscode from 'vscode';
-import type { InspectorId } from '../server/protocol/host.js';
-import { INSPECTORS } from './messages.js';
+import { type InspectorId, inspectors } from '../server/protocol/host.js';
 import type { Views } from './views.js';
 
 const TITLES: Readonly<Record<InspectorId, string>> = {
@@ -21,7 +20,7 @@ export const hasInspectorTab = (): boolean =>
   vscode.window.tabGroups.all
     .flatMap(({ tabs }) => tabs)
     .some(
-      ({ input }) => input instanceof vscode.TabInputWebview && INSPECTORS.some((id) => input.viewType.endsWith(viewType(id))),
+      ({ input }) => input instanceof vscode.TabInputWebview && inspectors.some((id) => input.viewType.endsWith(viewType(id))),
     );
 
 /** The inspectors as panels: one of each, restored when the window is. */
@@ -32,7 +31,7 @@ export class Panels implements vscode.Disposable {
 
   constructor(views: Views) {
     this.#views = views;
-    this.#serializers = INSPECTORS.map((inspector) =>
+    this.#serializers = inspectors.map((inspector) =>
       vscode.window.registerWebviewPanelSerializer(viewType(inspector), {
         deserializeWebviewPanel: async (panel) => this.#adopt(inspector, panel),
       }),

@@ -1,10 +1,12 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { ModelEntry } from '../server/protocol/models.js';
+import { type ModelEntry, modelExtensions } from '../server/protocol/models.js';
 import { formatBytes } from './format.js';
 import type { Lab } from './lab.js';
 
 type Item = vscode.QuickPickItem & { readonly choice?: string | (() => Promise<string | null>) };
+
+const FILES = [...modelExtensions, 'bin'];
 
 const SOURCES = [
   { source: 'workspace', label: 'In this workspace' },
@@ -55,7 +57,11 @@ function modelItems(entries: readonly ModelEntry[], open: ReadonlySet<string>): 
         return null;
       },
     },
-    { label: '$(file) Choose a file…', description: '.safetensors, .gguf, .onnx, .pth, .pt, .bin', choice: () => browse(false) },
+    {
+      label: '$(file) Choose a file…',
+      description: FILES.map((extension) => `.${extension}`).join(', '),
+      choice: () => browse(false),
+    },
   ];
 }
 
@@ -87,7 +93,7 @@ async function browse(folder: boolean): Promise<string | null> {
       canSelectFiles: !folder,
       canSelectFolders: folder,
       openLabel: 'Open in Model Lab',
-      ...(!folder && { filters: { 'Model files': ['safetensors', 'gguf', 'onnx', 'pth', 'pt', 'bin'] } }),
+      ...(!folder && { filters: { 'Model files': FILES } }),
     })) ?? [];
   return uri?.fsPath ?? null;
 }

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
+import { inspectors } from '../../server/protocol/host.js';
 import { showError } from '../errors.js';
 import type { Lab } from '../lab.js';
-import { INSPECTORS } from '../messages.js';
 import { Doctor } from './doctor.js';
 import { openExampleCommand } from './example.js';
 import { clearHubTokenCommand, setHubTokenCommand } from './hubToken.js';
@@ -59,7 +59,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
     openExample: openExampleCommand,
     openWalkthrough: () => vscode.commands.executeCommand('workbench.action.openWalkthrough', WALKTHROUGH, false),
     ...Object.fromEntries(
-      INSPECTORS.map((inspector) => [
+      inspectors.map((inspector) => [
         `show${inspector[0]?.toUpperCase()}${inspector.slice(1)}`,
         () => lab.panels.show(inspector),
       ]),

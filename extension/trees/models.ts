@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { ModelEntry } from '../../server/protocol/models.js';
+import { type ModelEntry, modelExtensions } from '../../server/protocol/models.js';
 import { modelFolders, workspaceFolders } from '../folders.js';
 import { formatBytes } from '../format.js';
 import type { Server } from '../server.js';
@@ -8,7 +8,7 @@ import type { Session } from '../session.js';
 const ID = 'modelLab.models';
 const REFRESH_DELAY_MS = 300;
 /** What may be a model, or belong to one. */
-const MODEL_FILES = '**/{config.json,*.safetensors,*.gguf,*.onnx,*.pth,*.pt,pytorch_model*.bin}';
+const MODEL_FILES = `**/{config.json,pytorch_model*.bin,${modelExtensions.map((extension) => `*.${extension}`).join()}}`;
 
 const GROUPS = [
   { source: 'workspace', label: 'Workspace' },

@@ -14,7 +14,9 @@ export interface Selection {
   readonly tensor?: string;
 }
 
-export type InspectorId = 'attention' | 'cache' | 'state' | 'weights' | 'architecture' | 'compare' | 'tokenizer' | 'hub';
+/** Views that open as panels: `webviews/views/ID.tsx`. Their titles are in extension/panels.ts, their commands in package.json. */
+export const inspectors = ['attention', 'cache', 'state', 'weights', 'architecture', 'compare', 'tokenizer', 'hub'] as const;
+export type InspectorId = (typeof inspectors)[number];
 
 /** The text in the active editor, or the last one that was. Offsets are UTF-16. The server has this version of its text. */
 export interface EditorDocument {

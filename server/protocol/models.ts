@@ -1,6 +1,9 @@
 import type { LabErrorData } from './errors.js';
 import type { Keeps } from './keeps.js';
 
+/** How files that open as a model end; besides, `pytorch_model*.bin`. */
+export const modelExtensions = ['safetensors', 'gguf', 'onnx', 'pth', 'pt', 'ckpt'] as const;
+
 /** Opaque name of an open model. */
 export type ModelId = string;
 
