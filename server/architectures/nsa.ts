@@ -18,7 +18,7 @@ const attention = ({ heads, kvHeads, headDim, rope: turn }: SparseSpec): Attenti
   window: null,
   rope: turn,
   selects: true,
-  part: 'What the branch of selected blocks reads. The compressed blocks and the window are the probes attn.cmp.pattern and attn.win.pattern.',
+  part: 'One of three branches, whose outputs gates weigh: full weights inside the blocks of keys that a query selects. What it reads of compressed blocks and of the window is in the graph: attn.cmp.pattern, attn.win.pattern.',
 });
 
 /**

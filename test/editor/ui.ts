@@ -331,14 +331,9 @@ function centreOf(token: Element, word: string): { readonly x: number; readonly 
 
 const themed = (page: Page, theme: Theme) => page.locator(`.monaco-workbench[class*=${THEMES[theme].marker}-json]`).waitFor();
 
-/** What the live regions of a view say now: the value under the cursor, the state of a computation. */
-export const spoken = async (view: Frame): Promise<string> =>
-  (await view.locator('[aria-live], [role=status]').allInnerTexts()).join('\n');
-
-/** Waits until a live region of the view says something that matches. */
-export async function heard(view: Frame, pattern: RegExp, timeout = PATIENCE_MS): Promise<string> {
+/** Waits until a live region of the view says something that matches: the value under the cursor, the state of a computation. */
+export async function heard(view: Frame, pattern: RegExp, timeout = PATIENCE_MS): Promise<void> {
   await view.locator('[aria-live], [role=status]', { hasText: pattern }).first().waitFor({ timeout, state: 'attached' });
-  return spoken(view);
 }
 
 /** Pictures of a view in several themes and widths, each when what it shows has come to rest. */

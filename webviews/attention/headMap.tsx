@@ -25,8 +25,6 @@ interface Props {
   readonly pool: 'mean' | 'max';
   /** False: a query sees the tokens behind it too. */
   readonly causal: boolean;
-  /** Which of several ways of reading this is, in words. */
-  readonly part: string | null;
   /** What the selected query reads, or the heaviest reads of all. */
   readonly arcs: readonly Arc[];
   readonly selectedKey: number | null;
@@ -73,7 +71,7 @@ const LABELLED = { tokens: 56, height: 12 } as const;
 const leastHeight = (count: number): number =>
   count <= LABELLED.tokens ? Math.max(LEAST_HEIGHT, count * LABELLED.height) : LEAST_HEIGHT;
 
-function Picture({ run, layer, head, pool, causal, part, selectedKey, onCell, map }: Props & { readonly map: MapTiles }) {
+function Picture({ run, layer, head, pool, causal, selectedKey, onCell, map }: Props & { readonly map: MapTiles }) {
   const tokens = run.tokenInfos;
   const count = tokens.length;
   const cursor = useSignal<Cell | null>(null);
@@ -129,7 +127,6 @@ function Picture({ run, layer, head, pool, causal, part, selectedKey, onCell, ma
         <Legend colour={colour} unit="weight" />
         <span class="quiet">{zoomNote(axis.value.width, pool, map)}</span>
       </div>
-      {part && <p class="quiet">{part}</p>}
       {problem.value && <Failed error={problem.value} retry={map.retry} />}
     </>
   );

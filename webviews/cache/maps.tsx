@@ -7,14 +7,12 @@ import { Legend } from '../charts/legend.js';
 import { exact } from '../charts/numbers.js';
 import { tokenColumns } from '../charts/tokenColumns.js';
 import { useColour } from '../charts/useColour.js';
+import { GUTTER } from '../charts/vector.js';
 import { reveal } from '../frame/axis.js';
 import { hover, select, selection } from '../frame/selection.js';
 import { percent, visibleText } from '../frame/tokenText.js';
 import { rowNames } from './rowNames.js';
 import { useTokenCursor } from './tokenCursor.js';
-
-/** As wide as the numbers beside the columns of a slice; the strip in cache.css begins there too. */
-const GUTTER = 44;
 
 interface Shared {
   readonly tokens: readonly TokenInfo[];
@@ -70,9 +68,11 @@ export function NormMap({ map, state, tokens, layer }: Shared & { readonly map: 
       {first > 0 && (
         <p class="note">
           Positions 0 to {first - 1} left the {limit(layer)} and are no longer kept.
-          <button type="button" class="link" onClick={() => reveal(tokens.length - 1, tokens.length)}>
-            Show those that are
-          </button>
+          {cols > 0 && (
+            <button type="button" class="link" onClick={() => reveal(tokens.length - 1, tokens.length)}>
+              Show those that are
+            </button>
+          )}
         </p>
       )}
     </section>
@@ -88,6 +88,7 @@ export function Received({ received, tokens, layer }: Shared & { readonly receiv
   const head = Math.min(rows - 1, selection.value.head);
   const cursor = useTokenCursor(0, cols, head);
   const token = selection.value.token;
+  if (cols < 2) return <p class="note">No later token reads this one.</p>;
   return (
     <section class="token-map">
       <header class="picture-head">
@@ -109,7 +110,9 @@ export function Received({ received, tokens, layer }: Shared & { readonly receiv
         cursor={cursor}
         selected={token !== null && token < cols ? { row: head, col: token } : null}
         describe={({ row, col }: Cell, value: number) =>
-          `query head ${row} gives ${named(tokens, col)} ${percent(value)} on average`
+          col === cols - 1
+            ? `no token comes after ${named(tokens, col)}`
+            : `query head ${row} gives ${named(tokens, col)} ${percent(value)} on average`
         }
         onHover={(cell) => {
           hover.value = cell?.col ?? null;
@@ -125,7 +128,6 @@ export function Received({ received, tokens, layer }: Shared & { readonly receiv
 function Sinks({ received, tokens }: { readonly received: ReceivedAttention; readonly tokens: readonly TokenInfo[] }) {
   const followers = Math.min(FOLLOWERS, Math.floor(tokens.length / 2));
   const most = useMemo(() => strongest(received, followers), [received, followers]);
-  if (followers === 0) return <p class="note">No later token reads this one.</p>;
   return (
     <p class="note">
       Most over all heads, of those that {followers} or more tokens follow:

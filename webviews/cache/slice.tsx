@@ -48,7 +48,7 @@ function Row({ row, kvHead, token }: { readonly row: CachedRow; readonly kvHead:
     <>
       <h3>
         {name}
-        {name === 'v' ? '' : rope ? ', as cached, after RoPE' : ', as cached'}
+        {name === 'v' ? '' : rope ? ', as cached, after RoPE' : ', as cached'}, by dimension
       </h3>
       <Vector
         values={values.data}

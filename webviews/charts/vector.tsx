@@ -1,4 +1,5 @@
 import { type Signal, useSignal } from '@preact/signals';
+import { tickStep } from '../frame/stripDrawing.js';
 import { ColumnChart } from './columnChart.js';
 import { movedCell } from './moves.js';
 import { compact, exact } from './numbers.js';
@@ -44,7 +45,7 @@ export function Vector(props: VectorProps) {
     <ColumnChart
       kind="bar chart"
       description={`${label}: ${count} values. Arrow keys walk them, t shows a table.`}
-      height={height}
+      height={height + AXIS}
       table={{ label, rowName: itemName, columns: ['value'], rows: count, text: (row) => exact(values[row] ?? Number.NaN) }}
       cursor={cursor}
       reading={at === null || at >= count ? '\u00a0' : describe(at, values[at] ?? Number.NaN)}
@@ -56,7 +57,9 @@ export function Vector(props: VectorProps) {
 }
 
 /** Room for the numbers at the ends of the vertical axis, CSS pixels. */
-const GUTTER = 44;
+export const GUTTER = 44;
+/** Room for the numbers of the items below, CSS pixels. */
+const AXIS = 12;
 
 interface Ends {
   readonly lo: number;
@@ -114,6 +117,7 @@ function drawColumns(
   context.fillStyle = ink.value.line;
   context.fillRect(GUTTER, Math.round(zero) - (log ? 1 : 0), width - GUTTER, 1);
   drawEnds(context, height, ends, zero);
+  drawItems(context, height, step, values.length);
 }
 
 function colourOf(value: number, { endless = false, log = false, magnitudes = log }: VectorProps): string {
@@ -131,4 +135,15 @@ function drawEnds(context: CanvasRenderingContext2D, height: number, { lo, hi }:
   if (hi !== 0) context.fillText(compact(hi), GUTTER - 4, 6);
   if (lo !== 0) context.fillText(compact(lo), GUTTER - 4, height - 6);
   if (zero > 14 && zero < height - 14) context.fillText('0', GUTTER - 4, zero);
+}
+
+/** Which items stand where, as many as there is room for. */
+function drawItems(context: CanvasRenderingContext2D, height: number, step: number, count: number): void {
+  context.textAlign = 'center';
+  const every = tickStep(26 / step);
+  for (let i = 0; i < count; i += every) {
+    const name = String(i);
+    const half = Math.max(step, context.measureText(name).width) / 2;
+    if (i * step + half <= count * step) context.fillText(name, GUTTER + (i + 0.5) * step, height + AXIS / 2 + 1);
+  }
 }

@@ -25,6 +25,8 @@ interface Props {
   readonly info: RunInfo;
   readonly colour: TokenColour;
   readonly stretch: Signal<Stretch | null>;
+  /** Of the selected token, which columns mark while nothing is pointed at. */
+  readonly selected: Stretch | null;
   /** Largest size of each figure over all columns. */
   readonly most: ReadonlyMap<string, number>;
 }
@@ -46,7 +48,7 @@ export function Column(props: Props) {
   );
 }
 
-function Answer({ run, colour, stretch, most }: Props & { readonly run: RunDetail }) {
+function Answer({ run, colour, stretch, selected, most }: Props & { readonly run: RunDetail }) {
   const model = models.value.find(({ id }) => id === run.model) ?? null;
   return (
     <>
@@ -55,7 +57,7 @@ function Answer({ run, colour, stretch, most }: Props & { readonly run: RunDetai
           <FigureRow key={figure.name} figure={figure} most={most.get(figure.name) ?? 0} />
         ))}
       </dl>
-      <Tokens run={run} colour={colour} stretch={stretch} />
+      <Tokens run={run} colour={colour} stretch={stretch} selected={selected} />
       <Links run={run} layers={model?.layers ?? []} />
       <ProvenanceLine provenance={runProvenance(run, model)} identity={null} command={{ run: run.id, probes: ['logits'] }} />
     </>
@@ -72,25 +74,29 @@ const FigureRow = ({ figure: { name, text, size, title }, most }: { readonly fig
   </div>
 );
 
-function Tokens({ run, colour, stretch }: Pick<Props, 'colour' | 'stretch'> & { readonly run: RunDetail }) {
+/** The stretch of a token; null for one that was generated: texts part there. */
+export const stretchOf = (token: TokenInfo | undefined): Stretch | null =>
+  token && token.start !== null && token.end !== null ? { start: token.start, end: token.end } : null;
+
+type TokensProps = Pick<Props, 'colour' | 'stretch' | 'selected'> & { readonly run: RunDetail };
+
+function Tokens({ run, colour, stretch, selected }: TokensProps) {
   const tokens = run.tokenInfos;
   const list = useRef<HTMLDivElement>(null);
   const boxes = useBoxes(tokens, colour, run.id);
   const chosen = selection.value.run === run.id ? selection.value.token : null;
   const own = useSignal<number | null>(null);
-  const marked = useMemo(
-    () => (own.value === null ? overlapping(tokens, stretch.value) : [own.value]),
-    [tokens, stretch.value, own.value],
-  );
+  const shared = stretch.value ?? (chosen === null ? selected : null);
+  const marked = useMemo(() => (own.value === null ? overlapping(tokens, shared) : [own.value]), [tokens, shared, own.value]);
   useMark(list, 'selected', chosen === null ? [] : [chosen], boxes.length);
   useMark(list, 'hovered', marked, boxes.length);
   const hover = (token: number | null) => {
     const info = token === null ? undefined : tokens[token];
     own.value = token;
-    stretch.value = info && info.start !== null && info.end !== null ? { start: info.start, end: info.end } : null;
+    stretch.value = stretchOf(info);
   };
   const shown = marked.map((token) => tokens[token]).filter((token) => token !== undefined);
-  const selected = chosen === null ? undefined : tokens[chosen];
+  const read = shown.length > 0 || chosen === null ? shown : tokens.slice(chosen, chosen + 1);
   return (
     <>
       <div
@@ -116,7 +122,7 @@ function Tokens({ run, colour, stretch }: Pick<Props, 'colour' | 'stretch'> & { 
         {boxes}
       </div>
       <p class="reading" aria-live="polite">
-        {shown.length > 0 ? shown.map(reading).join(' · ') : selected ? reading(selected) : '\u00a0'}
+        {read.length > 0 ? read.map(reading).join(' · ') : '\u00a0'}
       </p>
     </>
   );

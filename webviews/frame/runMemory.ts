@@ -1,13 +1,13 @@
 import type { RunInfo } from '../../server/protocol/runs.js';
+import { many } from '../charts/numbers.js';
 
 /** What of a run was not computed for it, or is no longer held, in words with their reasons. */
 export function memoryNotes({ reused, promptTokens, dropped }: RunInfo): readonly (readonly [text: string, title: string])[] {
-  const count = (n: number) => n.toLocaleString('en');
   return [
     ...(reused > 0
       ? [
           [
-            `reused ${count(reused)} of ${count(promptTokens)} tokens`,
+            `reused ${reused.toLocaleString('en')} of ${many(promptTokens, 'token')}`,
             'Taken over from a run of this model with the same beginning: checkpoints, keys and values, state',
           ] as const,
         ]

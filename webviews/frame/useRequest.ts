@@ -13,7 +13,7 @@ export function useRequest<M extends AnyMethod>(
   method: M,
   params: ParamsOf<M> | null,
   debounce = 0,
-  version = 0,
+  version: number | string = 0,
 ): Loadable<ResultOf<M>> {
   type Value = ResultOf<M>;
   const key = `${method} ${version} ${JSON.stringify(params)}`;

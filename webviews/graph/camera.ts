@@ -28,14 +28,15 @@ export function clamped(camera: Camera, scene: Size, screen: Size): Camera {
   return { ...camera, dx: along(camera.dx, scene.width, screen.width), dy: along(camera.dy, scene.height, screen.height) };
 }
 
-/** All of a rectangle as large as it fits, or readable from its top when it would be too small for that. */
+/** All of a rectangle as large as it fits; readable from its top, and from its right where the residual stream runs, when it would be too small for that. */
 export function fitted(rect: Point & Size, screen: Size, readable = 0.75): Camera {
   const wide = (screen.width - 2 * MARGIN) / rect.width;
   const whole = Math.min(1, wide, (screen.height - 2 * MARGIN) / rect.height);
-  const scale = Math.max(whole, Math.min(1, wide, readable), LEAST);
-  const height = rect.height * scale;
+  const scale = Math.max(whole, Math.min(1, wide < readable / 2 ? wide : readable), LEAST);
+  const [width, height] = [rect.width * scale, rect.height * scale];
+  const left = width > screen.width - 2 * MARGIN ? screen.width - MARGIN - width : (screen.width - width) / 2;
   const top = height > screen.height - 2 * MARGIN ? MARGIN : (screen.height - height) / 2;
-  return { scale, dx: (screen.width - rect.width * scale) / 2 - rect.x * scale, dy: top - rect.y * scale };
+  return { scale, dx: left - rect.x * scale, dy: top - rect.y * scale };
 }
 
 /** Moves just enough that the rectangle is seen; unreadable pictures come nearer. */

@@ -336,10 +336,7 @@ export function ModelDetails({ outline, path }: { readonly outline: GraphOutline
         <Fact name="operators" value={outline.parts.reduce((sum, part) => sum + part.operators, 0).toLocaleString('en')} />
       </dl>
       {outline.inferred && <Inferred path={path} inferred={outline.inferred} />}
-      <p class="note">
-        Drawn from the graph that runs. Arrow keys walk along its edges, Enter opens and closes, Esc steps out, / searches, t
-        lists the boxes, + and − zoom, 0 shows all.
-      </p>
+      <p class="note">Drawn from the graph that runs. Choose a box for its formula, its weights and its value.</p>
     </>
   );
 }

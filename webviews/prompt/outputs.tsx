@@ -15,11 +15,7 @@ import './outputs.css';
 export function Outputs({ run }: { readonly run: RunDetail }) {
   // others may have come to fit, or gone
   const others = runs.value.filter((other) => other.model === run.model && isOver(other)).map(({ id }) => id);
-  return <Of key={others.join()} run={run} />;
-}
-
-function Of({ run }: { readonly run: RunDetail }) {
-  const outputs = useRequest('runs/outputs', isOver(run) && run.error === null ? { run: run.id } : null);
+  const outputs = useRequest('runs/outputs', isOver(run) && run.error === null ? { run: run.id } : null, 0, others.join());
   return (
     <Loaded of={outputs} what="The outputs">
       {(value) => (

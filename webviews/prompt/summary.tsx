@@ -8,25 +8,38 @@ import { activeLayers, activeModel } from '../frame/selection.js';
 import { request } from '../host.js';
 import { ToExact } from './toExact.js';
 
+/** What was not computed for this run, or is no longer held: above its tokens, so that it is seen without scrolling. */
+export function MemoryNotes({ run }: { readonly run: RunDetail }) {
+  const notes = memoryNotes(run);
+  if (notes.length === 0) return null;
+  return (
+    <p class="counters">
+      <Parts parts={notes} />
+    </p>
+  );
+}
+
+const Parts = ({ parts }: { readonly parts: readonly (readonly [text: string, title: string])[] }) =>
+  parts.map(([text, title], n) => (
+    <span key={title} title={title}>
+      {n > 0 && ' · '}
+      {text}
+    </span>
+  ));
+
 /** Counters of a run: tokens, speed, loss of the prompt, mean entropy. */
 export function Counters({ run }: { readonly run: RunDetail }) {
   const entropies = run.tokenInfos.flatMap(({ entropy }) => entropy ?? []);
   const entropy = entropies.length ? entropies.reduce((sum, value) => sum + value, 0) / entropies.length : null;
   const parts: (readonly [text: string, title: string])[] = [
     [many(run.tokenInfos.length, 'token'), `${run.promptTokens} of them are the prompt`],
-    ...memoryNotes(run),
     ...(run.tokensPerSecond !== null ? [[`${compact(run.tokensPerSecond)} tok/s`, 'Speed of decoding'] as const] : []),
     ...(run.loss !== null ? [[`loss ${run.loss.toFixed(2)}`, 'Mean surprisal of the prompt, nats a token'] as const] : []),
     ...(entropy !== null ? [[`entropy ${entropy.toFixed(1)}`, 'Mean entropy of the distributions, bits'] as const] : []),
   ];
   return (
     <p class="counters">
-      {parts.map(([text, title], n) => (
-        <span key={title} title={title}>
-          {n > 0 && ' · '}
-          {text}
-        </span>
-      ))}
+      <Parts parts={parts} />
       {activeModel.value?.computed.startsWith('int') && <ToExact run={run} />}
     </p>
   );

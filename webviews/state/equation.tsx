@@ -54,6 +54,7 @@ export function Equation({ step, shape, against }: EquationProps) {
   );
   const factor = useColour([step.decay?.data ?? NOTHING], { kind: 'sequential', fixed: [0, 1] });
   const at = cursor.value;
+  const { room, wraps } = pictureRoom(width, terms.length, seen);
   return (
     <div class="equation" ref={host}>
       <div class="equation-legends">
@@ -63,14 +64,14 @@ export function Equation({ step, shape, against }: EquationProps) {
       <div class="equation-terms">
         {terms.map((term) => (
           <div class="term" key={term.sign + term.name.split(' ')[0]}>
-            {term.sign && <span class="term-sign">{term.sign}</span>}
+            {(term.sign || wraps) && <span class="term-sign">{term.sign}</span>}
             <Picture
               {...term}
               shape={seen}
               colour={term.scale === 'decay' ? factor : signed}
               factor={term.scale === 'decay'}
               cursor={cursor}
-              room={pictureWidth(width, terms.length, seen)}
+              room={room}
             />
           </div>
         ))}
@@ -88,7 +89,7 @@ export function Equation({ step, shape, against }: EquationProps) {
             shape={seen}
             colour={signed}
             cursor={cursor}
-            room={pictureWidth(width, terms.length, seen)}
+            room={room}
           />
         </div>
       )}
@@ -165,13 +166,16 @@ function oriented(matrix: WireTensor, turned: boolean): WireTensor {
 /** A row of a few long vectors is drawn as a strip. */
 const isFlat = ({ rows, cols }: StateShape): boolean => cols > 6 * rows;
 
-/** All pictures are equally large, in one line where they fit, in whole pixels a cell. */
-function pictureWidth(width: number, count: number, shape: StateShape): number {
+/** All pictures are equally large: in one line where they fit, else two a line; in whole pixels a cell where that leaves them large enough. */
+function pictureRoom(width: number, count: number, shape: StateShape): { readonly room: number; readonly wraps: boolean } {
   const { rows, cols } = shape;
-  const each = Math.max(NARROWEST, Math.floor((width - (count - 1) * SIGN) / count));
-  if (isFlat(shape)) return Math.min(width, Math.max(each, Math.min(cols, 320)));
+  const line = Math.floor((width - (count - 1) * SIGN) / count);
+  const wraps = line < NARROWEST;
+  const each = Math.max(NARROWEST, wraps ? Math.floor(width / 2) - SIGN : line);
+  if (isFlat(shape)) return { room: Math.min(width, Math.max(each, Math.min(cols, 320))), wraps: false };
   const cell = Math.min(each / cols, TALLEST / rows, LARGEST_CELL);
-  return Math.max(NARROWEST, Math.ceil((cell >= 1 ? Math.floor(cell) : cell) * cols));
+  const whole = Math.floor(cell) * cols;
+  return { room: whole >= NARROWEST ? whole : Math.max(NARROWEST, Math.floor(cell * cols)), wraps };
 }
 
 function reading(step: StateStep, { rowName, colName, cols }: StateShape, { row, col }: Cell): string {

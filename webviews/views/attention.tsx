@@ -31,8 +31,8 @@ const pool = persisted<'mean' | 'max'>('pool', 'max', (value) => value === 'mean
 const scope = persisted<Scope | null>('edges', null, isScope);
 
 const POOLS = [
-  { value: 'max', text: 'max' },
-  { value: 'mean', text: 'mean' },
+  { value: 'max', text: 'largest of its weights' },
+  { value: 'mean', text: 'mean of its weights' },
 ] as const;
 
 function Attention() {
@@ -136,11 +136,12 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
   return (
     <Frame
       title={`What head ${index}.${head} of ${run.modelName} reads${written}`}
-      controls={<Controls layers={layers} layer={index} head={head} />}
+      controls={<Controls layers={layers} layer={index} head={head} pooled={count >= POOLED_FROM} />}
       provenance={shownValue(cell)?.provenance ?? shownValue(row)?.provenance ?? null}
       command={{ run: run.id, probes: [`blocks.${index}.attn.pattern`] }}
       onKey={onKey}
     >
+      {layer?.part && <Part text={layer.part} />}
       <div class="attention">
         <HeadGrid layers={layers} order={order.value} tokens={tokens.length} shown={{ layer: index, head }} />
         <HeadMap
@@ -149,7 +150,6 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
           head={head}
           pool={pool.value}
           causal={causal}
-          part={layer?.part ?? null}
           arcs={reading.arcs}
           selectedKey={key}
           onCell={chooseCell}
@@ -184,16 +184,41 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
   );
 }
 
+/** The map is not all that the layer reads: what it is, and where the rest can be looked at. */
+const Part = ({ text }: { readonly text: string }) => (
+  <p class="quiet part">
+    {text}{' '}
+    <button
+      type="button"
+      class="link"
+      onClick={() => void request('host/showInspector', { inspector: 'architecture' }).catch(() => undefined)}
+    >
+      Show Architecture
+    </button>
+  </p>
+);
+
 /** The layer's, but of a long run only when somebody asks: all heads of a layer then take their time. */
 const scopeFor = (count: number): Scope => scope.value ?? (count < SKETCH_FROM ? 'layer' : 'none');
 
 const layersInScope = (of: Scope, layers: readonly LayerSummary[], layer: number): readonly number[] | null =>
   of === 'none' ? null : of === 'layer' ? [layer] : layers.map(({ index }) => index);
 
-function Controls(props: { readonly layers: readonly LayerSummary[]; readonly layer: number; readonly head: number }) {
+/** Fewer tokens have a pixel each in any panel. */
+const POOLED_FROM = 200;
+
+interface ControlsProps {
+  readonly layers: readonly LayerSummary[];
+  readonly layer: number;
+  readonly head: number;
+  /** Whether a pixel may stand for several weights. */
+  readonly pooled: boolean;
+}
+
+function Controls({ pooled, ...shown }: ControlsProps) {
   return (
     <>
-      <HeadPicker {...props} />
+      <HeadPicker {...shown} />
       <Dropdown
         label="Heads by"
         labelled
@@ -203,15 +228,17 @@ function Controls(props: { readonly layers: readonly LayerSummary[]; readonly la
           order.value = value;
         }}
       />
-      <Dropdown
-        label="Pool"
-        labelled
-        value={pool.value}
-        options={POOLS}
-        onChange={(value) => {
-          pool.value = value;
-        }}
-      />
+      {pooled && (
+        <Dropdown
+          label="Pixel"
+          labelled
+          value={pool.value}
+          options={POOLS}
+          onChange={(value) => {
+            pool.value = value;
+          }}
+        />
+      )}
     </>
   );
 }

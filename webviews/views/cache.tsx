@@ -9,6 +9,7 @@ import { rowNames } from '../cache/rowNames.js';
 import { Sharing, sharing } from '../cache/sharing.js';
 import { Slice } from '../cache/slice.js';
 import { many } from '../charts/numbers.js';
+import { GUTTER } from '../charts/vector.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
 import { versionOf } from '../frame/liveRuns.js';
@@ -117,7 +118,7 @@ function Layer({ run, overview }: { readonly run: RunDetail; readonly overview: 
       <Budget overview={overview} tokens={run.tokens} />
       <div class="cache-layout">
         <Side overview={overview} layer={layer} kvHead={kvHead} onKvHead={toKvHead} />
-        <div class="cache-main">
+        <div class="cache-main" style={{ '--gutter': `${GUTTER}px` }}>
           <TokenStrip tokens={run.tokenInfos} label="Positions in the cache" />
           <Loaded of={map} what={`Norms of ${rowNames(state).long} in layer ${layer.layer}`}>
             {(value) => <NormMap map={value} state={state} tokens={run.tokenInfos} layer={layer} />}

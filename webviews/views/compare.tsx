@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { Column, type Stretch } from '../compare/column.js';
+import { Column, type Stretch, stretchOf } from '../compare/column.js';
 import '../compare/compare.css';
 import { figures } from '../compare/figures.js';
 import { add, group, others, problem, starting, subject } from '../compare/group.js';
@@ -8,7 +8,7 @@ import { Frame } from '../frame/frame.js';
 import { liveRun } from '../frame/liveRuns.js';
 import { mount } from '../frame/mount.js';
 import { runSamples } from '../frame/sample.js';
-import { models } from '../frame/selection.js';
+import { models, selection } from '../frame/selection.js';
 import { Empty, Failed, ServerState } from '../frame/states.js';
 import { TokenLegend, tokenColour } from '../frame/tokenLegend.js';
 import { server } from '../host.js';
@@ -37,7 +37,14 @@ function Compare() {
       {problem.value && <Failed error={problem.value} />}
       <div class="columns">
         {runs.map((info) => (
-          <Column key={info.id} info={info} colour={tokenColour.value} stretch={stretch} most={most()} />
+          <Column
+            key={info.id}
+            info={info}
+            colour={tokenColour.value}
+            stretch={stretch}
+            selected={selectedStretch()}
+            most={most()}
+          />
         ))}
       </div>
     </Frame>
@@ -66,6 +73,12 @@ function Controls() {
 }
 
 const baseName = (path: string): string => path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
+
+function selectedStretch(): Stretch | null {
+  const { run, token } = selection.value;
+  const live = run === null ? null : liveRun(run).value;
+  return live?.state === 'ready' && token !== null ? stretchOf(live.value.tokenInfos[token]) : null;
+}
 
 /** Largest size of each figure over the columns, so that bars can be compared across them. */
 function most(): ReadonlyMap<string, number> {

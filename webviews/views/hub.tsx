@@ -13,6 +13,9 @@ import '../hub/hub.css';
 import { Files, Variants } from '../hub/variants.js';
 import { CheckpointBody } from '../weights/checkpoint.js';
 
+/** Small, and open to everybody. */
+const EXAMPLE = 'HuggingFaceTB/SmolLM2-135M-Instruct';
+
 /** Codes that a token may help with. */
 const WANT_TOKEN = new Set(['HUB_GATED', 'HUB_NOT_FOUND', 'HUB_UNAUTHORIZED', 'HUB_FORBIDDEN', 'HUB_RATE_LIMITED']);
 
@@ -68,7 +71,16 @@ function Answer() {
     return <Loading what="Headers from the Hub" progress={null} cancel={now.cancel} />;
   if (value === null)
     return (
-      <Empty text="Reads what a model on the Hub is from its headers (architecture, tensors, whether it runs here) before anything is downloaded; then downloads what you choose, into the cache that Hugging Face's own tools use. Downloads go on where they broke off." />
+      <Empty
+        text="Reads what a model on the Hub is from its headers (architecture, tensors, whether it runs here) before anything is downloaded; then downloads what you choose, into the cache that Hugging Face's own tools use. Downloads go on where they broke off."
+        action={{
+          label: `Look at ${EXAMPLE}`,
+          run: () => {
+            model.value = EXAMPLE;
+            return look();
+          },
+        }}
+      />
     );
   return (
     <div class={now.state === 'loading' ? 'shown stale' : 'shown'} aria-busy={now.state === 'loading'}>

@@ -17,8 +17,8 @@ import { Outputs } from '../prompt/outputs.js';
 import { PatchFlow } from '../prompt/patchFlow.js';
 import '../prompt/prompt.css';
 import { RunList } from '../prompt/runList.js';
-import { problem, promptText, refreshFound, run } from '../prompt/session.js';
-import { Counters, InferredNote, InspectorLinks, runProvenance } from '../prompt/summary.js';
+import { chosenModel, chosenPath, problem, promptText, refreshFound, reselect, run } from '../prompt/session.js';
+import { Counters, InferredNote, InspectorLinks, MemoryNotes, runProvenance } from '../prompt/summary.js';
 import { TokenCard, TokenHover } from '../prompt/tokenCard.js';
 import { TokenFlow } from '../prompt/tokenFlow.js';
 
@@ -64,6 +64,8 @@ function Result({ run }: { readonly run: RunDetail }) {
       {run.tokenInfos.length > 0 && (
         <>
           {run.tokenInfos.some(({ surprisal }) => surprisal !== null) && <TokenLegend />}
+          <OfAnother run={run} />
+          <MemoryNotes run={run} />
           <div ref={flow}>
             {run.recipe.image === undefined ? (
               <TokenFlow
@@ -96,6 +98,20 @@ function Result({ run }: { readonly run: RunDetail }) {
         </>
       )}
     </section>
+  );
+}
+
+/** A run that was chosen elsewhere, while another model and prompt stand in the boxes above. */
+function OfAnother({ run }: { readonly run: RunDetail }) {
+  const chosen = chosenModel.value;
+  if (chosen ? chosen.id === run.model : chosenPath.value === run.recipe.path) return null;
+  return (
+    <p class="counters">
+      {`Tokens of ${run.modelName}. `}
+      <button type="button" class="link" onClick={() => reselect(run)}>
+        Take up its prompt
+      </button>
+    </p>
   );
 }
 

@@ -49,7 +49,7 @@ export function Choices({ fit, choose }: ChoicesProps) {
       : [perSecond(1, fit.batch, prefill)];
   return (
     <div>
-      <table class="fit-costs" aria-label="What each dtype takes">
+      <table class="fit-costs" aria-label="What each dtype takes" style={{ '--columns': fit.decode ? 6 : 5 }}>
         <thead>
           <tr>
             <th scope="col">Computed as</th>
@@ -108,7 +108,11 @@ export function Costs({ fit, measured }: CostsProps) {
   });
   return (
     <div>
-      <table class="fit-costs" aria-label={fit.decode ? 'Cost of prefill and decoding' : 'Cost of a pass'}>
+      <table
+        class="fit-costs"
+        aria-label={fit.decode ? 'Cost of prefill and decoding' : 'Cost of a pass'}
+        style={{ '--columns': 7 }}
+      >
         <thead>
           <tr>
             <th scope="col">Call</th>

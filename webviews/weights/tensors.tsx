@@ -55,7 +55,9 @@ export function Tensors({ summary }: { readonly summary: CheckpointSummary }) {
       {tensor ? (
         <TensorDetail path={summary.path} tensor={tensor} />
       ) : (
-        <p class="note">Choose a tensor to see its values, their histogram and what is wrong with them.</p>
+        <p class="note">
+          Choose a tensor to see its values, singular values, channels that stand out, and what rounding would lose.
+        </p>
       )}
     </div>
   );

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Frame } from 'playwright-core';
 import { writeSafetensors } from '../../../server/formats/writeSafetensors.js';
-import { eventually, heard, settled, spoken, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { eventually, heard, settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
 import { oracleOf, promptModel } from './runs.js';
 
 const parsed = (text: string | undefined): number => Number((text ?? '').replaceAll('−', '-'));
@@ -198,7 +198,7 @@ uiTest(`a model of ${LAYERS} layers, all open, moves smoothly`, { folder: deep, 
     `${LAYERS} layers all open, panned: ${frames.length} frames, ${told(frames)} apart; drawing one takes ${told(drawing)}`,
   );
   assert.ok(frames.length > 50);
-  assert.match(await spoken(view), /block/);
+  await heard(view, /block/);
   await lab.screenshot('architecture deep open');
 });
 

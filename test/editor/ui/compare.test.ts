@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { eventually, uiTest } from '../ui.js';
-import { oracleOf, promptModel, surprisals } from './runs.js';
+import { type Oracle, oracleOf, probabilities, promptModel, surprisals } from './runs.js';
 
 const MODELS = ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'];
 
@@ -30,5 +30,17 @@ uiTest('one prompt on all embedded models, with the losses of the references', {
     .allInnerTexts();
   assert.match(grows[0] ?? '', /a token$/);
   assert.deepEqual(grows.slice(1), ['not at all', 'not at all']);
+  // a token that is selected in one column is marked and read in the others: here all cut the text alike
+  const columns = view.locator('.column');
+  await columns.first().locator('[data-token="5"]').click();
+  await lab.page.mouse.move(0, 0);
+  for (const n of [1, 2]) {
+    const column = columns.nth(n);
+    await column.locator('[data-token="5"].hovered').waitFor();
+    const { tensor, ids } = oracles[n] as Oracle;
+    const p = 100 * (probabilities(tensor('logits'), 4)[ids[5] as number] as number);
+    const shown = Number((await column.locator('.reading').innerText()).match(/ p ([\d.e-]+) %/)?.[1]);
+    assert.ok(Math.abs(shown - p) <= 0.06 * p, `${shown} %, reference ${p} %`);
+  }
   await lab.screenshot('compare');
 });

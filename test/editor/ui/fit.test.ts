@@ -5,7 +5,7 @@ import { predictFit } from '../../../server/analyses/fit.js';
 import { presets } from '../../../server/analyses/machines.js';
 import { openCheckpoint } from '../../../server/formats/registry.js';
 import { root } from '../codeServer.js';
-import { settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
+import { eventually, settled, type Theme, tableCells, uiTest, type Workbench } from '../ui.js';
 import { promptModel } from './runs.js';
 
 const parsed = (text: string | undefined): number => Number((text ?? '').replaceAll('−', '-').replaceAll(/[^\d.e-]/g, ''));
@@ -83,4 +83,15 @@ uiTest('whether other models run here, in other themes, in the middle and narrow
     await settled(view);
     await lab.screenshot(`runs here ${theme}`);
   }
+  // as narrow as a panel at the side: no table scrolls sideways
+  await lab.command('View: Close Primary Side Bar');
+  await lab.page.setViewportSize({ width: 376, height: 950 });
+  const view = await lab.webview('weights');
+  await view.waitForFunction(() => innerWidth < 340);
+  const tables = view.locator('.fit-tables > div');
+  await eventually(async () => {
+    const hidden = await tables.evaluateAll((boxes) => boxes.map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth));
+    assert.deepEqual(hidden, [0, 0]);
+  });
+  await lab.screenshot('runs here narrow');
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
-import { uiTest } from '../ui.js';
+import { eventually, uiTest } from '../ui.js';
 import { oracleOf, probabilities, promptModel } from './runs.js';
 
 const NEW = 1;
@@ -70,11 +70,12 @@ uiTest(
   async (lab) => {
     await lab.page.locator('.squiggly-error').first().waitFor();
     await lab.page.locator('.codelens-decoration a').first().waitFor();
-    const lenses = await lab.page.locator('.codelens-decoration a').allInnerTexts();
-    assert.deepEqual(lenses, ['Inspect', 'Run in Model Lab']);
+    await eventually(async () =>
+      assert.deepEqual(await lab.page.locator('.codelens-decoration a').allInnerTexts(), ['Inspect', 'Run in Model Lab']),
+    );
     await lab.command('Problems: Focus on Problems View');
     const problems = lab.page.locator('.markers-panel .monaco-list-row');
-    await problems.first().waitFor();
+    await problems.nth(2).waitFor();
     const [file, heads, kv] = await problems.allInnerTexts();
     assert.match(file ?? '', /config\.json[\s\S]*2$/);
     assert.match(heads ?? '', /hidden_size 192 is not a multiple of num_attention_heads 7 \(remainder 3\)[\s\S]*Ln 7,/);

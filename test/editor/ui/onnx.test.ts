@@ -6,7 +6,7 @@ import type { Frame } from 'playwright-core';
 import { withTokenizer, words } from '../../fixtures/onnx/wordTokenizer.js';
 import { type OracleTensor, readOracle } from '../../fixtures/readOracle.js';
 import { root } from '../codeServer.js';
-import { heard, settled, tableCells, uiTest, type Workbench } from '../ui.js';
+import { eventually, heard, settled, tableCells, uiTest, type Workbench } from '../ui.js';
 import { probabilities, promptModel } from './runs.js';
 
 /** ONNX graphs in the editor, held to PyTorch and NumPy (test/fixtures/onnx/make*.py). */
@@ -82,7 +82,7 @@ uiTest(
 
     await file.getByRole('button', { name: 'Run in Model Lab' }).click();
     const prompt = await promptModel(lab, 'torchscript_eager', words(ids), 0);
-    assert.equal(await prompt.locator('.flow .token').count(), ids.length);
+    await eventually(async () => assert.equal(await prompt.locator('.flow .token').count(), ids.length));
     const nats = ids.slice(1).reduce((sum, id, t) => sum - Math.log(probabilities(of('logits'), t)[id] ?? Number.NaN), 0) / last;
     const counters = await prompt.locator('.counters', { hasText: 'loss' }).innerText();
     assert.ok(Math.abs(Number(counters.match(/loss ([\d.]+)/)?.[1]) - nats) < 0.0051, `${counters}; reference ${nats}`);

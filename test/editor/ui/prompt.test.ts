@@ -49,7 +49,7 @@ uiTest('an alternative branches a run from the keyboard', { theme: 'light' }, as
   await view.locator('.alternative:focus').press('Enter');
   await view.locator('.run.chosen .codicon-git-branch').waitFor({ state: 'attached' });
   await view.getByRole('button', { name: 'Run', exact: true }).waitFor();
-  assert.equal(await view.locator(`[data-token="${at}"]`).innerText(), chosen);
+  await eventually(async () => assert.equal(await view.locator(`[data-token="${at}"]`).innerText(), chosen));
   assert.notEqual(await tokenId(view, at), before);
   assert.equal(await tokenId(view, at - 1), oracle.tensor('greedy.ids').data[1]);
   await lab.screenshot('prompt branched light');

@@ -22,7 +22,7 @@ async function idsOf(text: string): Promise<number[]> {
   return (await createTokenizer(tokenizer)).encode(text).map(({ id }) => id);
 }
 
-const counters = (view: Frame) => view.locator('.counters');
+const result = (view: Frame) => view.locator('.result');
 const runRow = (view: Frame, title: string) => view.locator('.runs .run', { hasText: title });
 
 uiTest(
@@ -32,7 +32,7 @@ uiTest(
     const oracle = await oracleOf('tiny-llama');
     const first = oracle.prompt.repeat(60);
     const view = await promptModel(lab, 'tiny-llama', first, 0);
-    assert.doesNotMatch(await counters(view).innerText(), /reused|freed/);
+    assert.doesNotMatch(await result(view).innerText(), /reused|freed/);
 
     // the ids that both begin with, counted without the lab
     const other = `${first} and went home.`;
@@ -40,7 +40,7 @@ uiTest(
     const shared = mine.findIndex((id, t) => theirs[t] !== id);
     const reused = (shared < 0 ? mine.length : shared).toLocaleString('en');
     await promptModel(lab, 'tiny-llama', other, 0);
-    await counters(view)
+    await result(view)
       .getByText(`reused ${reused} of ${theirs.length.toLocaleString('en')} tokens`)
       .waitFor();
     await lab.screenshot('prompt reused');
@@ -53,10 +53,10 @@ uiTest(
     await lab.screenshot('runs freed');
 
     await runRow(view, 'Once upon').last().locator('.run-name').click();
-    await counters(view).getByText('memory freed').waitFor();
+    await result(view).getByText('memory freed').waitFor();
     await lookAgain(lab, first);
     await runRow(view, 'Tom had').getByText('freed').waitFor();
-    await eventually(async () => assert.doesNotMatch(await counters(view).innerText(), /freed/));
+    await eventually(async () => assert.doesNotMatch(await result(view).innerText(), /freed/));
     await lab.screenshot('run computed again');
   },
 );
@@ -100,7 +100,7 @@ uiTest(
     const { prompt, ids } = await oracleOf('tiny-llama');
     const view = await promptModel(lab, 'tiny-llama', prompt, 0);
     await lab.screenshot('prompt int4');
-    await counters(view).getByRole('button', { name: 'Measure KL to fp32' }).click();
+    await result(view).getByRole('button', { name: 'Measure KL to fp32' }).click();
     const note = view.locator('.to-exact');
     await note.waitFor();
     const [, mean, agreement] = (await note.innerText()).match(/KL to fp32 (\S+) nats a token, same top token (\d+) %/) ?? [];

@@ -60,7 +60,7 @@ for (const { model, reference, groupName } of [
     const oracle = await oracleOf(model);
     const view = await open(lab, model, oracle.prompt);
     await walk(view, oracle.ids.length - 1);
-    assert.match(await view.getByRole('heading', { level: 1 }).innerText(), new RegExp(groupName));
+    await view.getByRole('heading', { level: 1, name: new RegExp(groupName) }).waitFor();
 
     const badges = await view.locator('.badge').allInnerTexts();
     for (const badge of badges) assert.match(badge, /holds (exactly|to \de-\d+)$/, badge);

@@ -139,7 +139,7 @@ uiTest(
     const view = await openLab(lab);
     await choose(view, 0, 'llama2');
     await view.locator('.lost', { hasText: 'at 0' }).waitFor();
-    assert.equal(await view.locator('.token-text .token.role-byte .character').first().innerText(), '😀');
+    await view.locator('.token-text .token.role-byte .character', { hasText: '😀' }).first().waitFor();
     await view.locator('.token-text').press('ArrowRight');
     await lab.screenshot('tokenizer light');
   },

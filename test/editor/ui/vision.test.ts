@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Frame } from 'playwright-core';
 import { readOracle } from '../../fixtures/readOracle.js';
 import { root } from '../codeServer.js';
-import { looks, settled, tableCells, uiTest, type Workbench } from '../ui.js';
+import { eventually, looks, settled, tableCells, uiTest, type Workbench } from '../ui.js';
 
 const fixtures = path.join(root, 'test/fixtures');
 const sentences = ['a red kite over a field', 'a green key', 'Two kites, and the sky!'];
@@ -44,7 +44,8 @@ uiTest(
     const logits = (await oracleOf('oracles_encoders/vit_folder')).get('logits')?.data as Float32Array;
     const expected = softmax(logits);
     const bars = view.locator('.outputs .bar');
-    await bars.first().waitFor();
+    await bars.nth(3).waitFor();
+    await settled(view);
     const names = ['kite', 'key', 'cloud', 'field'];
     const shown = await bars.allInnerTexts();
     assert.equal(shown.length, 4);
@@ -57,14 +58,14 @@ uiTest(
       );
     }
     const patches = view.locator('.patches [role=option]');
-    assert.equal(await patches.count(), 65);
+    await eventually(async () => assert.equal(await patches.count(), 65));
     await view.locator('.patches').focus();
     await view.locator('.patches').press('Home');
     await view.locator('.patches').press('ArrowDown');
     for (const key of ['ArrowDown', 'ArrowDown', 'ArrowRight', 'ArrowRight', 'ArrowRight'])
       await view.locator('.patches').press(key);
     await view.locator('.card', { hasText: '2,3' }).waitFor();
-    assert.equal(await view.locator('.patch-box.selected').getAttribute('aria-label'), 'token 20: 2,3, prompt');
+    await view.locator('.patch-box.selected[aria-label="token 20: 2,3, prompt"]').waitFor();
     assert.equal(await view.locator('vscode-text-area').count(), 0, 'a model of images takes no text');
     await lab.screenshot('vision prompt');
   },
@@ -142,6 +143,7 @@ uiTest('an image meets texts', { folder: workspace('oracles_encoders/clip_folder
   await view.locator('vscode-text-area textarea').fill(sentences.join('\n'));
   await view.locator('vscode-text-area textarea').press('Control+Enter');
   await view.locator('.outputs .bar').nth(2).waitFor();
+  await settled(view);
   const expected = softmax(logits);
   for (const text of await view.locator('.outputs .bar').allInnerTexts()) {
     const [label = '', value = ''] = text.split('\n');
