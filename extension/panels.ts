@@ -39,12 +39,12 @@ export class Panels implements vscode.Disposable {
   }
 
   /**
-   * A new one opens beside other inspectors when there are any, else in the active group. `path`: a model to look at that need not be open;
-   * it begins anew.
+   * A new one opens beside other inspectors when there are any, else in the active group. `path`: a model to look at that need not be open,
+   * `tab`: the part of the view to begin with; with either it begins anew.
    */
-  show(inspector: InspectorId, path: string | null = null): void {
+  show(inspector: InspectorId, path: string | null = null, tab: string | null = null): void {
     const open = this.#panels.get(inspector);
-    if (open && path === null) {
+    if (open && path === null && tab === null) {
       open.reveal();
       return;
     }
@@ -57,6 +57,7 @@ export class Panels implements vscode.Disposable {
       inspector,
       vscode.window.createWebviewPanel(viewType(inspector), TITLES[inspector], column, this.#views.webviewOptions),
       path,
+      tab,
     );
   }
 
@@ -64,11 +65,11 @@ export class Panels implements vscode.Disposable {
     vscode.Disposable.from(...this.#serializers, ...this.#panels.values()).dispose();
   }
 
-  #adopt(inspector: InspectorId, panel: vscode.WebviewPanel, path: string | null = null): void {
+  #adopt(inspector: InspectorId, panel: vscode.WebviewPanel, path: string | null = null, tab: string | null = null): void {
     this.#panels.get(inspector)?.dispose();
     this.#panels.set(inspector, panel);
     panel.iconPath = this.#views.icon;
-    const shown = this.#views.show(panel.webview, inspector, TITLES[inspector], path);
+    const shown = this.#views.show(panel.webview, inspector, TITLES[inspector], path, null, tab);
     panel.onDidDispose(() => {
       shown.dispose();
       if (this.#panels.get(inspector) === panel) this.#panels.delete(inspector);

@@ -36,13 +36,14 @@ export class Views {
     return { light: media('tab-light.svg'), dark: media('tab-dark.svg') };
   }
 
-  /** Until disposed. `path` is the file of a custom editor, `compareWith` another to hold it against. */
+  /** Until disposed. `path` is the file of a custom editor, `compareWith` another to hold it against, `tab` the part to show first. */
   show(
     webview: vscode.Webview,
     view: string,
     title: string,
     path: string | null = null,
     compareWith: string | null = null,
+    tab: string | null = null,
   ): vscode.Disposable {
     const { root, relay, server, selection, documents, embedded } = this.#options;
     const attached = relay.attach(webview);
@@ -57,6 +58,7 @@ export class Views {
       folders: workspaceFolders(),
       path,
       compareWith,
+      tab,
       prices: prices(),
     };
     webview.options = this.webviewOptions;

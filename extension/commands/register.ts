@@ -6,7 +6,14 @@ import { Doctor } from './doctor.js';
 import { openExampleCommand } from './example.js';
 import { clearHubTokenCommand, setHubTokenCommand } from './hubToken.js';
 import { runOnImageCommand } from './images.js';
-import { compareCheckpointsCommand, inspectCommand, openModelCommand, pathOf, unloadModelCommand } from './models.js';
+import {
+  activeCheckpoint,
+  compareCheckpointsCommand,
+  inspectCommand,
+  openModelCommand,
+  pathOf,
+  unloadModelCommand,
+} from './models.js';
 import { promptCommand, promptEmbeddedCommand, promptSelectionCommand, runPathCommand } from './prompt.js';
 import {
   copyCommandCommand,
@@ -65,6 +72,7 @@ export function registerCommands(lab: Lab): vscode.Disposable {
       ]),
     ),
     showArchitecture: (_, argument) => lab.panels.show('architecture', pathOf(argument)),
+    showFit: (_, argument) => lab.panels.show('weights', pathOf(argument) ?? activeCheckpoint(), 'fit'),
   };
   const registrations = Object.entries(commands).map(([id, command]) =>
     vscode.commands.registerCommand(`modelLab.${id}`, async (argument: unknown, selected: unknown) => {

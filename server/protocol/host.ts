@@ -93,6 +93,8 @@ export interface Boot {
   readonly path: string | null;
   /** The checkpoint that the file of a custom editor is to be compared with. */
   readonly compareWith: string | null;
+  /** The part of the view that was asked for; null for the first one. */
+  readonly tab: string | null;
   readonly prices: Prices;
 }
 

@@ -8,7 +8,8 @@ import { applyTheme, type ThemeName } from './themes.js';
 // ?view=attention&theme=light&token=17&layer=3&head=2&server=stopped, and
 // invented numbers: &tokens=1000&model=tiny-mamba&delay=2000&failing
 // a text for the tokenizer lab (with --live): &text=…&repeat=100
-// real ones (serve.mjs --live): &live&model=tiny-mamba&prompt=Once upon a time&max=16, or &prompts=all for every embedded model
+// real ones (serve.mjs --live): &live&model=tiny-mamba&prompt=Once upon a time&max=16, or &prompts=all for every embedded model,
+// or &path=/models/mine&prompt=… for one of your own
 const query = new URLSearchParams(location.search);
 const number = (name: string, otherwise: number) => Number(query.get(name) ?? otherwise);
 const view = query.get('view') ?? 'prompt';
@@ -35,11 +36,14 @@ async function live(): Promise<Stage> {
   const backend = new Live();
   const embedded = await backend.embedded();
   let run: string | null = null;
-  for (const entry of embedded) {
+  for (const entry of query.has('path') ? [] : embedded) {
     if (entry.name !== name && query.get('prompts') !== 'all') continue;
     const { id } = await backend.run(entry.path, query.get('prompt') ?? SAMPLE, number('max', 24));
     if (entry.name === name) run = id;
   }
+  const own = query.get('path');
+  const prompt = query.get('prompt');
+  if (own !== null && prompt !== null) run = (await backend.run(own, prompt, number('max', 24))).id;
   return { backend, run, embedded: embedded.map(({ path }) => path) };
 }
 
@@ -55,6 +59,7 @@ installFake(
     folders: [],
     path: query.get('path'),
     compareWith: null,
+    tab: query.get('tab'),
     prices: {},
   },
   backend,

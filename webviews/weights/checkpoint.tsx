@@ -23,7 +23,8 @@ import './weights.css';
 type Tab = 'tensors' | 'fit' | 'compare' | 'config' | 'metadata' | 'state' | 'ends' | 'probes';
 const TABS: readonly Tab[] = ['tensors', 'fit', 'compare', 'config', 'metadata', 'state', 'ends', 'probes'];
 const isTab = (value: unknown): value is Tab => TABS.includes(value as Tab);
-const tab = persisted<Tab>('tab', boot.compareWith === null ? 'tensors' : 'compare', isTab);
+const first = isTab(boot.tab) ? boot.tab : boot.compareWith === null ? 'tensors' : 'compare';
+const tab = persisted<Tab>('tab', first, isTab);
 
 let wanted = selection.value.tensor;
 effect(() => {
