@@ -25,7 +25,9 @@ export const PlainTable = ({ label, columns, rows }: PlainTableProps) => (
         <tr key={row}>
           <th scope="row">{name}</th>
           {cells.map((cell, column) => (
-            <td key={column}>{cell}</td>
+            <td key={column} data-column={columns[column + 1]}>
+              {cell}
+            </td>
           ))}
         </tr>
       ))}
