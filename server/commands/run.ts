@@ -5,7 +5,7 @@ import { promptIds } from '../prompt.js';
 import { LabError } from '../protocol/errors.js';
 import { idsOfFile } from '../readInputs.js';
 import { ReferenceLogits, spokenDivergence } from '../runtime/divergence.js';
-import { everyState, isEveryState } from '../runtime/everyState.js';
+import { everyLogits, everyState, isEveryState } from '../runtime/everyToken.js';
 import type { ModelOptions } from '../runtime/model.js';
 import type { Sequence } from '../runtime/sequence.js';
 import type { TokenRange } from '../runtime/view.js';
@@ -71,7 +71,7 @@ async function runSequence(args: Arguments, open: OpenModel, reference: Referenc
   const generated = count(args, 'generate', 0);
   const draw = sampling(args, greedy);
   const ids = await idsOf(args, open);
-  const names = expandProbes(args.probe ?? [], () => open.model.probes);
+  const names = expandProbes(args.probe ?? [], () => open.model.probes).filter((name) => name !== 'logits');
   const engine = await open.model.start();
   await engine.prefill(ids);
   const divergence = await reference?.divergence(engine);
@@ -79,7 +79,7 @@ async function runSequence(args: Arguments, open: OpenModel, reference: Referenc
   if (generated > 0) for await (const id of continuation(engine, generated, draw, open.stop, args.all)) continued.push(id);
   const range = { from: 0, to: args.all ? engine.ids.length : ids.length };
   const [every, others] = [true, false].map((wanted) => names.filter((name) => isEveryState(name, engine.layers) === wanted));
-  const tensors = new Map<string, Saved>(await collect(engine, others as string[], range));
+  const tensors = await collect(engine, others as string[], range);
   const read = async (name: string, part: TokenRange) => (await engine.probes([name], { range: part })).get(name) as Tensor;
   for (const name of every as string[]) tensors.set(name, await everyState(read, name, range));
   tensors.set('input_ids', { shape: [ids.length], data: Int32Array.from(ids) });
@@ -99,18 +99,15 @@ async function idsOf(args: Arguments, open: OpenModel): Promise<number[]> {
   return idsOfFile(args.inputs);
 }
 
-/** Probes block by block, each block's by one segment run, and logits always. */
-async function collect(engine: Sequence, names: readonly string[], range: TokenRange): Promise<Map<string, Tensor>> {
+/** Probes block by block, each block's by one segment run; and logits, which are written whether they are asked for or not. */
+async function collect(engine: Sequence, names: readonly string[], range: TokenRange): Promise<Map<string, Saved>> {
   const groups = new Map<string, string[]>();
   for (const name of names) {
     const block = /^blocks\.\d+\./.exec(name)?.[0] ?? (/^embed($|\.#)/.test(name) ? 'embed' : 'head');
     groups.set(block, [...(groups.get(block) ?? []), name]);
   }
-  const result = new Map<string, Tensor>();
+  const result = new Map<string, Saved>([['logits', everyLogits(engine, range)]]);
   for (const group of groups.values())
     for (const [name, tensor] of await engine.probes(group, { range })) result.set(name, tensor);
-  const V = engine.vocab;
-  const logits = new Float32Array((range.to - range.from) * V);
-  await engine.eachLogits(range, (t, row) => logits.set(row, (t - range.from) * V));
-  return result.set('logits', { shape: [range.to - range.from, V], data: logits });
+  return result;
 }

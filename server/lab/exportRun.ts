@@ -3,7 +3,7 @@ import { toldOf } from '../formats/told.js';
 import { type Saved, writeSafetensors } from '../formats/writeSafetensors.js';
 import { writeWhole } from '../formats/writeWhole.js';
 import type { RunRecipe } from '../protocol/runs.js';
-import { everyState, isEveryState } from '../runtime/everyState.js';
+import { everyState, isEveryState } from '../runtime/everyToken.js';
 import type { RunView, TokenRange } from '../runtime/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { LabRun } from './labRun.js';
@@ -21,6 +21,7 @@ export async function exportRun(
   const read = async (name: string, range: TokenRange) => (await view.probes([name], { range, signal })).get(name) as Tensor;
   const whole = { from: 0, to: view.ids.length };
   for (const probe of probes) {
+    if (tensors.has(probe)) continue;
     const streamed = isEveryState(probe, view.layers);
     tensors.set(probe, streamed ? await everyState(read, probe, whole) : await read(probe, whole));
   }

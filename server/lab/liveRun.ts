@@ -1,10 +1,12 @@
 import path from 'node:path';
+import type { Saved } from '../formats/writeSafetensors.js';
 import type { Emit } from '../handlers.types.js';
 import { requireTokenizer } from '../open.js';
 import { promptText } from '../prompt.js';
 import { type LabError, toLabError } from '../protocol/errors.js';
 import type { Alternative, Divergence, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
 import { idsOfFile } from '../readInputs.js';
+import { everyLogits } from '../runtime/everyToken.js';
 import { sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
 import { alone, type Watched } from '../runtime/view.js';
@@ -203,11 +205,9 @@ export class LiveRun implements LabRun {
 
   async exported(signal: AbortSignal): Promise<Exported> {
     const { engine } = this;
-    const [T, V] = [engine.ids.length, engine.vocab];
-    const logits = new Float32Array(T * V);
-    await engine.eachLogits({ from: 0, to: T }, (t, row) => logits.set(row, t * V), signal);
-    return new Map([
-      ['logits', { shape: [T, V], data: logits }],
+    const T = engine.ids.length;
+    return new Map<string, Saved>([
+      ['logits', everyLogits(engine, { from: 0, to: T }, signal)],
       ['input_ids', { shape: [T], data: Int32Array.from(engine.ids) }],
     ]);
   }

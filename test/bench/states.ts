@@ -1,6 +1,6 @@
 // What it costs to see recurrent states: all of them, after every token of 4,096, against the prefill itself.
 // Mamba-130M shape in fp32. The states of all blocks are 9.7 GB: they are computed as for a file, a part at a time, and let go of.
-import { everyState } from '../../server/runtime/everyState.js';
+import { everyState } from '../../server/runtime/everyToken.js';
 import { Run } from '../../server/runtime/run.js';
 import type { TokenRange } from '../../server/runtime/view.js';
 import type { Tensor } from '../../server/tensor/tensor.js';

@@ -1,5 +1,6 @@
 import type { Streamed } from '../formats/writeSafetensors.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { Sequence } from './sequence.js';
 import type { LayerView, TokenRange } from './view.js';
 
 /** Tokens computed at a time: those between two snapshots. */
@@ -32,3 +33,15 @@ export async function everyState(
     },
   };
 }
+
+/** Rows of logits computed at a time. */
+const ROWS = 64;
+
+/** Logits after each of some tokens [to−from, V], computed while they are written: of a long prompt they take more memory than all its states. */
+export const everyLogits = (run: Sequence, { from, to }: TokenRange, signal?: AbortSignal): Streamed => ({
+  dtype: 'F32',
+  shape: [to - from, run.vocab],
+  async *parts() {
+    for (let at = from; at < to; at += ROWS) yield await run.logits({ from: at, to: Math.min(to, at + ROWS) }, signal);
+  },
+});

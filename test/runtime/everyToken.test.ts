@@ -7,7 +7,7 @@ import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
 import { LabError } from '../../server/protocol/errors.js';
-import { everyState, isEveryState } from '../../server/runtime/everyState.js';
+import { everyLogits, everyState, isEveryState } from '../../server/runtime/everyToken.js';
 import type { TokenRange } from '../../server/runtime/view.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { assertClose, fixtures } from '../parity/oracle.js';
@@ -43,6 +43,23 @@ for (const family of ['mamba', 'rwkv7', 'falcon_h1', 'xlstm'])
     }
     await device.close();
   });
+
+test('logits after every token are computed a few rows at a time, and are those of one piece', async () => {
+  const { device, run } = await open(path.join(fixtures, 'mamba'));
+  await run.prefill(someIds(150, run.vocab));
+  const { shape, parts } = everyLogits(run, { from: 10, to: 150 });
+  assert.deepEqual(shape, [140, run.vocab]);
+  const rows: number[] = [];
+  const values: number[] = [];
+  for await (const part of parts()) {
+    rows.push(part.length / run.vocab);
+    values.push(...part);
+  }
+  assert.deepEqual(rows, [64, 64, 12]);
+  const whole = await run.logits({ from: 10, to: 150 });
+  assertClose('logits', { shape, data: Float32Array.from(values) }, { shape, data: whole }, 1e-5);
+  await device.close();
+});
 
 test('a tensor that ends early or with an error leaves no file', async () => {
   const before = readdirSync(folder);
