@@ -8,7 +8,7 @@ import { pickImage } from './commands/images.js';
 import { inspectCommand } from './commands/models.js';
 import { runPathCommand } from './commands/prompt.js';
 import { registerCommands } from './commands/register.js';
-import { copyCommand, exportRun, saveText } from './commands/runs.js';
+import { copyCommand, saveText } from './commands/runs.js';
 import { EditorDocuments } from './editorDocuments.js';
 import { showError } from './errors.js';
 import { formatCount } from './format.js';
@@ -111,7 +111,6 @@ function hostHandlers(lab: () => Lab): HostHandlers {
     },
     'host/copyCommand': ({ run, probes }) => done(copyCommand(lab(), run, probes)),
     'host/saveText': async ({ name, text }) => ({ saved: await saveText(lab(), name, text) }),
-    'host/exportRun': ({ run }) => done(exportRun(lab(), run)),
     'host/inspectPath': ({ path }) => done(inspectCommand(lab(), path)),
     'host/setHubToken': () => done(setHubTokenCommand(lab())),
     'host/selectText': ({ document, from, to }) => done(lab().documents.select(document, from, to)),
@@ -120,6 +119,10 @@ function hostHandlers(lab: () => Lab): HostHandlers {
     'host/setPrice': ({ vocabulary, price }) => done(setPrice(vocabulary, price)),
     'host/tellConfig': ({ path, key, value }) => done(tellConfig(path, key, value)),
     'host/restartServer': () => done(lab().server.restart()),
+    'host/showError': (error) => {
+      void showError(new LabError(error));
+      return null;
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { LabErrorData } from '../server/protocol/errors.js';
 import {
   type HostMethod,
   type HostRequests,
@@ -29,8 +30,6 @@ export function parseToHost(data: unknown): ToHost | null {
   }
 }
 
-const isRun = (value: unknown): value is { run: string } => isObject(value) && typeof value.run === 'string';
-
 /** Whether `params` are those of the host request, by method. */
 export const accepts: { readonly [M in HostMethod]: (params: unknown) => params is HostRequests[M]['params'] } = {
   'host/select': (params): params is Partial<Selection> => isSelectionChange(params),
@@ -40,10 +39,9 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
   'host/pickImage': (params): params is null => params === null,
   'host/pickModel': (params): params is null => params === null,
   'host/copyCommand': (params): params is { run: string; probes: string[] } =>
-    isRun(params) && 'probes' in params && isTexts(params.probes),
+    isObject(params) && typeof params.run === 'string' && isTexts(params.probes),
   'host/saveText': (params): params is { name: string; text: string } =>
     isObject(params) && typeof params.name === 'string' && typeof params.text === 'string',
-  'host/exportRun': (params): params is { run: string } => isRun(params),
   'host/inspectPath': (params): params is { path: string } => isObject(params) && typeof params.path === 'string',
   'host/setHubToken': (params): params is null => params === null,
   'host/selectText': (params): params is { document: string; from: number; to: number } =>
@@ -60,6 +58,7 @@ export const accepts: { readonly [M in HostMethod]: (params: unknown) => params 
     typeof params.key === 'string' &&
     ['boolean', 'string'].includes(typeof params.value),
   'host/restartServer': (params): params is null => params === null,
+  'host/showError': (params): params is LabErrorData => isErrorData(params),
 };
 
 export const isHostMethod = (method: string): method is HostMethod => Object.hasOwn(accepts, method);
@@ -74,6 +73,9 @@ export function isSelectionChange(value: unknown): value is Partial<Selection> {
     return (key === 'layer' || key === 'head') && isCount(part);
   });
 }
+
+export const isErrorData = (value: unknown): value is LabErrorData =>
+  isObject(value) && ['code', 'message', 'hint'].every((key) => typeof value[key] === 'string');
 
 const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((item) => typeof item === 'string');
 const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,5 +1,6 @@
-import { cancelled, internal, LabError, type LabErrorData } from '../server/protocol/errors.js';
+import { cancelled, internal, LabError } from '../server/protocol/errors.js';
 import { serverLost } from './errors.js';
+import { isErrorData } from './messages.js';
 
 /** LSP's code of a cancelled request; the numbers here spare loading the LSP library early. */
 const REQUEST_CANCELLED = -32800;
@@ -14,8 +15,3 @@ export function fromWire(error: unknown): LabError {
   if (code === REQUEST_CANCELLED) return cancelled();
   return CONNECTION_LOST.has(code) ? serverLost() : internal(error);
 }
-
-const isErrorData = (data: unknown): data is LabErrorData =>
-  typeof data === 'object' &&
-  data !== null &&
-  ['code', 'message', 'hint'].every((key) => typeof (data as Record<string, unknown>)[key] === 'string');

@@ -131,6 +131,10 @@ function announce(said: Selection): void {
   else selection.value = said;
 }
 
+/** For a button that has no place for an error of its own: the editor tells it. */
+export const orTell = (asked: Promise<unknown>): void =>
+  void asked.catch((error) => request('host/showError', errorData(error)).catch(() => undefined));
+
 /** Errors caught anywhere end up as data: what the error state of a view shows. */
 export const errorData = (error: unknown): LabErrorData =>
   error instanceof LabError

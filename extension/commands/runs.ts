@@ -52,20 +52,17 @@ interface ExportArguments {
 const isExportArguments = (argument: unknown): argument is ExportArguments =>
   typeof argument === 'object' && argument !== null && !isRunInfo(argument) && ('file' in argument || 'probes' in argument);
 
-export const exportRunCommand = (lab: Lab, argument: unknown): Promise<void> =>
-  exportRun(lab, runOf(lab, argument).id, isExportArguments(argument) ? argument : {});
-
 /** Asks what and where to, then has the server write FILE.safetensors and FILE.json. */
-export async function exportRun(lab: Lab, id: RunId, given: ExportArguments = {}): Promise<void> {
-  const run = lab.session.run(id);
-  if (!run) throw runUnknown(id);
+export async function exportRunCommand(lab: Lab, argument: unknown): Promise<void> {
+  const run = runOf(lab, argument);
+  const given = isExportArguments(argument) ? argument : {};
   const probes = given.probes ?? (await pickProbes(lab, run));
   if (!probes) return;
   const chosen = given.file ?? (await askFile(lab, run));
   if (chosen === null) return;
   const file = chosen.endsWith('.safetensors') ? chosen : `${chosen}.safetensors`;
   const { files } = await withSteps(`Exporting ${path.basename(file)}`, (options) =>
-    lab.server.request('runs/export', { run: id, file, probes }, options),
+    lab.server.request('runs/export', { run: run.id, file, probes }, options),
   );
   void reveal(files);
 }

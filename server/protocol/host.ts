@@ -53,7 +53,6 @@ export interface HostRequests {
     readonly params: { readonly name: string; readonly text: string };
     readonly result: { readonly saved: boolean };
   };
-  'host/exportRun': { readonly params: { readonly run: RunId }; readonly result: null };
   /** Opens the header view of a model on this machine. */
   'host/inspectPath': { readonly params: { readonly path: string }; readonly result: null };
   /** Asks for the access token of the Hugging Face Hub and keeps it in the editor's secret store. */
@@ -74,6 +73,8 @@ export interface HostRequests {
     readonly result: null;
   };
   'host/restartServer': { readonly params: null; readonly result: null };
+  /** Tells the person of an error that a view has no place for. */
+  'host/showError': { readonly params: LabErrorData; readonly result: null };
 }
 
 export type HostMethod = keyof HostRequests;

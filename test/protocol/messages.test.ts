@@ -47,7 +47,8 @@ test('host requests check their params', () => {
   assert.ok(accepts['host/copyCommand']({ run: 'r', probes: ['logits'] }));
   assert.ok(!accepts['host/copyCommand']({ run: 'r', probes: [1] }));
   assert.ok(!accepts['host/copyCommand']({ run: 'r' }));
-  assert.ok(!accepts['host/exportRun'](null));
+  assert.ok(accepts['host/showError']({ code: 'X', message: 'm', hint: 'h' }));
+  assert.ok(!accepts['host/showError']({ code: 'X', message: 'm' }));
   assert.ok(!accepts['host/restartServer']({}));
 });
 

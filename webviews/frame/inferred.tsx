@@ -1,6 +1,6 @@
 import type { Inference } from '../../server/protocol/models.js';
 import { Button } from '../controls/controls.js';
-import { request } from '../host.js';
+import { orTell, request } from '../host.js';
 import './inferred.css';
 
 type Otherwise = NonNullable<Inference['otherwise']>;
@@ -63,7 +63,7 @@ function Opposite({ path, key, value }: Otherwise & { readonly path: string }) {
       kind="secondary"
       icon="settings"
       title={`Puts ${says} over this model's config, in the setting modelLab.config; config.json itself stays as it is`}
-      onClick={() => void request('host/tellConfig', { path, key, value }).catch(() => undefined)}
+      onClick={() => orTell(request('host/tellConfig', { path, key, value }))}
     >
       Set {says}
     </Button>

@@ -1,6 +1,6 @@
 import type { Provenance } from '../../server/protocol/inspect.js';
 import type { RunId } from '../../server/protocol/runs.js';
-import { request } from '../host.js';
+import { orTell, request } from '../host.js';
 
 /** For *Copy as command*: the run and the probes behind a picture, or what `inspect` says of a checkpoint. */
 export type Command =
@@ -37,7 +37,7 @@ export const CopyAsCommand = ({ command }: { readonly command: Command }) => (
     type="button"
     class="link"
     title="Copies the command line that computes these numbers"
-    onClick={() => void copied(command).catch(() => undefined)}
+    onClick={() => orTell(copied(command))}
   >
     <i class="codicon codicon-copy" aria-hidden="true" /> Copy as command
   </button>

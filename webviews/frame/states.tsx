@@ -117,7 +117,7 @@ export function ServerState() {
     return (
       <Empty
         text="The lab server has stopped."
-        action={{ label: 'Restart server', run: () => void request('host/restartServer', null).catch(() => undefined) }}
+        action={{ label: 'Restart server', run: () => request('host/restartServer', null) }}
       />
     );
   return (

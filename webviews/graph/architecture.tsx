@@ -6,7 +6,7 @@ import { Frame } from '../frame/frame.js';
 import { shownValue } from '../frame/loadable.js';
 import { Failed, Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
-import { request } from '../host.js';
+import { orTell, request } from '../host.js';
 import { Breadcrumb } from './breadcrumb.js';
 import { drawGraph } from './drawing.js';
 import { GraphCanvas } from './graphCanvas.js';
@@ -100,16 +100,16 @@ function Controls({ graph }: { readonly graph: GraphState }) {
         label={asTable.value ? 'Show the picture (t)' : 'Show the boxes as a table (t)'}
         onClick={() => (asTable.value = !asTable.value)}
       />
-      <IconButton icon="save" label="Save as SVG…" onClick={() => void save(graph)} />
+      <IconButton icon="save" label="Save as SVG…" onClick={() => save(graph)} />
     </>
   );
 }
 
 /** The whole picture as it is open now. */
-async function save({ root, outline, norm }: GraphState): Promise<void> {
+function save({ root, outline, norm }: GraphState): void {
   const pen = new SvgPen(ink.value.family);
   const everything = { left: 0, top: 0, right: root.width, bottom: root.height, scale: 1 };
   drawGraph(pen, { root, ink: graphInk(), selected: null, hovered: null, marked: new Set(), norm }, everything);
   const text = pen.file(root.width, root.height, ink.value.paper);
-  await request('host/saveText', { name: `${outline.name}.svg`, text }).catch(() => undefined);
+  orTell(request('host/saveText', { name: `${outline.name}.svg`, text }));
 }

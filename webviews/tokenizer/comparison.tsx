@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { TOKEN_ROLES, type TokenComparison, type TokenCounts, type VocabularyId } from '../../server/protocol/tokens.js';
 import { Dropdown, IconButton } from '../controls/controls.js';
 import { visibleText } from '../frame/tokenText.js';
-import { editorDocument, prices, request } from '../host.js';
+import { editorDocument, orTell, prices, request } from '../host.js';
 import { cost, money, parsePrice, ratios } from './figures.js';
 import { add, chosen, known, MOST, nameOf, remove, replace } from './lab.js';
 
@@ -178,7 +178,7 @@ function PriceField({ vocabulary, price }: { readonly vocabulary: VocabularyId; 
   const parsed = parsePrice(value);
   const keep = () => {
     if (typed.value !== null && parsed !== undefined && parsed !== price)
-      void request('host/setPrice', { vocabulary, price: parsed }).catch(() => undefined);
+      orTell(request('host/setPrice', { vocabulary, price: parsed }));
     if (parsed !== undefined) typed.value = null;
   };
   return (

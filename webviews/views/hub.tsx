@@ -7,7 +7,7 @@ import { Frame } from '../frame/frame.js';
 import { mount } from '../frame/mount.js';
 import { CopyAsCommand } from '../frame/provenance.js';
 import { Empty, Failed, Loading, ServerState } from '../frame/states.js';
-import { request, server } from '../host.js';
+import { orTell, request, server } from '../host.js';
 import { download, downloading, look, model, preview, problem, revision, shown } from '../hub/hub.js';
 import '../hub/hub.css';
 import { Files, Variants } from '../hub/variants.js';
@@ -93,7 +93,7 @@ const Refused = ({ code, failed }: { readonly code: string; readonly failed: Com
   <>
     {failed}
     {WANT_TOKEN.has(code) && (
-      <button type="button" class="link token-link" onClick={() => void request('host/setHubToken', null).then(() => look())}>
+      <button type="button" class="link token-link" onClick={() => orTell(request('host/setHubToken', null).then(() => look()))}>
         Set a Hugging Face token…
       </button>
     )}
@@ -151,10 +151,10 @@ function Fetch({ preview: value }: { readonly preview: HubPreview }) {
       <div class="fetch">
         {path ? (
           <>
-            <Button icon="play" onClick={() => void request('host/runPath', { path })}>
+            <Button icon="play" onClick={() => orTell(request('host/runPath', { path }))}>
               Run in Model Lab
             </Button>
-            <Button kind="secondary" onClick={() => void request('host/inspectPath', { path })}>
+            <Button kind="secondary" onClick={() => orTell(request('host/inspectPath', { path }))}>
               Inspect
             </Button>
             <span class="quiet">{path}</span>
