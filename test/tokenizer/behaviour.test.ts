@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { LabError } from '../../server/protocol/errors.js';
 import { createTokenizer } from '../../server/tokenizer/registry.js';
 import { StreamDecoder } from '../../server/tokenizer/streamDecoder.js';
+import { strftime } from '../../server/tokenizer/strftime.js';
 import type { Tokenizer } from '../../server/tokenizer/tokenizer.js';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -169,6 +170,29 @@ test('chat templates', async () => {
     metadata: { ...fixture('sentencepiece_bpe').tokenizer, 'tokenizer.chat_template': template },
   });
   assert.equal(gguf.renderChat?.(user), '<s>[user]Hi\n[assistant]');
+});
+
+test('chat templates: without tools, by date in English, and content in parts where a template reads nothing else', async () => {
+  const json = fixture('byte_level').tokenizer;
+  const say = async (template: string, content = 'Hi') => {
+    const tokenizer = await hf(json, { chat_template: template });
+    return tokenizer.renderChat?.([{ role: 'user', content }]);
+  };
+  const tools = '{% if tools is not none %}tools{% endif %}{% if documents is none and tools is defined %}none{% endif %}';
+  assert.equal(await say(`${tools} {{ messages[0].content }}`), 'none Hi');
+  const parts =
+    "{% for m in messages %}{{ m.role }}:{% for c in m.content if c.type == 'text' %}{{ c.text }}{% endfor %}{% endfor %}{% if add_generation_prompt %} >{% endif %}";
+  assert.equal(await say(parts), 'user:Hi >');
+  const dropped = "{% for m in messages %}{% if m.content is not string %}{{ m.content[0]['text'] }}{% endif %}{% endfor %}!";
+  assert.equal(await say(dropped), 'Hi!');
+  assert.equal(await say('{{ messages[0].content | upper }}'), 'HI');
+  await assert.rejects(say("{{ raise_exception('no turns') }}"), /no turns/);
+  assert.match(String(await say('{{ strftime_now("%d %b %Y, %A") }}')), /^\d\d [A-Z][a-z]{2} \d{4}, [A-Z][a-z]+day$/);
+  const date = new Date(2024, 1, 3, 15, 4, 5);
+  assert.equal(
+    strftime(date, '%a %A %b %B %d %H %I %j %m %M %p %S %y %Y %% %Q'),
+    'Sat Saturday Feb February 03 15 03 034 02 04 PM 05 24 2024 % %Q',
+  );
 });
 
 const bpe = (model: object, rest: object = {}) => ({
