@@ -7,6 +7,7 @@ import { preview, tile } from '../../server/analyses/attentionTile.js';
 import type { HeadScores } from '../../server/protocol/attention.js';
 import { LabError } from '../../server/protocol/errors.js';
 import { valuesOf } from '../../server/protocol/half.js';
+import { code } from '../code.js';
 import { attentionLayer, constructedRun, pattern, quiet, tensor } from './constructed.js';
 
 const near = (actual: number, expected: number, tolerance = 1e-6) =>
@@ -209,7 +210,6 @@ test('the numbers of a cell make up its weight, and grouped heads share a key', 
 });
 
 test('what is not there is refused with a code', async () => {
-  const code = (expected: string) => (error: unknown) => error instanceof LabError && error.code === expected;
   await assert.rejects(row(four(), { layer: 3, head: 0, query: 0 }, quiet), code('LAYER_UNKNOWN'));
   await assert.rejects(row(four(), { layer: 0, head: 1, query: 0 }, quiet), code('HEAD_UNKNOWN'));
   await assert.rejects(row(four(), { layer: 0, head: 0, query: 4 }, quiet), code('TOKEN_UNKNOWN'));

@@ -13,7 +13,8 @@ import { measureMachine } from '../../server/runtime/machine.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { bindStacks } from '../../server/runtime/stacks.js';
 import { sizeOf } from '../../server/tensor/tensor.js';
-import { code, embedded, openLab } from '../lab/harness.js';
+import { code } from '../code.js';
+import { embedded, openLab } from '../lab/harness.js';
 import { fixtures } from '../parity/oracle.js';
 
 const [more, encoders] = ['oracles_more', 'oracles_encoders'].map((name) => path.join(fixtures, '..', name)) as [string, string];

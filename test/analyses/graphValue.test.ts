@@ -4,7 +4,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import type { ModelId } from '../../server/protocol/models.js';
 import { norm } from '../../server/tensor/reduce.js';
-import { code, embedded, openLab } from '../lab/harness.js';
+import { code } from '../code.js';
+import { embedded, openLab } from '../lab/harness.js';
 
 /** The last row of a probe that was read whole, by another way. */
 const lastRow = ({ shape, data }: { readonly shape: readonly number[]; readonly data: ArrayLike<number> }): number[] => {

@@ -7,8 +7,9 @@ import type { GraphPart, SegmentGraph } from '../../server/protocol/graph.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { norm } from '../../server/tensor/reduce.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
+import { code } from '../code.js';
 import { readOracle } from '../fixtures/readOracle.js';
-import { code, openLab } from '../lab/harness.js';
+import { openLab } from '../lab/harness.js';
 
 /** Graphs from files told in the form of segments: parts, groups, sizes, and their values after a run. */
 const device = new LocalDevice();

@@ -4,6 +4,7 @@ import { overview, step } from '../../server/analyses/state.js';
 import { ranks, series } from '../../server/analyses/stateSeries.js';
 import { LabError } from '../../server/protocol/errors.js';
 import type { LayerView } from '../../server/runtime/view.js';
+import { code } from '../code.js';
 import { constructedRun, quiet, tensor } from './constructed.js';
 
 const near = (actual: number | undefined, expected: number, tolerance = 1e-5) =>
@@ -152,7 +153,6 @@ test('a step of RWKV: after = before diag(w) − (S κ̂)(a ⊙ κ̂)ᵀ + v k�
 });
 
 test('what is not there is refused with a code', async () => {
-  const code = (expected: string) => (error: unknown) => error instanceof LabError && error.code === expected;
   const at = { layer: 0, state: 'ssm', group: 0, token: 0, against: null };
   await assert.rejects(step(halving(), { ...at, state: 'wkv' }, quiet), code('STATE_UNKNOWN'));
   await assert.rejects(step(halving(), { ...at, group: 2 }, quiet), code('GROUP_UNKNOWN'));

@@ -8,19 +8,11 @@ import { test } from 'node:test';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { readOracle as readTensors } from '../fixtures/readOracle.js';
 import { assertClose, fixtures, readOracle } from '../parity/oracle.js';
+import { cli, root } from './command.js';
 
-const root = path.resolve(import.meta.dirname, '../..');
 const models = path.join(root, 'media/models');
 const onnx = path.join(root, 'test/fixtures/onnx/lm/fused.onnx');
 const folder = mkdtempSync(path.join(tmpdir(), 'model-lab-cli-'));
-
-function cli(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'server/cli.ts', ...args], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
 
 function ok(...args: string[]): string {
   const { status, stdout, stderr } = cli(...args);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,20 +7,12 @@ import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { readOracle as readTensors } from '../fixtures/readOracle.js';
 import { assertClose } from '../parity/oracle.js';
+import { cli, root } from './command.js';
 
-const root = path.resolve(import.meta.dirname, '../..');
 const fixtures = path.join(root, 'test/fixtures');
 const folder = mkdtempSync(path.join(tmpdir(), 'model-lab-encoders-'));
 const kite = path.join(fixtures, 'images/kite.png');
 const sentences = ['a red kite over a field', 'a green key', 'Two kites, and the sky!'];
-
-function cli(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'server/cli.ts', ...args], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
 
 let runs = 0;
 

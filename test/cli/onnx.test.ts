@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,20 +10,12 @@ import type { Tensor } from '../../server/tensor/tensor.js';
 import { withTokenizer, words } from '../fixtures/onnx/wordTokenizer.js';
 import { readOracle } from '../fixtures/readOracle.js';
 import { assertClose } from '../parity/oracle.js';
+import { cli, root } from './command.js';
 
 /** ONNX graphs on the command line, held to PyTorch, NumPy and ONNX's own reference (test/fixtures/onnx/make*.py). */
-const root = path.resolve(import.meta.dirname, '../..');
 const fixtures = path.join(root, 'test/fixtures/onnx');
 const folder = mkdtempSync(path.join(tmpdir(), 'model-lab-onnx-'));
 after(() => rmSync(folder, { recursive: true }));
-
-function cli(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'server/cli.ts', ...args], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
 
 let runs = 0;
 async function run(model: string, ...args: string[]): Promise<{ readonly file: string; readonly tensors: Map<string, Tensor> }> {

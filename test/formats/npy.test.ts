@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { findCheckpoints } from '../../server/formats/find.js';
 import { readRaw, readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
-import { code } from '../lab/harness.js';
+import { code } from '../code.js';
 
 /** Arrays that NumPy wrote (test/fixtures/formats/arrays/make.py). */
 const folder = 'test/fixtures/formats/arrays';

@@ -2,16 +2,13 @@ import path from 'node:path';
 import { handlers } from '../../server/handlers.js';
 import { Lab } from '../../server/lab/lab.js';
 import type { ServerOptions } from '../../server/options.js';
-import { LabError } from '../../server/protocol/errors.js';
-import type { EventName, Events } from '../../server/protocol/events.js';
 import type { Method, Params, Result } from '../../server/protocol/requests.js';
 import type { RunDetail, RunInfo, RunRecipe } from '../../server/protocol/runs.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
+import { type Fired, Heard } from '../protocol/heard.js';
 
 const models = path.resolve(import.meta.dirname, '../../media/models');
 export const embedded = (name: string): string => path.join(models, name);
-
-export type Fired = { [E in EventName]: { readonly event: E; readonly payload: Events[E] } }[EventName];
 
 export interface OpenLab {
   readonly lab: Lab;
@@ -38,8 +35,7 @@ export const recipe = (given: Partial<RunRecipe> & Pick<RunRecipe, 'path'>): Run
 export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
   // What somebody has downloaded is no part of a test.
   process.env.HF_HUB_CACHE ??= path.join(models, 'no-cache');
-  const events: Fired[] = [];
-  const waiting = new Set<(fired: Fired) => void>();
+  const heard = new Heard();
   const given = {
     storage: null,
     embedded: models,
@@ -54,35 +50,17 @@ export function openLab(options: Partial<ServerOptions> = {}): OpenLab {
     restore: false,
     ...options,
   };
-  const lab = new Lab(new LocalDevice(), given, (event, payload) => {
-    const fired = { event, payload } as Fired;
-    events.push(fired);
-    for (const told of waiting) told(fired);
-  });
+  const lab = new Lab(new LocalDevice(), given, (event, payload) => heard.add({ event, payload } as Fired));
   const answer = handlers(lab);
   const ask: OpenLab['ask'] = async (method, params, signal = new AbortController().signal) =>
     // as it travels to the extension: what cannot be cloned would be lost there
     structuredClone(await answer[method](params as never, { signal, progress: () => undefined })) as never;
-  const event: OpenLab['event'] = async (matches) =>
-    events.find(matches) ??
-    new Promise((resolve) => {
-      const told = (fired: Fired) => {
-        if (!matches(fired)) return;
-        waiting.delete(told);
-        resolve(fired);
-      };
-      waiting.add(told);
-    });
+  const event: OpenLab['event'] = (matches) => heard.first(matches);
   const over: OpenLab['over'] = async ({ id }) => {
     const ended = ['done', 'stopped', 'failed'];
     await event((f) => f.event === 'runs/changed' && f.payload.run.id === id && ended.includes(f.payload.run.status));
     return ask('runs/get', { run: id });
   };
   const run: OpenLab['run'] = async (of) => over(await ask('runs/start', recipe(of)));
-  return { lab, events, ask, event, run, over };
+  return { lab, events: heard.events, ask, event, run, over };
 }
-
-export const code = (expected: string) => (error: unknown) => {
-  if (error instanceof LabError && error.code === expected) return true;
-  throw error;
-};

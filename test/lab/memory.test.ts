@@ -3,7 +3,8 @@ import { after, test } from 'node:test';
 import { handlers } from '../../server/handlers.js';
 import { valuesOf } from '../../server/protocol/half.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
-import { code, embedded, type OpenLab, openLab, recipe } from './harness.js';
+import { code } from '../code.js';
+import { embedded, type OpenLab, openLab, recipe } from './harness.js';
 
 const labs: OpenLab[] = [];
 const lab = (options: Parameters<typeof openLab>[0] = {}): OpenLab => {

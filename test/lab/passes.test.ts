@@ -6,9 +6,10 @@ import { after, test } from 'node:test';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import type { WireTensor } from '../../server/protocol/tensors.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
+import { code } from '../code.js';
 import { readOracle } from '../fixtures/readOracle.js';
 import { assertClose } from '../parity/oracle.js';
-import { code, openLab } from './harness.js';
+import { openLab } from './harness.js';
 
 const fixtures = path.resolve(import.meta.dirname, '../fixtures');
 const folder = (name: string) => path.join(fixtures, name);

@@ -6,8 +6,10 @@ import { after, before, test } from 'node:test';
 import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
 import type { LabSequence } from '../../server/lab/models.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
+import { code } from '../code.js';
 import { readOracle } from '../parity/oracle.js';
-import { code, embedded, type Fired, type OpenLab, openLab, recipe } from './harness.js';
+import type { Fired } from '../protocol/heard.js';
+import { embedded, type OpenLab, openLab, recipe } from './harness.js';
 
 let it: OpenLab;
 before(() => {

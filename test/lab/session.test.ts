@@ -9,7 +9,8 @@ import { readTensor } from '../../server/formats/read.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import type { Events } from '../../server/protocol/events.js';
 import type { RunInfo } from '../../server/protocol/runs.js';
-import { code, embedded, openLab, recipe } from './harness.js';
+import { code } from '../code.js';
+import { embedded, openLab, recipe } from './harness.js';
 
 let folder: string;
 before(async () => {

@@ -4,7 +4,8 @@ import { after, before, test } from 'node:test';
 import { LabError } from '../../server/protocol/errors.js';
 import type { Method } from '../../server/protocol/requests.js';
 import { schemas } from '../../server/schemas.js';
-import { type Client, code, connect } from './client.js';
+import { code } from '../code.js';
+import { type Client, connect } from './client.js';
 
 const SERVER = path.join(import.meta.dirname, 'borderServer.ts');
 const start = () => connect(SERVER, [], ['--import', 'tsx']);

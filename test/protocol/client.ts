@@ -9,11 +9,9 @@ import {
   ResponseError,
 } from 'vscode-languageserver/node';
 import { LabError, type LabErrorData } from '../../server/protocol/errors.js';
-import type { EventName, Events } from '../../server/protocol/events.js';
 import { EVENT, REQUEST } from '../../server/protocol/host.js';
 import type { Method, Params, Result } from '../../server/protocol/requests.js';
-
-export type Fired = { [E in EventName]: { readonly event: E; readonly payload: Events[E] } }[EventName];
+import { type Fired, Heard } from './heard.js';
 
 export interface Asked<R> {
   readonly result: Promise<R>;
@@ -48,12 +46,8 @@ export async function connect(module: string, args: readonly string[] = [], exec
     stderr += chunk;
   });
   const connection = createProtocolConnection(new IPCMessageReader(child), new IPCMessageWriter(child));
-  const events: Fired[] = [];
-  const waiting = new Set<(fired: Fired) => void>();
-  connection.onNotification(EVENT, (fired: Fired) => {
-    events.push(fired);
-    for (const told of waiting) told(fired);
-  });
+  const heard = new Heard();
+  connection.onNotification(EVENT, (fired: Fired) => heard.add(fired));
   connection.listen();
   await connection.sendRequest(InitializeRequest.type, { processId: process.pid, rootUri: null, capabilities: {} });
   await connection.sendNotification(InitializedNotification.type, {});
@@ -69,22 +63,13 @@ export async function connect(module: string, args: readonly string[] = [], exec
   };
   return {
     child,
-    events,
+    events: heard.events,
     stderr: () => stderr,
     exit,
     raw: (envelope) => raw(envelope),
     ask,
     request: (method, params) => ask(method, params).result,
-    event: async (matches) =>
-      events.find(matches) ??
-      new Promise((resolve) => {
-        const told = (fired: Fired) => {
-          if (!matches(fired)) return;
-          waiting.delete(told);
-          resolve(fired);
-        };
-        waiting.add(told);
-      }),
+    event: (matches) => heard.first(matches),
     close: async () => {
       connection.dispose();
       if (child.connected) child.disconnect();
@@ -92,9 +77,3 @@ export async function connect(module: string, args: readonly string[] = [], exec
     },
   };
 }
-
-/** The code an error carries, for `assert.rejects`. */
-export const code = (expected: string) => (error: unknown) => {
-  if (error instanceof LabError && error.code === expected) return true;
-  throw error;
-};

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Crashes } from '../../extension/crashes.js';
 import { formatBytes } from '../../extension/format.js';
 import { chooseNode } from '../../extension/node.js';
-import { code } from './client.js';
+import { code } from '../code.js';
 
 const MINUTE = 60_000;
 

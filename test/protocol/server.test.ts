@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { RunId, RunRecipe } from '../../server/protocol/runs.js';
-import { type Client, code, connect } from './client.js';
+import { code } from '../code.js';
+import { type Client, connect } from './client.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const SERVER = path.join(root, 'dist/server.js');

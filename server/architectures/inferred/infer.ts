@@ -6,12 +6,14 @@ import { UNNAMED } from '../../protocol/models.js';
 import { layers, scales, turning } from './attention.js';
 import { inferredDecoder } from './decoder.js';
 import { Evidence } from './evidence.js';
+import { experts } from './experts.js';
+import { act, feedForward } from './feedForward.js';
 import { isGguf } from './ggufKnown.js';
-import { act, experts, feedForward, normKind, norms } from './halves.js';
 import { unreadKeys } from './keys.js';
 import { type Recognised, recognise } from './known.js';
 import { inferLatent, isLatent } from './latent.js';
 import { CARRIED } from './names.js';
+import { normKind, norms } from './norms.js';
 import { heads, positions, projections, qkNorm, type Rule, sizes, unembedding } from './shapes.js';
 import type { Draft, InferredConfig } from './spec.js';
 

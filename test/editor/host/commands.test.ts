@@ -3,29 +3,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { ModelLabApi } from '../../../extension/extension.js';
 import type { RunInfo } from '../../../server/protocol/runs.js';
+import { embedded, eventually, lab, tabs } from './lab.js';
 
-const extension = () => {
-  const found = vscode.extensions.getExtension<ModelLabApi>('model-lab.model-lab');
-  assert.ok(found, 'the extension is loaded');
-  return found;
-};
-const lab = () => extension().activate();
-const embedded = (...names: string[]) => path.join(extension().extensionPath, 'media/models', ...names);
 const command = (id: string, ...args: unknown[]) => vscode.commands.executeCommand(`modelLab.${id}`, ...args);
 
-/** Asks again and again until `found` says yes. */
-async function eventually<T>(found: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
-  for (let tries = 0; tries < 200; tries++) {
-    const value = await found();
-    if (value) return value;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`it never came true that ${what}`);
-}
-
-const tabs = () => vscode.window.tabGroups.all.flatMap((group) => group.tabs);
 const models = async () => (await lab()).server.request('models/list', {});
 const runs = async () => (await lab()).server.request('runs/list', {});
 

@@ -4,28 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ModelLabApi } from '../../../extension/extension.js';
+import { embedded, eventually, extension, lab, tabs } from './lab.js';
 
 const RESTART_LIMIT_MS = 2000;
-
-const extension = () => {
-  const found = vscode.extensions.getExtension<ModelLabApi>('model-lab.model-lab');
-  assert.ok(found, 'the extension is loaded');
-  return found;
-};
-const lab = () => extension().activate();
-const embedded = (...names: string[]) => path.join(extension().extensionPath, 'media/models', ...names);
-
-/** Asks again and again until `found` says yes. */
-async function eventually<T>(found: () => T | undefined | false, what: string): Promise<T> {
-  for (let tries = 0; tries < 200; tries++) {
-    const value = found();
-    if (value) return value;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`it never came true that ${what}`);
-}
-
-const tabs = () => vscode.window.tabGroups.all.flatMap((group) => group.tabs);
 
 suite('Server process', () => {
   test('activation takes less than 50 ms', async () => {
