@@ -34,27 +34,37 @@ export interface Reading {
 }
 
 /**
+ * Of one token, up to so many queries that share keys meet them one by one: a row times a matrix reads the matrix as it lies, where a few rows
+ * have it packed first. The others read it from a core's second cache.
+ */
+const ONE_BY_ONE = 3;
+
+/**
  * z = softmax(scale · Σ q kᵀ) v: [B,H,T,E_v], and the pattern [B,H,T,S] for who wants it. Old and new rows are scored apart and meet in one
- * softmax, so that the KV arrays go in as they are and only new rows come out. Scores stay in the groups that share keys, [B,K,G·T,S].
- * In a branch `b`, where nobody can look, what blocks share is still computed once around it.
+ * softmax, so that the KV arrays go in as they are and only new rows come out. Scores stay in the groups that share keys: [B,K,G·T,S], or of one
+ * token [K,G,1,S]. In a branch `b`, where nobody can look, what blocks share is still computed once around it.
  */
 export function readRows(
   g: SegmentBuilder,
   spec: Scoring,
-  { terms, rows, hidden, sinks, as }: Reading,
+  { terms, rows: given, hidden, sinks, as }: Reading,
   b: Builder = g,
 ): { readonly z: Value; pattern(): Value } {
   const H = spec.heads;
   const { name, rows: S } = as ?? { name: 'attn', rows: 'S' };
-  const [, K, , E] = rows.fresh.shape as [unknown, number, unknown, number];
-  const grouped = terms.map(({ q, keys }) => {
-    const size = q.shape.at(-1) as number;
-    return { q: H === K ? q : b.op('Reshape', [q, b.ints(0, K, -1, size)], ['B', K, 'G·T', size]), keys };
-  });
-  const score = (part: keyof Rows) =>
-    grouped.map(({ q, keys }) => b.matmul(q, keys[part], { transB: true, alpha: spec.scale })).reduce((x, y) => b.add(x, y));
+  const [, K, , E] = given.fresh.shape as [unknown, number, unknown, number];
+  const oneByOne = g.single && H / K <= ONE_BY_ONE;
   const T = g.tokenCount(terms[0]?.q as Value, 2);
-  const heads = groupsOf(g, b, H, K, T, S);
+  const heads = oneByOne && H !== K ? queriesOf(b, H, K, S) : groupsOf(g, b, H, K, T, S);
+  const rows = heads.rows(given);
+  // only a product without a factor takes one row as it is
+  const alpha = oneByOne ? 1 : spec.scale;
+  const scaled = terms.map(({ q, keys }) => ({
+    q: heads.queries(oneByOne ? b.mul(q, spec.scale) : q),
+    keys: heads.rows(keys),
+  }));
+  const score = (part: keyof Rows) =>
+    scaled.map(({ q, keys }) => b.matmul(q, keys[part], { transB: true, alpha })).reduce((x, y) => b.add(x, y));
   const capped = softCapped(b, b.concat([score('past'), score('fresh')], -1), spec.softcap);
   const oneMask = hidden.shape.length === 2 && !sinks;
   // masks and sinks of their own for each head are met head by head
@@ -79,17 +89,50 @@ export function readRows(
 export const softCapped = (b: Builder, scores: Value, cap: number | null): Value =>
   cap === null ? scores : b.mul(b.tanh(b.div(scores, cap)), cap);
 
-/** Heads that share keys, as rows of one matrix, [B,K,G·T,S], and apart, [B,H,T,S]. */
-function groupsOf(g: SegmentBuilder, b: Builder, H: number, K: number, T: Value, S: string) {
+/** How heads that share keys are laid out, and the way there and back. */
+interface Layout {
+  /** Of scores. */
+  readonly shape: Value['shape'];
+  queries(q: Value): Value;
+  rows(rows: Rows): Rows;
+  /** [B,H,T,S]. */
+  apart(x: Value): Value;
+  together(x: Value): Value;
+  /** The mask [T,S] for all heads of a group. */
+  tiled(mask: Value): Value;
+}
+
+/** As rows of one matrix, [B,K,G·T,S]. */
+function groupsOf(g: SegmentBuilder, b: Builder, H: number, K: number, T: Value, S: string): Layout {
   const G = H / K;
   const queries = () => g.memo(`queries.${G}`, () => g.mul(T, G));
   return {
+    queries: (q) => {
+      const size = q.shape.at(-1) as number;
+      return G === 1 ? q : b.op('Reshape', [q, b.ints(0, K, -1, size)], ['B', K, 'G·T', size]);
+    },
+    rows: (rows) => rows,
     shape: ['B', K, G === 1 ? 'T' : 'G·T', S] as const,
     apart: (x: Value): Value => (G === 1 ? x : reshapeTo(g, x, [0, H, T, -1], ['B', H, 'T', S], b)),
     together: (x: Value): Value => (G === 1 ? x : reshapeTo(g, x, [0, K, queries(), -1], ['B', K, 'G·T', S], b)),
     /** [T,S] for each head of a group: [G·T,S]. */
     tiled: (mask: Value): Value =>
       G === 1 ? mask : g.memo(`${mask.name}.${G}`, () => g.concat(new Array<Value>(G).fill(mask), 0)),
+  };
+}
+
+/** Each a matrix of one row, of one token: [K,G,1,S]. */
+function queriesOf(b: Builder, H: number, K: number, S: string): Layout {
+  const to = (x: Value, ...shape: Value['shape']) =>
+    b.op('Reshape', [x, b.ints(...shape.map((size) => (typeof size === 'number' ? size : -1)))], shape);
+  const each = (x: Value) => to(x, K, 1, ...x.shape.slice(2));
+  return {
+    shape: [K, H / K, 1, S],
+    queries: (q) => to(q, K, H / K, 1, q.shape.at(-1) as number),
+    rows: ({ past, fresh }) => ({ past: each(past), fresh: each(fresh) }),
+    apart: (x) => b.op('Reshape', [x, b.ints(1, H, 1, -1)], ['B', H, 'T', S]),
+    together: (x) => to(x, K, H / K, 1, x.shape.at(-1) as Dim),
+    tiled: (mask) => mask,
   };
 }
 
