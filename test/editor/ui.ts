@@ -251,6 +251,18 @@ export class Workbench {
     return toast;
   }
 
+  /** Does `copy` and returns the text that it puts on the clipboard. */
+  async copied(copy: () => Promise<void>): Promise<string> {
+    await this.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await this.page.evaluate(() => navigator.clipboard.writeText(''));
+    await copy();
+    return eventually(async () => {
+      const text = await this.page.evaluate(() => navigator.clipboard.readText());
+      if (text === '') throw new Error('nothing is on the clipboard');
+      return text;
+    });
+  }
+
   /** What the hover says over `word` in the active editor. */
   async hover(word: string): Promise<string> {
     const token = this.page.locator('.editor-instance .view-line span span', { hasText: word }).last();

@@ -2,7 +2,9 @@ import type { Signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import './bars.css';
 import { type Draw, useCanvas } from '../frame/useCanvas.js';
+import { isCopyKey, useCopying } from './copying.js';
 import { RowTable, type RowTableProps } from './rowTable.js';
+import { tabbedRows } from './tabbed.js';
 import { Tools } from './tools.js';
 import { useTwin } from './useTwin.js';
 
@@ -27,16 +29,18 @@ export interface ColumnChartProps {
 export function ColumnChart({ kind, description, height, table, cursor, reading, draw, itemAt, onKey }: ColumnChartProps) {
   const stage = useRef<HTMLDivElement>(null);
   const asTable = useTwin(stage);
+  const copying = useCopying(() => tabbedRows(table));
   const canvas = useCanvas(draw);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 't') asTable.value = true;
+    else if (isCopyKey(event)) copying.run();
     else if (!onKey(event)) return;
     event.preventDefault();
     event.stopPropagation();
   };
   return (
     <div class="chart">
-      <Tools asTable={asTable} />
+      <Tools asTable={asTable} copying={copying} />
       {asTable.value ? (
         <RowTable
           {...table}

@@ -1,12 +1,14 @@
 import type { Signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import './heatmap.css';
+import { type Copying, isCopyKey, useCopying } from './copying.js';
 import { useGestures } from './gestures.js';
 import { type Cell, valueAt } from './grid.js';
 import { GridTable } from './gridTable.js';
 import type { HeatmapProps } from './heatmapProps.js';
 import { movedCell } from './moves.js';
 import { exact } from './numbers.js';
+import { fitsClipboard, tabbedMatrix } from './tabbed.js';
 import { Tools } from './tools.js';
 import { type HeatmapState, useHeatmap } from './useHeatmap.js';
 import { useTwin } from './useTwin.js';
@@ -18,6 +20,8 @@ export function Heatmap(props: HeatmapProps) {
   const asTable = useTwin(stage);
   const map = useHeatmap(props, stage, asTable.value);
   const { cursor, zoom, movable } = map;
+  const copies = useCopying(() => tabbedMatrix(props));
+  const copying = fitsClipboard(props) ? copies : null;
   const move = (cell: Cell | null) => {
     if (cell?.row === cursor.value?.row && cell?.col === cursor.value?.col) return;
     cursor.value = cell;
@@ -39,7 +43,7 @@ export function Heatmap(props: HeatmapProps) {
     },
   });
   const onKeyDown = (event: KeyboardEvent) => {
-    if (!takeKey(event, props, map, asTable, move)) return;
+    if (!takeKey(event, props, map, asTable, copying, move)) return;
     event.preventDefault();
     event.stopPropagation();
   };
@@ -47,7 +51,12 @@ export function Heatmap(props: HeatmapProps) {
   const size = `${rows} ${rowName} rows, ${cols} ${colName} columns`;
   return (
     <div class={asTable.value ? 'heatmap as-table' : 'heatmap'}>
-      <Tools asTable={asTable} zoom={zoom} fit={props.columns && !props.columns.rows ? undefined : map.showAll} />
+      <Tools
+        asTable={asTable}
+        zoom={zoom}
+        fit={props.columns && !props.columns.rows ? undefined : map.showAll}
+        copying={copying}
+      />
       {asTable.value && <Twin {...props} cursor={cursor} asTable={asTable} />}
       <div
         ref={stage}
@@ -55,7 +64,7 @@ export function Heatmap(props: HeatmapProps) {
         hidden={asTable.value}
         role="application"
         aria-roledescription="heat map"
-        aria-label={`${props.label}. ${size}. Arrow keys walk the cells, t shows a table.`}
+        aria-label={`${props.label}. ${size}. Arrow keys walk the cells, t shows a table, c copies the numbers.`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys walk its cells
         tabIndex={0}
         style={{ height: `${map.height}px` }}
@@ -79,6 +88,7 @@ function takeKey(
   { rows, cols, selected = null, onSelect }: HeatmapProps,
   map: HeatmapState,
   asTable: Signal<boolean>,
+  copying: Copying | null,
   move: (cell: Cell | null) => void,
 ): boolean {
   const { cursor, zoom } = map;
@@ -93,6 +103,7 @@ function takeKey(
   else if (event.key === '-') zoom(1 / 1.5);
   else if (event.key === '0') map.showAll();
   else if (event.key === 't') asTable.value = true;
+  else if (copying && isCopyKey(event)) copying.run();
   else if (event.key === 'Escape' && cursor.value) move(null);
   else return false;
   return true;

@@ -43,7 +43,7 @@ export function Histogram({ edges, counts, label, unit, height = 110 }: Histogra
   return (
     <ColumnChart
       kind="histogram"
-      description={`${label}. ${bins} bins of ${unit}. Arrow keys walk the bins, t shows a table.`}
+      description={`${label}. ${bins} bins of ${unit}. Arrow keys walk the bins, t shows a table, c copies the numbers.`}
       height={height}
       table={{
         label,

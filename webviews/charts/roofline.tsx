@@ -3,9 +3,11 @@ import { useRef } from 'preact/hooks';
 import './bars.css';
 import './roofline.css';
 import { useCanvas } from '../frame/useCanvas.js';
+import { isCopyKey, useCopying } from './copying.js';
 import { compact } from './numbers.js';
 import { drawRoofline, nearestPoint, plotOf, type Roof, type RooflinePoint } from './rooflineDrawing.js';
 import { RowTable } from './rowTable.js';
+import { tabbedRows } from './tabbed.js';
 import { ink } from './theme.js';
 import { Tools } from './tools.js';
 import { useTwin } from './useTwin.js';
@@ -26,6 +28,15 @@ export function Roofline(props: RooflineProps) {
   const asTable = useTwin(stage);
   const cursor = useSignal<number | null>(null);
   const drawn = points.filter(({ flops, bytes }) => flops > 0 && bytes > 0);
+  const table = {
+    label,
+    rowName: 'part',
+    rowLabel: (row: number) => points[row]?.name ?? '',
+    columns: COLUMNS,
+    rows: points.length,
+    text: (row: number, column: number) => cells(points[row], kinds)[column] ?? '',
+  };
+  const copying = useCopying(() => tabbedRows(table));
   const canvas = useCanvas((context, width, height) =>
     drawRoofline(context, plotOf(props, drawn, width, height), drawn, cursor.value),
   );
@@ -36,6 +47,7 @@ export function Roofline(props: RooflineProps) {
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 't') asTable.value = true;
+    else if (isCopyKey(event)) copying.run();
     else if (event.key === 'ArrowRight' || event.key === 'ArrowDown') go((cursor.value ?? -1) + 1);
     else if (event.key === 'ArrowLeft' || event.key === 'ArrowUp') go((cursor.value ?? 1) - 1);
     else if (event.key === 'Home') go(0);
@@ -46,16 +58,11 @@ export function Roofline(props: RooflineProps) {
   };
   return (
     <div class="chart roofline">
-      <Tools asTable={asTable} />
+      <Tools asTable={asTable} copying={copying} />
       <Legend {...props} />
       {asTable.value ? (
         <RowTable
-          label={label}
-          rowName="part"
-          rowLabel={(row) => points[row]?.name ?? ''}
-          columns={COLUMNS}
-          rows={points.length}
-          text={(row, column) => cells(points[row], kinds)[column] ?? ''}
+          {...table}
           close={() => {
             asTable.value = false;
           }}

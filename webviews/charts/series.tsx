@@ -3,10 +3,12 @@ import { useMemo, useRef } from 'preact/hooks';
 import './bars.css';
 import './series.css';
 import { useCanvas } from '../frame/useCanvas.js';
+import { isCopyKey, useCopying } from './copying.js';
 import { movedCell } from './moves.js';
-import { compact } from './numbers.js';
+import { compact, exact } from './numbers.js';
 import { RowTable } from './rowTable.js';
 import { type DrawnSeries, drawSeries, type Line, rangeOf } from './seriesDrawing.js';
+import { tabbedRows } from './tabbed.js';
 import { Tools } from './tools.js';
 import { useTwin } from './useTwin.js';
 
@@ -26,6 +28,15 @@ export function Series(props: SeriesProps) {
   const stage = useRef<HTMLDivElement>(null);
   const asTable = useTwin(stage);
   const count = lines[0]?.values.length ?? 0;
+  const copying = useCopying(() =>
+    tabbedRows({
+      label,
+      rowName: 'token',
+      columns: lines.map((line) => line.label),
+      rows: count,
+      text: (row, column) => exact(lines[column]?.values[row] ?? Number.NaN),
+    }),
+  );
   const ends = useMemo(
     () => props.range ?? rangeOf(lines, props.log ?? false),
     [lines, props.range?.[0], props.range?.[1], props.log],
@@ -43,13 +54,14 @@ export function Series(props: SeriesProps) {
     const moved = movedCell(event, { row: 0, col: selected ?? 0 }, 1, count, 1);
     if (moved) onSelect(moved.col);
     else if (event.key === 't') asTable.value = !asTable.value;
+    else if (isCopyKey(event)) copying.run();
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
   return (
     <div class="chart series">
-      <Tools asTable={asTable} />
+      <Tools asTable={asTable} copying={copying} />
       <div class="series-head">
         <span>{label}</span>
         <span class="series-value">{reading.join(' · ')}</span>
@@ -65,7 +77,7 @@ export function Series(props: SeriesProps) {
         hidden={asTable.value}
         role="application"
         aria-roledescription="chart over tokens"
-        aria-label={`${label} over ${count} tokens. Arrow keys walk the tokens, t shows a table. ${reading.join(', ')}`}
+        aria-label={`${label} over ${count} tokens. Arrow keys walk the tokens, t shows a table, c copies the numbers. ${reading.join(', ')}`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys walk its tokens
         tabIndex={0}
         onKeyDown={onKeyDown}

@@ -44,7 +44,7 @@ export function Vector(props: VectorProps) {
   return (
     <ColumnChart
       kind="bar chart"
-      description={`${label}: ${count} values. Arrow keys walk them, t shows a table.`}
+      description={`${label}: ${count} values. Arrow keys walk them, t shows a table, c copies the numbers.`}
       height={height + AXIS}
       table={{ label, rowName: itemName, columns: ['value'], rows: count, text: (row) => exact(values[row] ?? Number.NaN) }}
       cursor={cursor}

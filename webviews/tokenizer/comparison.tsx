@@ -18,7 +18,7 @@ export function Comparison({ comparison }: { readonly comparison: TokenCompariso
   const most = Math.max(1, ...[...counts.values()].map(({ tokens }) => tokens));
   return (
     <div class="scroll-x">
-      <table class="comparison" data-version={comparison?.version}>
+      <table class="comparison" data-version={comparison?.version} style={{ '--columns': 9 + roles.length }}>
         <thead>
           <tr>
             <th scope="col">vocabulary</th>

@@ -40,6 +40,16 @@ uiTest(
 
     const slice = view.locator('.slice .chart-stage').first();
     await slice.focus();
+    const [head, ...copied] = (await lab.copied(() => slice.press('c'))).split('\n').map((line) => line.split('\t'));
+    assert.deepEqual(head, ['dimension', 'value']);
+    assert.equal(copied.length, size);
+    for (const [i, value] of copied.map(([, text]) => Number(text)).entries()) {
+      const reference = key(0, TOKEN)[i] ?? Number.NaN;
+      assert.ok(
+        Math.abs(value - reference) < 2e-3 + 1e-3 * Math.abs(reference),
+        `copied k[${i}] = ${value}, reference ${reference}`,
+      );
+    }
     await slice.press('t');
     const values = (await tableCells(view.locator('.slice .grid-table table')))
       .slice(1)
