@@ -78,10 +78,10 @@ function Result({ run }: { readonly run: RunDetail }) {
               activePicture.value && <PatchFlow run={run} picture={activePicture.value} />
             )}
           </div>
+          {activeModel.value?.generates === false && <Outputs run={run} />}
           <Counters run={run} />
           <InspectorLinks />
           <InferredNote />
-          {activeModel.value?.generates === false && <Outputs run={run} />}
           <TokenCard
             run={run}
             branches={activeModel.value?.generates ?? true}
