@@ -36,7 +36,7 @@ export function DeclaredState({ summary }: { readonly summary: CheckpointSummary
           <strong>{bytes(totalBytesAt(summary.layers, at))}</strong> in fp32
         </span>
       </div>
-      <table aria-label="Declared state by layer">
+      <table class="declared" aria-label="Declared state by layer">
         <thead>
           <tr>
             <th scope="col">Layers</th>
