@@ -63,4 +63,4 @@ const int4 = (size: number): BlockFormat => ({
   },
 });
 
-export const blockFormats: readonly BlockFormat[] = [q8, q4, int4(32), int4(128)];
+export const blockFormats: readonly BlockFormat[] = [q8, q4, int4(32), int4(64), int4(128)];

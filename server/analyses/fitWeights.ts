@@ -25,7 +25,7 @@ export function floatType({ flops, measured }: Machine, dtype: RunDtype): Comput
 
 /**
  * Here weights are read as they are prepared to be run. Elsewhere whole numbers that the file has stay as they lie there, those we would round to have
- * a scale of the machine's type a run, and everything else is of that type.
+ * a scale of the machine's type and a zero point a run, and everything else is of that type.
  */
 export function storedWeights(
   checkpoint: Checkpoint,
@@ -38,9 +38,9 @@ export function storedWeights(
   const find = (tensor: string): StoredWeight => {
     const blocks = plans.map((plan) => plan.get(tensor)?.matrix).find((storage) => storage?.kind === 'blocks');
     if (blocks?.kind !== 'blocks') return { perElement: measured ? 4 : BYTES[float], product: null, planes: 1 };
-    const { bits, rounded, integers, run } = blocks;
+    const { bits, rounded, integers, run, zeros } = blocks;
     const entry = checkpoint.tensors.get(tensor) as TensorEntry;
-    const elsewhere = integers ? entry.bytes / sizeOf(entry.shape) : bits / 8 + BYTES[float] / run;
+    const elsewhere = integers ? entry.bytes / sizeOf(entry.shape) : bits / 8 + (BYTES[float] + (zeros ? bits / 8 : 0)) / run;
     return {
       // a tensor that one stack does not use is not in its plan, and counts as fp32 there
       perElement: measured ? Math.min(...prepared.map((bytes) => bytes(tensor))) : elsewhere,

@@ -11,7 +11,7 @@ interface Matrix {
 
 function sizes({ shape, turned, run }: BlockPlace): Matrix {
   const [N, K] = (turned ? [shape[1], shape[0]] : shape) as [number, number];
-  return { N, K, n: K / run };
+  return { N, K, n: Math.ceil(K / run) };
 }
 
 /** A matrix and what the product with it is called. */
@@ -27,7 +27,7 @@ export const alike = (a: BlockPlace, b: BlockPlace): boolean =>
   a.accuracy === b.accuracy &&
   (a.floors === null) === (b.floors === null) &&
   a.planes.length === b.planes.length &&
-  a.planes.every(({ bits }, i) => bits === b.planes[i]?.bits);
+  a.planes.every(({ bits, zeros }, i) => bits === b.planes[i]?.bits && (zeros === null) === (b.planes[i]?.zeros === null));
 
 /**
  * x Wᵀ with W [N,K], or with several whose rows are put one behind the other when the session is made. One MatMulNBits a plane; floors f meet the
@@ -59,7 +59,7 @@ export function blockProduct(e: Emitter, factors: readonly Factor[], x: string, 
     );
     const zero = whenever(zeros !== null, () =>
       joined(`zeros${p}`, ({ place, w }, i) =>
-        e.external(`${w}.zeros${p}`, 'u8', [rows(i) * Math.ceil(n / 2)], place.planes[p]?.zeros as Stretch),
+        e.external(`${w}.zeros${p}`, 'u8', [rows(i) * Math.ceil((n * bits) / 8)], place.planes[p]?.zeros as Stretch),
       ),
     );
     const given = factor === 1 ? x : e.once(`${x}.x${factor}`, (name) => e.scale(x, factor, name));

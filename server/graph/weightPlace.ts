@@ -18,12 +18,12 @@ export interface Plane {
   readonly bits: 4 | 8;
   readonly codes: Stretch;
   readonly factor: 1 | 16;
-  /** Zeros as MatMulNBits takes them; null: half of the range. */
+  /** Zeros as MatMulNBits takes them, ⌈n · bits / 8⌉ bytes a row; null: half of the range. */
   readonly zeros: Stretch | null;
 }
 
 /**
- * A matrix [N, K] of whole numbers in runs along K that share a scale: value = scale · Σ planes + floor. Eight bits that are computed
+ * A matrix [N, K] of whole numbers in n = ⌈K / run⌉ runs a row that share a scale: value = scale · Σ planes + floor. Eight bits that are computed
  * in fp32 are two planes of four, since that kernel of com.microsoft.MatMulNBits knows only four.
  */
 export interface BlockPlace {
@@ -32,9 +32,9 @@ export interface BlockPlace {
   readonly turned: boolean;
   readonly run: number;
   readonly planes: readonly Plane[];
-  /** f32 [N, K / run]. */
+  /** f32 [N, n]. */
   readonly scales: Stretch;
-  /** f32 [N, K / run]; null: all 0. */
+  /** f32 [N, n]; null: all 0. */
   readonly floors: Stretch | null;
   /** MatMulNBits' accuracy_level: 1 computes in fp32, 4 rounds activations to 8 bits in runs of the same length. */
   readonly accuracy: 1 | 4;

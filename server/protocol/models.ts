@@ -180,7 +180,7 @@ export interface ModelInfo {
 
 /**
  * What weights are computed as: `own`, exactly what the file says (quantised GGUF blocks as they are, in fp32 arithmetic); `fp32`, decoded;
- * `int8` and `int4`, matrices rounded in runs of 32 and activations to 8 bits (what is quantised in the file keeps its own numbers).
+ * `int8` and `int4`, matrices rounded in runs of 64 or 32 and activations to 8 bits (what is quantised in the file keeps its own numbers).
  */
 export const runDtypes = ['own', 'fp32', 'int8', 'int4'] as const;
 export type RunDtype = (typeof runDtypes)[number];

@@ -7,7 +7,16 @@ import { LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { temporaryFolder } from './temporaryFolder.js';
-import { type Blocks, type Storage, storagesOf, stretchesOf, type WeightPlan } from './weightPlan.js';
+import {
+  type Blocks,
+  lengthOf,
+  runsOf,
+  type Storage,
+  storagesOf,
+  stretchesOf,
+  type WeightPlan,
+  zeroBytes,
+} from './weightPlan.js';
 import { ownRuns, roundedRuns, rowBytes } from './weightRuns.js';
 
 const ALIGN = 64;
@@ -87,42 +96,43 @@ function layOut(parts: readonly Part[]) {
     offsets.set(storage, own);
     for (const [stretch, bytes] of Object.entries(stretchesOf(entry, storage)))
       own.set(`${entry.name} ${stretch}`, reserve(bytes));
-    if (storage.kind === 'blocks') longest = Math.max(longest, zeroBytes(entry, storage));
+    if (storage.kind === 'blocks') longest = Math.max(longest, noZeroBytes(entry, storage));
   }
   return { offsets, zeros: reserve(longest), size };
 }
 
-/** Bytes of the zero points of a plane: four bits a run, whole bytes a row. */
-export function zeroBytes({ shape }: TensorEntry, { run, turned }: Blocks): number {
-  const K = (turned ? shape[0] : shape.at(-1)) as number;
-  return (sizeOf(shape) / K) * Math.ceil(K / run / 2);
-}
+/** Bytes of zero points for a plane of four bits that are all 0. */
+export const noZeroBytes = ({ shape }: TensorEntry, blocks: Blocks): number =>
+  (sizeOf(shape) / lengthOf(shape, blocks)) * zeroBytes(runsOf(shape, blocks), 4);
 
 type Put = (stretch: string, from: number, data: Uint8Array | Float32Array) => Promise<void>;
 
 /** Codes, scales and floors of [N, K], some rows at a time, in canonical order. */
 async function writeBlocks(checkpoint: Checkpoint, entry: TensorEntry, storage: Blocks, put: Put): Promise<void> {
-  const { bits, run, floors, rounded } = storage;
-  const K = (storage.turned ? entry.shape[0] : entry.shape.at(-1)) as number;
-  const n = K / run;
-  for await (const { from, runs } of runsOf(checkpoint, entry, storage, K)) {
-    if (bits === 8 && rounded) await put('plane0', from * K, runs.codes);
+  const { bits, run, floors, zeros, rounded } = storage;
+  const n = runsOf(entry.shape, storage);
+  const row = n * run;
+  for await (const { from, runs } of rowRuns(checkpoint, entry, storage)) {
+    if (bits === 8 && rounded) await put('plane0', from * row, runs.codes);
     else {
-      await put('plane0', (from * K) / 2, halves(runs.codes, 0));
-      if (bits === 8) await put('plane1', (from * K) / 2, halves(runs.codes, 4));
+      await put('plane0', (from * row) / 2, halves(runs.codes, 0));
+      if (bits === 8) await put('plane1', (from * row) / 2, halves(runs.codes, 4));
     }
+    if (zeros) await put('zeros', from * zeroBytes(n, bits), bits === 8 ? runs.zeros : packed(runs.zeros, n));
     await put('scales', from * n * 4, runs.scales);
     if (floors) await put('floors', from * n * 4, runs.floors);
   }
 }
 
-const runsOf = (checkpoint: Checkpoint, entry: TensorEntry, storage: Blocks, K: number) =>
-  storage.integers ? ownRuns(checkpoint, entry, storage.integers, K) : roundedRuns(checkpoint, entry, storage, K);
+const rowRuns = (checkpoint: Checkpoint, entry: TensorEntry, storage: Blocks) => {
+  const K = lengthOf(entry.shape, storage);
+  return storage.integers ? ownRuns(checkpoint, entry, storage.integers, K) : roundedRuns(checkpoint, entry, storage, K);
+};
 
 /** The values of blocks, rounded to −127…127 with a scale for each row [K]. */
 async function writeBytes(checkpoint: Checkpoint, entry: TensorEntry, storage: Blocks, put: Put): Promise<void> {
-  const K = (storage.turned ? entry.shape[0] : entry.shape.at(-1)) as number;
-  for await (const { from, runs } of runsOf(checkpoint, entry, storage, K)) {
+  const K = lengthOf(entry.shape, storage);
+  for await (const { from, runs } of rowRuns(checkpoint, entry, storage)) {
     const { codes, scales } = rowBytes(runs, storage, K);
     await put('codes', from * K, new Uint8Array(codes.buffer));
     await put('rowScales', from * 4, scales);
@@ -135,6 +145,14 @@ function halves(codes: Uint8Array, shift: 0 | 4): Uint8Array {
   for (let i = 0; i < out.length; i++)
     out[i] = (((codes[2 * i] as number) >> shift) & 15) | ((((codes[2 * i + 1] as number) >> shift) & 15) << 4);
   return out;
+}
+
+/** Four bits of each zero point, n to a row, which ends with a whole byte. */
+function packed(zeros: Uint8Array, n: number): Uint8Array {
+  if (n % 2 === 0) return halves(zeros, 0);
+  const even = new Uint8Array((zeros.length / n) * (n + 1));
+  for (let row = 0; row * n < zeros.length; row++) even.set(zeros.subarray(row * n, (row + 1) * n), row * (n + 1));
+  return halves(even, 0);
 }
 
 async function write(handle: FileHandle, data: Uint8Array | Float32Array, at: number): Promise<void> {

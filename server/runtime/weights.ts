@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Checkpoint, CheckpointFile, TensorEntry } from '../formats/checkpoint.js';
 import type { PlaceUse } from '../graph/emit.js';
 import type { BlockPlace, PlainPlace, Plane, Stretch, WeightPlace } from '../graph/weightPlace.js';
-import { type WeightFile, writeWeights, zeroBytes } from './weightFile.js';
+import { noZeroBytes, type WeightFile, writeWeights } from './weightFile.js';
 import { type Blocks, type Storage, stretchesOf, type WeightPlan } from './weightPlan.js';
 
 /**
@@ -52,7 +52,7 @@ export class WeightStore {
   };
 
   #blocks(entry: TensorEntry, storage: Blocks): BlockPlace {
-    const { run, bits, turned, rounded, floors } = storage;
+    const { run, bits, turned, rounded, floors, zeros } = storage;
     const file = this.file as WeightFile;
     const plane = (name: string, bits: 4 | 8, factor: 1 | 16, zeros: Stretch | null): Plane => ({
       bits,
@@ -61,13 +61,13 @@ export class WeightStore {
       zeros,
     });
     // 16 · (high − 8) + low
-    const zeros = { location: this.#location(file.path), offset: file.zeros, bytes: zeroBytes(entry, storage) };
-    const halves = () => [plane('plane0', 4, 1, zeros), plane('plane1', 4, 16, null)];
+    const none = { location: this.#location(file.path), offset: file.zeros, bytes: noZeroBytes(entry, storage) };
+    const halves = () => [plane('plane0', 4, 1, none), plane('plane1', 4, 16, null)];
     return {
       shape: entry.shape,
       turned,
       run,
-      planes: bits === 8 && !rounded ? halves() : [plane('plane0', bits, 1, null)],
+      planes: bits === 8 && !rounded ? halves() : [plane('plane0', bits, 1, zeros ? this.#own(entry, storage, 'zeros') : null)],
       scales: this.#own(entry, storage, 'scales'),
       floors: floors ? this.#own(entry, storage, 'floors') : null,
       accuracy: rounded ? 4 : 1,

@@ -189,18 +189,17 @@ test('two towers: an image as it is, a text as long as there are positions for',
   assert.equal(tokens('vision'), ((sight?.image_size ?? 0) / (sight?.patch_size ?? 1)) ** 2 + 1);
 });
 
-test('each dtype: bytes by the book, elsewhere with scales of two bytes', async () => {
+test('each dtype: bytes by the book, elsewhere with scales of two bytes and a zero point', async () => {
   const checkpoint = await openCheckpoint(embedded('tiny-llama'));
   const { choices } = await predict(checkpoint, {});
   const bytes =
     (bits: number) =>
     (shape: readonly number[], name: string): number => {
       const [N = 0, K = 0] = shape;
-      if (shape.length !== 2 || Math.min(N, K) < 64 || K % 32 !== 0) return 2 * sizeOf(shape);
+      if (shape.length !== 2 || Math.min(N, K) < 64) return 2 * sizeOf(shape);
       // what says the logits keeps 8 bits
-      return (
-        (sizeOf(shape) * (name.includes('embed_tokens') || name.startsWith('lm_head') ? 8 : bits)) / 8 + (2 * sizeOf(shape)) / 32
-      );
+      const each = (name.includes('embed_tokens') || name.startsWith('lm_head') ? 8 : bits) / 8;
+      return sizeOf(shape) * each + (sizeOf(shape) / (K % 64 === 0 ? 64 : 32)) * (2 + each);
     };
   const all = (of: (shape: readonly number[], name: string) => number) =>
     [...checkpoint.tensors.values()].reduce((sum, { shape, name }) => sum + of(shape, name), 0);

@@ -1,9 +1,11 @@
-// SmolLM2-135M in 4 bits against llama.cpp, both on the same GGUF file: as it is published (Q4_1), and with its blocks in Q4_0.
+// SmolLM2-135M in 4 bits against llama.cpp. Both on the same GGUF file: as it is published (Q4_1), and with its blocks in Q4_0. And the same weights in
+// F16, which we round ourselves, against Q4_0.
 import { execFileSync } from 'node:child_process';
 import { existsSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { smolLm2 } from '../smolLm2.mjs';
 import { agreement, Bench, lastLogits, prefill } from './lib/bench.js';
+import { divergences } from './lib/divergences.js';
 import { decodeOn, decodePeer, startOf } from './lib/generation.js';
 import type { Peer } from './lib/peer.js';
 import { peersPython } from './lib/peers.mjs';
@@ -26,14 +28,23 @@ function requantised(file: string, type: string): string | null {
   return target;
 }
 
-async function compare(file: string, type: string): Promise<void> {
+/** What is compared: the file that llama.cpp opens and the one that we open, which may be the same. */
+interface Pair {
+  readonly type: string;
+  readonly what: string;
+  readonly theirs: string;
+  readonly ours: string;
+  readonly notes?: readonly string[];
+}
+
+async function compare({ type, what, theirs: file, ours, notes: said = [] }: Pair): Promise<void> {
   await Bench.at(file, shape.vocab_size, async (bench) => {
-    const model = await bench.model({ dtype });
+    const model = await bench.model({ dtype }, ours);
     const peers = [
       ['llama.cpp, flash attention', await bench.peer('node-llama-cpp', { flashAttention: true })],
       ['llama.cpp', await bench.peer('node-llama-cpp', { flashAttention: false })],
     ].filter((entry): entry is [string, Peer] => entry[1] !== null);
-    const name = `SmolLM2-135M-Instruct, GGUF ${type}`;
+    const name = `SmolLM2-135M-Instruct, ${what}`;
     const id = `llama-${type}`;
     const ids = bench.ids(PROMPT);
     const logits = await lastLogits(model, ids);
@@ -45,7 +56,7 @@ async function compare(file: string, type: string): Promise<void> {
         id: `${id}-prefill`,
         work: `${name}, prefill of ${PROMPT} tokens, logits of the last token`,
         load: { kind: 'flops', amount: prefillFlops(model, PROMPT) },
-        notes,
+        notes: [...said, ...notes],
       },
       {
         ...Object.fromEntries(peers.map(([label, peer]) => [label, () => peer.ask('prefill', ids)])),
@@ -55,6 +66,7 @@ async function compare(file: string, type: string): Promise<void> {
     await bench.profile(
       { id: `${id}-prefill`, what: `${name}, prefill`, parts: 1, work: async (m) => prefill(m, ids, true) },
       { dtype },
+      ours,
     );
     for (const context of [256, 2048]) {
       const run = await startOf(model, bench.ids(context));
@@ -64,6 +76,7 @@ async function compare(file: string, type: string): Promise<void> {
           id: `${id}-decode-${context}`,
           work: `${name}, decoding at context ${context}: one of ${TOKENS} tokens, with its logits`,
           load: { kind: 'bytes', amount: decodeBytes(model, context) },
+          notes: said,
         },
         {
           ...Object.fromEntries(peers.map(([label, peer]) => [label, decodePeer(peer, bench.ids(TOKENS))])),
@@ -75,6 +88,7 @@ async function compare(file: string, type: string): Promise<void> {
       await bench.profile(
         { id: `${id}-decode-${context}`, what: `${name}, decoding at ${context}`, parts: TOKENS, work },
         { dtype },
+        ours,
       );
     }
     await model.close();
@@ -84,8 +98,16 @@ async function compare(file: string, type: string): Promise<void> {
 const file = smolLm2();
 if (file === null) console.log('SmolLM2 cannot be had: not measured.');
 else {
-  await compare(file, 'Q4_1');
-  const other = requantised(file, 'Q4_0');
-  if (other === null) console.log('Q4_0 not measured: no Python with gguf (node test/bench/peers.mjs installs it).');
-  else await compare(other, 'Q4_0');
+  await compare({ type: 'Q4_1', what: 'GGUF Q4_1', theirs: file, ours: file });
+  const [theirs, ours] = ['Q4_0', 'F16'].map((type) => requantised(file, type));
+  if (!theirs || !ours) console.log('Q4_0 and F16 not measured: no Python with gguf (node test/bench/peers.mjs installs it).');
+  else {
+    await compare({ type: 'Q4_0', what: 'GGUF Q4_0', theirs, ours: theirs });
+    const notes = await divergences(ours, [
+      { name: 'Model Lab, int4 of the F16 file', file: ours, dtype },
+      { name: "llama.cpp's Q4_0 in fp32 arithmetic", file: theirs, dtype: 'own' },
+      { name: "llama.cpp's Q4_0 with activations in 8 bits a run of 32, as it rounds them", file: theirs, dtype },
+    ]);
+    await compare({ type: 'own', what: 'GGUF F16 as int4 against Q4_0', theirs, ours, notes });
+  }
 }

@@ -10,7 +10,7 @@ import { weightUses } from '../../server/graph/uses.js';
 import { f32, type HostTensor } from '../../server/runtime/device.js';
 import { multipliesBytes } from '../../server/runtime/multipliesBytes.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
-import { planWeights } from '../../server/runtime/weightPlan.js';
+import { type Blocks, planWeights } from '../../server/runtime/weightPlan.js';
 import { roundedRuns, rowBytes } from '../../server/runtime/weightRuns.js';
 import { WeightStore } from '../../server/runtime/weights.js';
 import { noise } from '../graph/segments.js';
@@ -19,7 +19,8 @@ const name = 'model.layers.0.mlp.up_proj.weight';
 const checkpoint = await openCheckpoint(path.resolve(import.meta.dirname, '../../media/models/tiny-llama'));
 const entry = checkpoint.tensors.get(name) as TensorEntry;
 const [N, K] = entry.shape as [number, number];
-const storage = { kind: 'blocks', integers: null, bits: 4, run: 32, floors: false, turned: false, rounded: true } as const;
+const uses = new Map([[name, new Set(['product'] as const)]]);
+const storage = planWeights(checkpoint, uses, 'int4').get(name)?.matrix as Blocks;
 
 /** The matrix [N,K] as 4 bits say it, and as its row bytes do. */
 async function matrices() {
@@ -27,7 +28,8 @@ async function matrices() {
   for await (const { from, runs } of roundedRuns(checkpoint, entry, storage, K)) {
     const { codes, scales } = rowBytes(runs, storage, K);
     for (const [i, code] of codes.entries()) {
-      rounded[from * K + i] = (runs.scales[Math.floor(i / 32)] as number) * ((runs.codes[i] as number) - 8);
+      const run = Math.floor(i / storage.run);
+      rounded[from * K + i] = (runs.scales[run] as number) * ((runs.codes[i] as number) - (runs.zeros[run] as number));
       bytes[from * K + i] = code * (scales[Math.floor(i / K)] as number);
     }
   }

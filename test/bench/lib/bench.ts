@@ -55,8 +55,9 @@ export class Bench {
     }
   }
 
-  async model(options: Partial<ModelOptions> = {}): Promise<Model> {
-    return Model.open(await openCheckpoint(this.path), { device: this.#device, threads, ...options });
+  /** Of the file that peers open, or of another with the same weights. */
+  async model(options: Partial<ModelOptions> = {}, file = this.path): Promise<Model> {
+    return Model.open(await openCheckpoint(file), { device: this.#device, threads, ...options });
   }
 
   /** null when it is not installed or cannot load the model, which is noted. `options` are the library's own, `variables` those of its environment. */
@@ -81,8 +82,8 @@ export class Bench {
   }
 
   /** With `--profile`: what the operators of this engine took in such work, on a model of its own. */
-  async profile(profiled: Profiled, options: Partial<ModelOptions> = {}): Promise<void> {
-    if (process.env.BENCH_PROFILE) await profile((on) => this.model({ ...options, ...on }), profiled);
+  async profile(profiled: Profiled, options: Partial<ModelOptions> = {}, file = this.path): Promise<void> {
+    if (process.env.BENCH_PROFILE) await profile((on) => this.model({ ...options, ...on }, file), profiled);
   }
 }
 

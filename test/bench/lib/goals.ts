@@ -22,13 +22,13 @@ export interface Goal {
     | { readonly kind: 'milliseconds'; readonly most: number };
 }
 
-const llama = (type: string): Goal[] =>
+const llama = (type: string, what = type): Goal[] =>
   [
     ['decode at context 256', 'decode-256', 1.2],
     ['decode at context 2048', 'decode-2048', 1.2],
     ['prefill of 512', 'prefill', 1.5],
-  ].map(([what, line, least]) => ({
-    work: `SmolLM2 int4 (${type}), ${what}`,
+  ].map(([work, line, least]) => ({
+    work: `SmolLM2 int4 (${what}), ${work}`,
     peer: 'llama.cpp, with or without flash attention',
     line: `llama-${type}-${line}`,
     ours: /^Model Lab/,
@@ -107,6 +107,7 @@ export const goals: readonly Goal[] = [
   },
   ...llama('Q4_1'),
   ...llama('Q4_0'),
+  ...llama('own', 'our own of an F16 file, theirs Q4_0'),
   ...generation('Mamba-130M shape', 'mamba', 'transformers', /^transformers/, [2, 2]),
   ...generation('RWKV-7-191M shape', 'rwkv7', "pure torch (RWKV's own package)", /^pure torch/, [2.5, 1.5]),
   { ...states, ours: /^states/, theirs: /^own prefill/, reach: { kind: 'time', most: 2 } },
