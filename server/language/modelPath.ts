@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onlyModelIn } from '../formats/registry.js';
+import { modelExtensions } from '../protocol/models.js';
 
 /** Where relative paths may start, and where Hugging Face keeps what it downloaded. */
 export interface ModelPlaces {
@@ -20,7 +21,7 @@ export function folderOf(uri: string): string | null {
   return path.dirname(fileURLToPath(`file://${host}${pathname}`));
 }
 
-const MODEL_FILE = /\.(?:safetensors|gguf|onnx|pth|pt|bin)$/i;
+const MODEL_FILE = new RegExp(`\\.(?:${[...modelExtensions, 'bin'].join('|')})$`, 'i');
 
 const kindOf = async (place: string): Promise<'folder' | 'file' | null> => {
   const info = await stat(place).catch(() => null);

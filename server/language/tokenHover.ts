@@ -1,35 +1,37 @@
 import type { Hover } from 'vscode-languageserver';
 import type { TextDocument } from 'vscode-languageserver-textdocument';
 import type { RunDetail, TokenInfo } from '../protocol/runs.js';
-import type { Piece } from '../tokenizer/tokenizer.js';
+import type { Piece, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { ActiveContext } from './context.js';
 import { plain, table, tokenSpan } from './markdown.js';
 
 /** Plain text, Markdown, and the prompt files of VS Code itself. */
 const LANGUAGES = new Set(['plaintext', 'markdown', 'prompt']);
 
-/** Text is tokenised in windows of two strides, one on either side of the cursor at most. */
+/** Text is tokenised in windows: the stride that holds the cursor, and one on either side. */
 const STRIDE = 10_000;
-const CACHED_WINDOWS = 8;
+const KEPT_WINDOWS = 8;
 const ALTERNATIVES = 6;
 
 export const showsTokens = (document: TextDocument): boolean => LANGUAGES.has(document.languageId);
 
+/** A part of a text with its tokens, whose offsets are in the part. */
 interface Window {
-  readonly start: number;
+  readonly tokenizer: Tokenizer;
+  readonly text: string;
   readonly pieces: readonly Piece[];
 }
 
-/** Tokens under the cursor, cached by document version. */
+/** Tokens under the cursor. The last windows are kept. */
 export class TokenHover {
-  readonly #windows = new Map<string, Window>();
+  readonly #windows: Window[] = [];
 
   /** Id, bytes and text of the token at `offset`; its probability and rivals when the active run’s prompt is there. */
   hover(document: TextDocument, offset: number, context: ActiveContext): Hover | null {
     const { model, tokenizer } = context;
     if (!model || !tokenizer || !showsTokens(document)) return null;
     const ran = context.run && tokenOfRun(document.getText(), offset, context.run);
-    const token = ran ?? this.#tokenAt(document, offset, context);
+    const token = ran ?? this.#tokenAt(document.getText(), offset, tokenizer);
     if (!token) return null;
     const lines = [
       `**Token** ${tokenSpan(tokenizer.text(token.id))} · id ${token.id} · ${plain(model.name)}`,
@@ -44,29 +46,24 @@ export class TokenHover {
   }
 
   #tokenAt(
-    document: TextDocument,
+    text: string,
     offset: number,
-    context: ActiveContext,
+    tokenizer: Tokenizer,
   ): { readonly id: number; readonly start: number; readonly end: number } | null {
-    const window = this.#windowAt(document, offset, context);
-    const at = offset - window.start;
-    const piece = window.pieces.find(({ start, end }) => start <= at && at < end);
-    return piece ? { id: piece.id, start: piece.start + window.start, end: piece.end + window.start } : null;
+    const stride = Math.floor(offset / STRIDE);
+    const from = lineStart(text, (stride - 1) * STRIDE);
+    const pieces = this.#encode(text.slice(from, (stride + 2) * STRIDE), tokenizer);
+    const piece = pieces.find(({ start, end }) => from + start <= offset && offset < from + end);
+    return piece ? { id: piece.id, start: from + piece.start, end: from + piece.end } : null;
   }
 
-  #windowAt(document: TextDocument, offset: number, { model, tokenizer }: ActiveContext): Window {
-    const stride = Math.floor(offset / STRIDE);
-    const key = JSON.stringify([document.uri, document.version, model?.id, stride]);
-    const known = this.#windows.get(key);
-    if (known) return known;
-    const text = document.getText();
-    const start = lineStart(text, (stride - 1) * STRIDE);
-    const pieces = tokenizer?.encode(text.slice(start, (stride + 2) * STRIDE), { special: false }) ?? [];
-    const window = { start, pieces };
-    this.#windows.set(key, window);
-    const [oldest] = this.#windows.keys();
-    if (this.#windows.size > CACHED_WINDOWS && oldest !== undefined) this.#windows.delete(oldest);
-    return window;
+  #encode(text: string, tokenizer: Tokenizer): readonly Piece[] {
+    const known = this.#windows.find((window) => window.tokenizer === tokenizer && window.text === text);
+    if (known) return known.pieces;
+    const pieces = tokenizer.encode(text, { special: false });
+    this.#windows.push({ tokenizer, text, pieces });
+    if (this.#windows.length > KEPT_WINDOWS) this.#windows.shift();
+    return pieces;
   }
 }
 

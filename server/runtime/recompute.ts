@@ -1,5 +1,5 @@
 import { VALUE_NAME } from '../graph/expose.js';
-import type { Value } from '../graph/ir.js';
+import type { Dim, Value } from '../graph/ir.js';
 import { keepsOfDim, rowsDim } from '../graph/state.js';
 import { LabError } from '../protocol/errors.js';
 import { forgetsNothing, type Keeps, rowsKept } from '../protocol/keeps.js';
@@ -177,7 +177,7 @@ async function execute(
   block: number,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Tensor>> {
-  guard(piece, computed.to - computed.from, computed.to);
+  guard(piece, computed);
   const feeds = inspectionFeeds(run, piece, computed, block);
   const sinks = Object.fromEntries([...piece.graph.outputs.keys()].map((name) => [name, [{ kind: 'return', name }] as const]));
   const out = await run.model.device.run([{ session: piece.session, feeds, sinks }], signal ? { signal } : {});
@@ -293,11 +293,14 @@ function rowsNamed(size: string, run: Run, block: number, computed: TokenRange) 
   return { of: 'all', kept, fresh: made, first: perToken ? computed.from - kept : 0 } as const;
 }
 
-function guard(piece: Piece, T: number, S: number): void {
-  const sizes: Record<string, number> = { B: 1, T, S: S + T };
-  const bytes = [...piece.graph.outputs.values()].map((v) =>
-    v.shape.reduce<number>((n, d) => n * (typeof d === 'number' ? d : (sizes[d] ?? T)), 4),
-  );
+/** No axis of rows is longer than the tokens so far. Errors: PROBE_TOO_LARGE. */
+function guard(piece: Piece, { from, to }: TokenRange): void {
+  const sizeOf = (size: Dim) => {
+    if (typeof size === 'number') return size;
+    if (size === 'B') return 1;
+    return /^[CS]/.test(size) ? to : to - from;
+  };
+  const bytes = [...piece.graph.outputs.values()].map(({ shape }) => shape.reduce<number>((n, size) => n * sizeOf(size), 4));
   const total = bytes.reduce((a, b) => a + b, 0);
   if (total > LARGEST) throw tooLarge([...piece.graph.outputs.keys()], total);
 }

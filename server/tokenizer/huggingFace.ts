@@ -3,14 +3,15 @@ import { AddedTokens } from './addedTokens.js';
 import { type Aligned, alignNormalised, identity, relabel } from './alignment.js';
 import { bytesOfToken, decodeUtf8, toByteAlphabet, utf8 } from './bytes.js';
 import { chatRenderer, chooseTemplate, type SpecialTokens } from './chatTemplate.js';
-import { crossesCut, separatesLines } from './cuts.js';
 import { tokenizerInvalid } from './errors.js';
 import { type Library, normaliserOf, openLibrary } from './library.js';
+import { cutsAtLines } from './lineCuts.js';
 import { measureTokens, originalRange, placePieces, type Spelling } from './offsets.js';
 import { originsOf } from './origins.js';
 import { exactPreTokenizer } from './preTokenizers.js';
+import { type Alphabet, alphabetOf, type Decoding, decodingOf, spellingOf } from './spelling.js';
 import type { EncodeOptions, Piece, Tokenizer } from './tokenizer.js';
-import { type AddedTokenJson, flatten, type Step, type TokenizerConfig, type TokenizerJson } from './tokenizerJson.js';
+import { type AddedTokenJson, flatten, type TokenizerConfig, type TokenizerJson } from './tokenizerJson.js';
 
 /** What acts at the ends of a text only, and would act on every fragment of it. */
 const AT_ENDS = new Set(['Prepend', 'Strip']);
@@ -26,9 +27,6 @@ interface TokenOfPiece {
   readonly from: number;
   readonly to: number;
 }
-
-/** How the surface of this tokenizer differs from its normalised text. */
-type Alphabet = 'bytes' | 'mark' | 'text';
 
 /**
  * Hugging Face's tokenizer.json. Its library computes the normalisation, the pre-tokens and the model's tokens; the offsets,
@@ -55,7 +53,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #pieces = new Map<string, readonly TokenOfPiece[]>();
   /** Ids the post-processor puts before and after the text. */
   readonly #around: { readonly before: readonly number[]; readonly after: readonly number[] };
-  readonly #decoding: { readonly by: 'bytes' | 'library'; readonly mark: string | null; readonly stripsSpace: boolean };
+  readonly #decoding: Decoding;
 
   /** @throws TOKENIZER_INVALID when the library refuses a part of the file */
   constructor(json: TokenizerJson, config: TokenizerConfig, chatTemplate: string | null, eos?: readonly number[]) {
@@ -78,7 +76,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#around = this.#specialAround();
     const { vocab: names, tokens_to_ids: ids } = library.model;
     this.#origin = originsOf(json, { names, ids, show: (id) => this.#part(id) });
-    this.#cutsAtLines = () => cutsAtLines(json, library);
+    this.#cutsAtLines = () => cutsAtLines(json, library, this.#localNormalise);
     const special = specialTokens(config);
     const id = (name: string) => (special[name] === undefined ? undefined : library.model.tokens_to_ids.get(special[name]));
     this.bos = id('bos_token') ?? null;
@@ -117,7 +115,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     }
   }
 
-  #encodeText(text: Aligned, section_index: number, add: (id: number, start: number, end: number) => void): void {
+  #encodeText(text: Aligned, section: number, add: (id: number, start: number, end: number) => void): void {
     const { pre_tokenizer } = this.#library;
     const surface =
       this.#alphabet === 'bytes'
@@ -125,7 +123,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
         : this.#alphabet === 'mark'
           ? relabel(text, text.text.replaceAll(' ', '▁'))
           : text;
-    const pieces = pre_tokenizer === null ? [text.text] : pre_tokenizer.pre_tokenize(text.text, { section_index });
+    const pieces = pre_tokenizer === null ? [text.text] : pre_tokenizer.pre_tokenize(text.text, { section_index: section });
     const words = pieces.filter((piece) => piece !== '');
     for (const { text: piece, at, mark } of placePieces(surface.text, words)) {
       for (const { id, from, to } of this.#tokensOf(piece))
@@ -223,55 +221,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 }
 
-function alphabetOf(json: TokenizerJson): Alphabet {
-  const steps = flatten(json.pre_tokenizer);
-  if (steps.some((step) => step.type === 'ByteLevel')) return 'bytes';
-  return steps.some((step) => step.type === 'Metaspace') ? 'mark' : 'text';
-}
-
-function spellingOf(json: TokenizerJson): Spelling {
-  const { type, continuing_subword_prefix, end_of_word_suffix, byte_fallback } = json.model;
-  return {
-    continuation: type === 'WordPiece' ? String(continuing_subword_prefix ?? '##') : '',
-    wordEnd: typeof end_of_word_suffix === 'string' ? end_of_word_suffix : '',
-    unknownIsWhole: type === 'WordPiece',
-    byteFallback: byte_fallback === true,
-  };
-}
-
-/** Normalisers that change a text place by place, or at its start only, where `encode` knows whether it is one. */
-const LOCAL = new Set(['NFC', 'NFD', 'NFKC', 'NFKD', 'Lowercase', 'StripAccents', 'BertNormalizer', 'Nmt', 'Prepend', 'Replace']);
-
-function cutsAtLines(json: TokenizerJson, { pre_tokenizer, model }: Library): boolean {
-  const reaches = ({ content, lstrip }: AddedTokenJson) => lstrip === true || crossesCut(content);
-  const isLocal = ({ type, pattern }: Step) =>
-    LOCAL.has(type) && (type !== 'Replace' || typeof (pattern as { String?: unknown } | undefined)?.String === 'string');
-  if (json.added_tokens.some(reaches) || !flatten(json.normalizer).every(isLocal)) return false;
-  // Without words of their own, tokens go as far as the vocabulary lets them.
-  if (json.pre_tokenizer === null || pre_tokenizer === null) {
-    const known = json.model.byte_fallback === true || model.tokens_to_ids.has('\n');
-    return known && !model.vocab.some((token) => crossesCut(token ?? ''));
-  }
-  const local = normaliserOf(flatten(json.normalizer).filter((step) => !AT_ENDS.has(step.type)));
-  return separatesLines((text, continues) => pre_tokenizer.pre_tokenize(local(text), { section_index: continues ? 1 : 0 }));
-}
-
-/** Byte-level and SentencePiece decoders only join bytes; others (WordPiece's spaces) are the library's. */
-function decodingOf(json: TokenizerJson) {
-  const steps = flatten(json.decoder);
-  const metaspace = steps.find((step) => step.type === 'Metaspace');
-  const replace = steps.find((step) => step.type === 'Replace' && step.content === ' ');
-  const pattern = replace?.pattern as { readonly String?: string } | undefined;
-  const mark = metaspace ? String(metaspace.replacement ?? '▁') : (pattern?.String ?? null);
-  const strips = metaspace
-    ? metaspace.prepend_scheme !== 'never' && metaspace.add_prefix_space !== false
-    : steps.some((step) => step.type === 'Strip');
-  const joinsBytes = mark !== null || steps.some((step) => step.type === 'ByteLevel');
-  return { by: joinsBytes ? 'bytes' : 'library', mark, stripsSpace: strips } as const;
-}
-
 /** `bos_token` and the like from tokenizer_config.json, where each is a string or an added token. */
-export function specialTokens(config: TokenizerConfig): SpecialTokens {
+function specialTokens(config: TokenizerConfig): SpecialTokens {
   const special: Record<string, string> = {};
   for (const [name, value] of Object.entries(config)) {
     if (!name.endsWith('_token')) continue;

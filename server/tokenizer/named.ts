@@ -72,7 +72,10 @@ const open = new Map<string, Promise<Tokenizer>>();
 export function namedTokenizer(name: string): Promise<Tokenizer> {
   const create = Object.hasOwn(tokenizers, name) ? tokenizers[name] : undefined;
   if (create === undefined) return Promise.reject(tokenizerUnknown(name, tokenizerNames));
-  const tokenizer = open.get(name) ?? create();
+  const known = open.get(name);
+  if (known) return known;
+  const tokenizer = create();
   open.set(name, tokenizer);
+  tokenizer.catch(() => open.delete(name)); // the next one tries again
   return tokenizer;
 }

@@ -80,7 +80,7 @@ test('no hover: in code, without a model, at the end of the text, in an empty te
   assert.ok(showsTokens(TextDocument.create('file:///a.prompt.md', 'prompt', 1, '')));
 });
 
-test('a long text is tokenised once a version, in windows, with the same tokens as whole', () => {
+test('a long text is tokenised once, in windows, with the same tokens as whole', () => {
   const tokenizer = context.tokenizer;
   assert.ok(tokenizer);
   let encoded = 0;
@@ -110,6 +110,16 @@ test('a long text is tokenised once a version, in windows, with the same tokens 
   hover.hover(document, 123_460, active);
   assert.equal(encoded, before, 'the window is kept');
   assert.ok(encoded <= 6 * 30_000);
-  hover.hover(TextDocument.create(document.uri, 'plaintext', 2, text), 123_460, active);
-  assert.ok(encoded > before, 'a new version is tokenised anew');
+  hover.hover(TextDocument.create(document.uri, 'plaintext', 2, text.replaceAll('red', 'blue')), 123_460, active);
+  assert.ok(encoded > before, 'another text is tokenised anew');
+});
+
+test('a file that was changed while it was closed opens with its first version again, and shows its new tokens', () => {
+  const hover = new TokenHover();
+  const shown = (text: string) => {
+    const document = TextDocument.create('file:///work/notes.txt', 'plaintext', 1, text);
+    return document.getText(hover.hover(document, 6, { ...context, run: null })?.range);
+  };
+  assert.equal(shown('Once upon a time'), ' upon');
+  assert.equal(shown('Lily had a kite'), ' had');
 });
