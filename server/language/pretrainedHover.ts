@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import type { Hover } from 'vscode-languageserver';
 import type { TextDocument } from 'vscode-languageserver-textdocument';
 import { openCheckpoint } from '../formats/registry.js';
@@ -11,7 +12,7 @@ const LIMIT = 32;
 
 /** What the string in `from_pretrained("…")` names: a model on this machine by its headers, or that it is not here. */
 export class PretrainedHover {
-  /** By path and time of change, oldest first. */
+  /** By path and time of the last change, oldest first. */
   readonly #known = new Map<string, Promise<readonly string[]>>();
 
   /** Null where no model is named. `resolve`: name in the call → path, null when it is not on this machine. */
@@ -30,16 +31,18 @@ export class PretrainedHover {
   }
 
   async #describe(place: string): Promise<readonly string[]> {
-    const changed = await stat(place).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => 0,
-    );
-    const key = `${place}:${changed}`;
+    const key = `${place}:${await lastChange(place)}`;
     const known = this.#known.get(key) ?? headerLines(place);
     this.#known.set(key, known);
     for (const oldest of this.#known.keys()) if (this.#known.size > LIMIT) this.#known.delete(oldest);
     return known;
   }
+}
+
+/** Of a file; of a folder or the config in it, since a folder stays as old as it is when a file in it is edited. */
+async function lastChange(place: string): Promise<number> {
+  const times = [place, path.join(place, 'config.json')].map(async (file) => (await stat(file).catch(() => null))?.mtimeMs ?? 0);
+  return Math.max(...(await Promise.all(times)));
 }
 
 /** From headers alone; a model that cannot be read or run says why. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { resolveModel } from '../../server/language/modelPath.js';
 import { PretrainedHover } from '../../server/language/pretrainedHover.js';
 import { marked } from './marked.js';
@@ -26,6 +29,24 @@ test('a model on this machine says its family, parameters and path', async () =>
 test('one without weights says why it cannot be read', async () => {
   const found = await hover("m = AutoModel.from_pretrained('sample/broken│-llama')");
   assert.match(found?.text ?? '', /no weights/);
+});
+
+test('a config that was mended is read again', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'model-lab-'));
+  await cp(path.resolve('media/models/tiny-llama'), folder, { recursive: true });
+  const file = path.join(folder, 'config.json');
+  const config = JSON.parse(await readFile(file, 'utf8'));
+  const hovers = new PretrainedHover();
+  const shown = async (head: object) => {
+    await writeFile(file, JSON.stringify({ ...config, ...head }));
+    const { document, offset } = marked(`m = AutoModel.from_pretrained("│${folder}")`, 'python');
+    const hover = await hovers.hover(document, offset, (name) => resolveModel(name, places));
+    return (hover?.contents as { value: string } | undefined)?.value ?? '';
+  };
+  assert.match(await shown({ num_attention_heads: 7 }), /cannot run/);
+  await setTimeout(20);
+  assert.doesNotMatch(await shown({}), /cannot run/);
+  await rm(folder, { recursive: true });
 });
 
 test('one that is elsewhere is not on this machine', async () => {
