@@ -1,5 +1,6 @@
 import { freemem } from 'node:os';
 import type { Checkpoint } from '../formats/checkpoint.js';
+import { type Stamp, stampOf } from '../formats/stamp.js';
 import { foldBlocks } from '../graph/segment.js';
 import type { Emit } from '../handlers.types.js';
 import { type OpenForward, type OpenModel, openAny } from '../open.js';
@@ -16,6 +17,8 @@ interface Named {
   /** The dtype it was opened for; a graph from a file is computed as its own whatever was asked. */
   readonly asked: RunDtype;
   readonly info: ModelInfo;
+  /** Of its files when it was opened. */
+  readonly stamp: Stamp;
 }
 
 export type LabSequence = OpenModel & Named;
@@ -45,6 +48,19 @@ const notOpen = (id: ModelId) =>
     hint: 'It may have been unloaded: open it again.',
   });
 
+const changedOnDisk = ({ name, path }: Checkpoint) =>
+  new LabError({
+    code: 'CHECKPOINT_CHANGED',
+    message: `The weights of ${name} have changed on disk since they were opened: what is computed from them now belongs to no run from before.`,
+    hint: 'Run the prompt again, which opens the new weights, and unload the old ones.',
+    file: path,
+  });
+
+/** Errors: CHECKPOINT_CHANGED. */
+export async function requireUnchanged({ checkpoint, stamp }: LabModel): Promise<void> {
+  if ((await stampOf(checkpoint)).weights !== stamp.weights) throw changedOnDisk(checkpoint);
+}
+
 /** Models in memory, one for each checkpoint and dtype, however often it is asked for. */
 export class Models {
   readonly #open = new Map<ModelId, LabModel>();
@@ -73,17 +89,24 @@ export class Models {
   }
 
   at(path: string, dtype: RunDtype = this.options.dtype): LabModel | null {
-    return this.list.find((m) => m.checkpoint.path === path && (m.asked === dtype || m.info.computed === dtype)) ?? null;
+    return this.list.findLast((m) => m.checkpoint.path === path && (m.asked === dtype || m.info.computed === dtype)) ?? null;
   }
 
   /**
-   * Opens a checkpoint, or returns it when it is open; two callers at once share one opening, which ends when both have cancelled.
+   * Opens a checkpoint, or returns it when it is open and its files are what they were; two callers at once share one opening, which ends when both have cancelled.
    * Errors: those of Model.open, CANCELLED.
    */
   async open(path: string, dtype: RunDtype = this.options.dtype, watched: Watched = alone): Promise<LabModel> {
     const real = await wholeModel(path);
     const load = (shared: Watched) => this.#counted(this.#before.then(() => this.#load(real, dtype, shared)));
-    return this.at(real, dtype) ?? this.#opening.share(`${dtype} ${real}`, watched, load);
+    return (await this.#current(real, dtype)) ?? this.#opening.share(`${dtype} ${real}`, watched, load);
+  }
+
+  async #current(path: string, dtype: RunDtype): Promise<LabModel | null> {
+    const open = this.at(path, dtype);
+    if (!open) return null;
+    const { weights, beside } = await stampOf(open.checkpoint);
+    return weights === open.stamp.weights && beside === open.stamp.beside ? open : null;
   }
 
   /** Nobody finds it from now on; it is freed once `before` has let go of it. Errors: MODEL_UNKNOWN. */
@@ -106,7 +129,7 @@ export class Models {
     };
     const opened = await openAny(path, { ...(await this.engineOptions()), dtype, onProgress, signal });
     const id = `m${this.#next++}`;
-    const model = { ...opened, id, asked: dtype, info: describe(id, opened, dtype) };
+    const model = { ...opened, id, asked: dtype, info: describe(id, opened, dtype), stamp: await stampOf(opened.checkpoint) };
     this.#open.set(id, model);
     this.#changed();
     return model;

@@ -11,7 +11,7 @@ import type { Inspected, LabRun } from './labRun.js';
 import { LivePass } from './livePass.js';
 import { type Lender, LiveRun } from './liveRun.js';
 import { Memo } from './memo.js';
-import type { LabModel, Models } from './models.js';
+import { type LabModel, type Models, requireUnchanged } from './models.js';
 import { createRunView } from './runView.js';
 
 /** Probes kept for views that look at the same thing from several sides. */
@@ -66,12 +66,15 @@ export class Runs {
     return run;
   }
 
-  /** Looks at a run, which stays meanwhile; one that was dropped is computed again first. Errors: RUN_UNKNOWN, RUN_NOT_READY, CANCELLED. */
+  /** Looks at a run, which stays meanwhile; one that was dropped is computed again first. Errors: RUN_UNKNOWN, RUN_NOT_READY, CHECKPOINT_CHANGED, CANCELLED. */
   async use<R>(id: RunId, watched: Watched, look: (view: RunView) => R | Promise<R>): Promise<R> {
     const run = this.get(id);
     const { recipe, model } = run;
     this.#touch(id);
-    const work = async (engine: Inspected) => look(createRunView({ id, recipe, model: model.info, engine }, this.#memo));
+    const work = async (engine: Inspected) => {
+      await requireUnchanged(model);
+      return look(createRunView({ id, recipe, model: model.info, engine }, this.#memo));
+    };
     try {
       return await run.use(work, watched);
     } catch (error) {

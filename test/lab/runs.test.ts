@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -252,6 +252,40 @@ test('what is being read of a run that is removed is finished first, and nothing
   await Promise.all([reading, removing]);
   assert.equal(await own.lab.device.stateBytes(''), 0);
   await own.lab.dispose();
+});
+
+test('weights that change on disk belong to no run from before, and the next run opens the new ones', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'changed-'));
+  const [model, weights, config] = ['model', 'model/model.safetensors', 'model/config.json'].map((name) =>
+    path.join(folder, name),
+  );
+  const last = async (run: string) => (await it.ask('probe/read', { run, probe: 'blocks.0.mlp.out' })).data;
+  try {
+    await cp(llama, model as string, { recursive: true });
+    const ids = [5, 9, 14, 200];
+    const old = await it.run({ path: model as string, ids });
+    const before = await last(old.id);
+    await writeFile(config as string, `${await readFile(config as string, 'utf8')}\n`);
+    const told = await it.run({ path: model as string, ids });
+    assert.notEqual(told.model, old.model);
+    assert.deepEqual(await last(old.id), before, 'what stands beside the weights was read when they were opened');
+
+    const other = path.join(folder, 'new.safetensors');
+    await copyFile(weights as string, other);
+    const bytes = await readFile(other);
+    bytes.fill(0, bytes.length >> 1);
+    await writeFile(other, bytes);
+    await rename(other, weights as string);
+    await assert.rejects(last(old.id), code('CHECKPOINT_CHANGED'));
+    await assert.rejects(it.ask('attention/row', { run: told.id, layer: 0, head: 0, query: 1 }), code('CHECKPOINT_CHANGED'));
+    const next = await it.run({ path: model as string, ids });
+    assert.equal(it.lab.models.at(next.recipe.path)?.id, next.model);
+    assert.notDeepEqual(next.tokenInfos[1]?.probability, old.tokenInfos[1]?.probability);
+    assert.ok((await last(next.id)).length > 0);
+    for (const open of new Set([old.model, told.model, next.model])) await it.ask('models/close', { model: open });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('a divergence that several ask for is measured once', async () => {
