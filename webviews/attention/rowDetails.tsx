@@ -23,7 +23,7 @@ export function RowDetails({ tokens, query, row, selectedKey, onKey }: Props) {
   return (
     <section class="row-details" aria-label={`Row ${query}`}>
       <h2>
-        row {query} <code>{tokens[query] ? visibleText(tokens[query]) : ''}</code>
+        token {query} “{tokens[query] ? visibleText(tokens[query]) : ''}” reads
         <span class="quiet"> entropy {row.entropy.toFixed(2)} bits</span>
       </h2>
       <Bars
