@@ -32,6 +32,10 @@ test('a matrix keeps the digits of fp32, and leaves out what is masked or not th
   );
   assert.equal(cells[1]?.[3], '');
   assert.equal(tabbedMatrix({ ...matrix, lower: true }).split('\n')[1], '0\t0.100000001\t\t');
-  assert.ok(fitsClipboard({ rows: 512, cols: 512 }));
-  assert.ok(!fitsClipboard({ rows: 513, cols: 512 }));
+  // a tile of the whole that stands for 2 × 3 cells says nothing of one of them
+  const pooled = { ...wholeTile(2, 3, data), rows: 1, cols: 1 };
+  assert.equal(tabbedMatrix({ ...matrix, tiles: [pooled, ...matrix.tiles] }).split('\n')[1], '0\t0.100000001\t7\t');
+  assert.ok(fitsClipboard(matrix));
+  assert.ok(!fitsClipboard({ ...matrix, tiles: [pooled] }));
+  assert.ok(!fitsClipboard({ ...matrix, rows: 513, cols: 512 }));
 });

@@ -87,7 +87,7 @@ export function Roofline(props: RooflineProps) {
         </div>
       )}
       <p class="note roofline-reading" role="status">
-        {at ? reading(at, kinds) : 'Arrow keys walk the points; t shows the numbers as a table.'}
+        {at ? reading(at, kinds) : 'Arrow keys walk the points; t shows the numbers as a table, c copies them.'}
       </p>
     </div>
   );

@@ -46,7 +46,7 @@ function ofRun(run: RunDetail, token: number): { readonly input: Label; readonly
     .map((info) => info.text)
     .join('');
   return {
-    input: label(`token ${token} of ${tokenInfos.length}`, [
+    input: label(`token ${token} of ${tokenInfos.length.toLocaleString('en')}`, [
       ending(text.replaceAll('\n', '⏎')),
       more(some.map((info, i) => (from + i === token ? `[${visibleText(info)}]` : visibleText(info)))),
       more(some.map(({ id }) => String(id))),

@@ -73,7 +73,7 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
       <div class="scrubber-line">
         <Scrubber token={token} tokens={tokens} playing={playing} go={go} />
         <span>
-          token {token} of {tokens}
+          token {token} of {tokens.toLocaleString('en')}
         </span>
         <CompareWith against={against} tokens={tokens} />
       </div>
