@@ -20,7 +20,8 @@ export function ColumnDetails({ tokens, token, column, onQuery }: Props) {
   return (
     <section class="column-details" aria-label={`Who reads ${token}`}>
       <h2>
-        token {token} is read by <span class="quiet">total weight {compact(column.received)}</span>
+        <span>token {token} is read by</span>
+        <span class="quiet">total weight {compact(column.received)}</span>
       </h2>
       <Bars
         label="Queries by weight"

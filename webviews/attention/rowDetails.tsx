@@ -23,8 +23,10 @@ export function RowDetails({ tokens, query, row, selectedKey, onKey }: Props) {
   return (
     <section class="row-details" aria-label={`Row ${query}`}>
       <h2>
-        token {query} “{tokens[query] ? visibleText(tokens[query]) : ''}” reads
-        <span class="quiet"> entropy {row.entropy.toFixed(2)} bits</span>
+        <span>
+          token {query} “{tokens[query] ? visibleText(tokens[query]) : ''}” reads
+        </span>
+        <span class="quiet">entropy {row.entropy.toFixed(2)} bits</span>
       </h2>
       <Bars
         label="Keys by weight"
