@@ -112,7 +112,7 @@ test('in an open group they begin and end at its border', () => {
 
 const measure = (text: string) => text.length * 6;
 const drawn = (open: readonly string[]): Drawn => {
-  const inner = segmentInner(block, { open: (id) => open.includes(id), sizes: false, tokens: 7, measure });
+  const inner = segmentInner(block, { open: (id) => open.includes(id), sizes: false, tokens: 7, norms: true, measure });
   const label = { title: 'block 0', lines: [], value: null, tone: 'weights' } as const;
   const segment: Drawn = {
     id: 'b0',

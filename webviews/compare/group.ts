@@ -7,6 +7,7 @@ import { boot, errorData, request, select } from '../host.js';
 const sameInput = (a: RunInfo, b: RunInfo): boolean =>
   a.recipe.prompt === b.recipe.prompt &&
   a.recipe.image === b.recipe.image &&
+  a.recipe.inputs === b.recipe.inputs &&
   JSON.stringify(a.recipe.ids) === JSON.stringify(b.recipe.ids) &&
   a.recipe.chat === b.recipe.chat;
 

@@ -6,7 +6,7 @@ import { type BlockRun, blockRuns, runTitle } from './runs.js';
 import { atLeast, labelSize, type SegmentInner, type SegmentLook } from './segmentBox.js';
 import type { Label } from './text.js';
 
-export interface SceneLook extends Omit<SegmentLook, 'open'> {
+export interface SceneLook extends Pick<SegmentLook, 'norms' | 'measure'> {
   /** By full id. */
   readonly open: (id: string) => boolean;
   /** The operators of an open segment; null until they are loaded. */

@@ -20,8 +20,10 @@ export interface SegmentLook {
   readonly open: (id: string) => boolean;
   /** Show the operators that only compute sizes. */
   readonly sizes: boolean;
-  /** Tokens of the run, for shapes; null without one. */
+  /** Tokens of the run, for shapes; null keeps them symbolic. */
   readonly tokens: number | null;
+  /** A run gives values: there is room for how long they are. */
+  readonly norms: boolean;
   readonly measure: Measure;
 }
 
@@ -81,10 +83,10 @@ export function segmentInner(graph: SegmentGraph, look: SegmentLook): SegmentInn
 /** Room for a closed box: its lines, and the length of its value where a run gives one. */
 export function labelSize(
   { title, lines, value }: Label,
-  { measure, tokens }: Pick<SegmentLook, 'measure' | 'tokens'>,
+  { measure, norms }: Pick<SegmentLook, 'measure' | 'norms'>,
   expandable = false,
 ): Size {
-  const extra = value !== null && tokens !== null ? measure(`  ${normText(-0.1234)}`, false) : 0;
+  const extra = value !== null && norms ? measure(`  ${normText(-0.1234)}`, false) : 0;
   const widths = lines.map((line, i) => measure(line, false) + (i === lines.length - 1 ? extra : 0));
   return {
     width: Math.ceil(Math.max(LEAST, measure(title, true) + (expandable ? TWISTY : 0), ...widths) + 2 * SIDE),

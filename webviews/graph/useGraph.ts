@@ -16,10 +16,10 @@ import { measurer } from './pen.js';
 import { type BlockRun, blockRuns } from './runs.js';
 import { runId, sceneOf, segmentId } from './scene.js';
 import { searchGraph } from './search.js';
-import { type SegmentInner, segmentInner } from './segmentBox.js';
 import { type Live, Segments } from './segments.js';
 import { resultOf } from './text.js';
 import { type Item, isBranch, type Tree, treeOf } from './tree.js';
+import { useLayouts } from './useLayouts.js';
 import { shownBox } from './walk.js';
 
 /** A run of this model and the token that is looked at; 0 where it has none. */
@@ -76,7 +76,7 @@ export function useGraph(path: string, outline: GraphOutline): GraphState {
   const token = at?.token ?? null;
   segments.live = liveOf(at);
   const flow = shownValue(useRequest('graph/flow', at && { run: at.run, token: at.token }, 60));
-  const norms = useNorms(at);
+  const measured = useNorms(at);
   const note = (part: OutlinePart): string | null => {
     if (at === null || at.tower !== part.tower || typeof part.part !== 'number') return null;
     const [before, after] = [flow?.norms.data[part.part], flow?.norms.data[part.part + 1]];
@@ -92,15 +92,15 @@ export function useGraph(path: string, outline: GraphOutline): GraphState {
   const part = (id: string) => parts.get(partsOfId(id)[0]) ?? null;
   const parent = (id: string): string | null => parentOf(id, part(id), tree, runs);
   const isOpen = useOpen(outline, runs, parent);
-  const inner = useInner(segments, isOpen, at?.detail.tokens || null);
+  const norms = at !== null && at.detail.tokens > 0;
+  const layout = useLayouts(segments, isOpen, norms);
   const measure = useMeasure();
   const root = sceneOf(outline, {
     open: isOpen,
-    sizes: sizesShown.value,
-    tokens: at?.detail.tokens || null,
+    norms,
     measure,
     segment: (part) => segments.get(part),
-    inner: (part, graph, id) => inner(part, graph, id, measure),
+    inner: (part, graph, id) => layout(part, graph, id, measure),
     note,
     ends: endLabels(at?.detail ?? null, token ?? 0),
   });
@@ -123,7 +123,7 @@ export function useGraph(path: string, outline: GraphOutline): GraphState {
     tree,
     item,
     note,
-    norm: norms?.known ?? (() => null),
+    norm: measured?.known ?? (() => null),
     parent,
     ...actions,
     command: commandOf(path, at, selected, item, segments),
@@ -131,7 +131,7 @@ export function useGraph(path: string, outline: GraphOutline): GraphState {
       for (const id of ids) {
         const owner = parts.get(id);
         const graph = owner && segments.known(owner);
-        if (owner && graph && owner.tower === at?.tower) norms?.ask(owner, graph);
+        if (owner && graph && owner.tower === at?.tower) measured?.ask(owner, graph);
       }
     },
   };
@@ -206,29 +206,6 @@ function useOpen(outline: GraphOutline, runs: readonly BlockRun[], parent: (id: 
 }
 
 type Openness = ((id: string) => boolean) & { readonly byDefault: readonly string[] };
-
-/** Layouts by what they depend on: like blocks that are open alike share one. */
-function useInner(segments: Segments, isOpen: (id: string) => boolean, tokens: number | null) {
-  const known = useRef(new Map<string, SegmentInner>());
-  return (part: OutlinePart, graph: Parameters<typeof segmentInner>[0], id: string, measure: ReturnType<typeof measurer>) => {
-    const groups = graph.groups.flatMap((_, g) => (isOpen(`${id}/g${g}`) ? [g] : []));
-    const key = [
-      part.structure,
-      segments.shown(part),
-      segments.sized(part),
-      sizesShown.value,
-      tokens,
-      ink.value.family,
-      groups.join(),
-    ].join('|');
-    const found = known.current.get(key);
-    if (found) return found;
-    const look = { open: (inner: string) => isOpen(id + inner), sizes: sizesShown.value, tokens, measure };
-    const made = segmentInner(graph, look);
-    known.current.set(key, made);
-    return made;
-  };
-}
 
 function parentOf(
   id: string,

@@ -19,19 +19,20 @@ export const shown = computed(() => {
 });
 
 let current: AbortController | null = null;
+/** What the preview is of, whatever is typed meanwhile. */
+let asked: { readonly model: string; readonly revision: string | null } = { model: '', revision: null };
 
-/** Asks for the headers of a model, or of another variant of it. */
+/** Asks for the headers of what is typed, or of another variant of what is shown. */
 export async function look(variant: string | null = null): Promise<void> {
-  const name = model.value.trim();
-  if (name === '') return;
+  if (variant === null) asked = { model: model.value.trim(), revision: revision.value.trim() || null };
+  if (asked.model === '') return;
   current?.abort();
   const controller = new AbortController();
   current = controller;
   const previous = variant === null ? null : shown.value;
   preview.value = { state: 'loading', progress: null, previous, cancel: () => controller.abort() };
   try {
-    const asked = { model: name, revision: revision.value.trim() || null, variant };
-    const value = await request('hub/preview', asked, { signal: controller.signal });
+    const value = await request('hub/preview', { ...asked, variant }, { signal: controller.signal });
     if (current === controller) preview.value = { state: 'ready', value };
   } catch (error) {
     if (current === controller) preview.value = { state: 'failed', error: errorData(error), retry: () => void look(variant) };
@@ -48,8 +49,8 @@ export interface Download {
 export const downloading: Signal<Download | null> = signal(null);
 export const problem: Signal<LabErrorData | null> = signal(null);
 
-/** Downloads the variant on screen; then the preview says where it is. */
-export async function download({ repo, commit, variant }: HubPreview): Promise<void> {
+/** Downloads the variant on screen; then the preview, if it is still of this model, says where it is. */
+export async function download({ repo, revision, variant }: HubPreview): Promise<void> {
   const controller = new AbortController();
   const cancel = () => controller.abort();
   const rate = new Rate();
@@ -58,7 +59,8 @@ export async function download({ repo, commit, variant }: HubPreview): Promise<v
   try {
     await request(
       'hub/download',
-      { model: repo, revision: downloadRevision(commit), variant },
+      // the branch or tag that was looked at, so that the cache remembers where it was
+      { model: repo, revision, variant },
       {
         signal: controller.signal,
         progress: (progress) => {
@@ -70,11 +72,8 @@ export async function download({ repo, commit, variant }: HubPreview): Promise<v
     problem.value = errorData(error);
   }
   downloading.value = null;
-  await look(variant);
+  if (shown.value?.repo === repo) await look(variant);
 }
-
-/** The branch or tag that was asked for, so that the cache remembers where it was; else the commit. */
-const downloadRevision = (commit: string): string => revision.value.trim() || shown.value?.revision || commit;
 
 const WINDOW_MS = 4000;
 

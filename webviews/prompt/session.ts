@@ -1,5 +1,5 @@
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { LabErrorData } from '../../server/protocol/errors.js';
+import { cancelled, type LabErrorData } from '../../server/protocol/errors.js';
 import type { ModelEntry, ModelInfo } from '../../server/protocol/models.js';
 import type { RunInfo } from '../../server/protocol/runs.js';
 import { activeRun, models, runs, select } from '../frame/selection.js';
@@ -60,7 +60,7 @@ async function open(path: string): Promise<ModelInfo> {
   try {
     return await request('models/open', { path }, { signal: controller.signal });
   } finally {
-    loading.value = null;
+    if (loading.value?.path === path) loading.value = null; // another one may be read by now
   }
 }
 
@@ -107,7 +107,7 @@ async function start(path: string): Promise<RunInfo> {
 
 async function askImage(): Promise<string> {
   const picked = await request('host/pickImage', null);
-  if (!picked) throw { code: 'CANCELLED', message: '', hint: '' };
+  if (!picked) throw cancelled();
   imagePath.value = picked.path;
   return picked.path;
 }

@@ -89,6 +89,9 @@ uiTest(
   { settings, theme: 'light', width: 1300, height: 900 },
   async (lab) => {
     const view = await look(lab, 'lab/tiny-llama-GGUF');
+    await view.locator('.variant').nth(2).waitFor();
+    // what is typed meanwhile was not looked at yet
+    await view.locator('vscode-text-field input').first().fill('lab/another');
     await view.locator('.variant', { hasText: 'Q4_0' }).locator('input').check();
     await view.locator('.statistics', { hasText: /Q4_0 [\d.]+ kB/ }).waitFor();
     await lab.screenshot('hub quantisations');
