@@ -35,9 +35,9 @@ export interface Reading {
 
 /**
  * Of one token, up to so many queries that share keys meet them one by one: a row times a matrix reads the matrix as it lies, where a few rows
- * have it packed first. The others read it from a core's second cache.
+ * have it packed first. The second reads it from a core's cache.
  */
-const ONE_BY_ONE = 3;
+const ONE_BY_ONE = 2;
 
 /**
  * z = softmax(scale · Σ q kᵀ) v: [B,H,T,E_v], and the pattern [B,H,T,S] for who wants it. Old and new rows are scored apart and meet in one
