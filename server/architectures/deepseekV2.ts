@@ -68,7 +68,6 @@ export function deepseekConfig(raw: ConfigReader, style: Rope['style'], denseAtF
     eps: raw.number('rms_norm_eps', 1e-6),
     dFf: raw.size('intermediate_size'),
     act: raw.word('hidden_act', activationNames, 'silu'),
-    tied: raw.flag('tie_word_embeddings', false),
     attention: new Array<LatentSpec>(layers).fill(latent),
     latent,
     qRank: raw.optional('q_lora_rank'),

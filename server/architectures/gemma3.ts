@@ -44,7 +44,6 @@ function config(raw: ConfigReader, tensors: TensorTable): GemmaConfig {
 /** Keys of both generations that Llama's config reads with another default. */
 export const gemmaDefaults = (raw: ConfigReader) => ({
   act: raw.word('hidden_activation', ['gelu_pytorch_tanh', 'gelu', 'silu'], 'gelu_pytorch_tanh'),
-  tied: raw.flag('tie_word_embeddings', true),
   normOffset: raw.flag('_norm_offset_baked', false) ? 0 : 1,
 });
 

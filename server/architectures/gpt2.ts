@@ -10,7 +10,6 @@ interface Gpt2Config extends CoreConfig {
   readonly eps: number;
   readonly dFf: number;
   readonly act: string;
-  readonly tied: boolean;
   readonly context: number;
   readonly attention: readonly AttentionSpec[];
 }
@@ -58,7 +57,6 @@ export const gpt2 = defineArchitecture<Gpt2Config>({
       eps: raw.number('layer_norm_epsilon', 1e-5),
       dFf: raw.optional('n_inner', 'intermediate_size') ?? 4 * dModel,
       act: raw.word('activation_function', activationNames, 'gelu_new'),
-      tied: raw.flag('tie_word_embeddings', true),
       attention: Array.from({ length: layers }, (_, i) => ({
         heads,
         kvHeads: heads,
@@ -85,7 +83,7 @@ export const gpt2 = defineArchitecture<Gpt2Config>({
   block,
   head: (g, c, x) => {
     const normed = g.probe('ln_final', layerNorm(g, x, 'ln_f', c.eps));
-    const own = c.tied ? null : g.topWeight(['lm_head.weight'], [c.vocab, c.dModel]);
+    const own = g.topWeight(['lm_head.weight'], [c.vocab, c.dModel]);
     return g.matmul(normed, own ?? g.weight('wte.weight', [c.vocab, c.dModel]), { transB: true }); // [B,T,V]
   },
 });

@@ -11,7 +11,6 @@ interface NeoxConfig extends CoreConfig {
   readonly eps: number;
   readonly dFf: number;
   readonly act: string;
-  readonly tied: boolean;
   readonly parallel: boolean;
   readonly attention: AttentionSpec;
 }
@@ -55,7 +54,6 @@ export const gptNeox = defineArchitecture<NeoxConfig>({
       eps: raw.number('layer_norm_eps', 1e-5),
       dFf: raw.size('intermediate_size'),
       act: raw.word('hidden_act', activationNames, 'gelu'),
-      tied: raw.flag('tie_word_embeddings', false),
       parallel: raw.flag('use_parallel_residual', true),
       attention: { heads, kvHeads: heads, headDim, scale: headDim ** -0.5, softcap: null, window: null, rope: turn },
     };
@@ -70,7 +68,7 @@ export const gptNeox = defineArchitecture<NeoxConfig>({
   },
   head: (g, c, x) => {
     const normed = g.probe('ln_final', layerNorm(g, x, 'final_layer_norm', c.eps));
-    const own = c.tied ? null : g.topWeight(['embed_out.weight', 'lm_head.weight'], [c.vocab, c.dModel]);
+    const own = g.topWeight(['embed_out.weight', 'lm_head.weight'], [c.vocab, c.dModel]);
     return g.matmul(normed, own ?? g.weight('embed_in.weight', [c.vocab, c.dModel]), { transB: true }); // [B,T,V]
   },
 });

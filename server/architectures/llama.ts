@@ -13,8 +13,6 @@ export interface LlamaConfig extends CoreConfig {
   readonly eps: number;
   readonly dFf: number;
   readonly act: string;
-  /** The config says so; a checkpoint without lm_head is tied whatever it says. */
-  readonly tied: boolean;
   /** One a layer; layers that share a spec share the object. */
   readonly attention: readonly AttentionSpec[];
 }
@@ -71,7 +69,6 @@ export function llamaConfig(
     eps: raw.number('rms_norm_eps', eps),
     dFf: raw.size('intermediate_size'),
     act: raw.word(['hidden_act', 'hidden_activation'], activationNames, 'silu'),
-    tied: raw.flag('tie_word_embeddings', false),
     attention: Array.from({ length: layers }, (_, i) => spec(windowed(i))),
   };
 }
@@ -110,8 +107,9 @@ export const layer = (c: LlamaConfig, i: number) => {
 export const embed = (g: SegmentBuilder, c: LlamaConfig): Value =>
   g.gather(g.weight('embed_tokens.weight', [c.vocab, c.dModel]), g.tokens);
 
+/** What is stored decides, as in transformers 5: a config that says that embeddings are tied beside an lm_head is wrong. */
 export function unembed(g: SegmentBuilder, c: LlamaConfig, x: Value): Value {
-  const own = c.tied ? null : g.topWeight(['lm_head.weight', 'language_model.lm_head.weight'], [c.vocab, c.dModel]);
+  const own = g.topWeight(['lm_head.weight', 'language_model.lm_head.weight'], [c.vocab, c.dModel]);
   return g.matmul(x, own ?? g.weight('embed_tokens.weight', [c.vocab, c.dModel]), { transB: true }); // [B,T,V]
 }
 

@@ -9,7 +9,6 @@ import type { SegmentBuilder } from '../graph/segmentBuilder.js';
 /** What Mamba, its successor and their ports share beside the mixer. */
 export interface MambaBase extends CoreConfig {
   readonly eps: number;
-  readonly tied: boolean;
 }
 
 export interface MambaConfig extends MambaBase, MambaSpec {}
@@ -18,20 +17,19 @@ export interface MambaConfig extends MambaBase, MambaSpec {}
 const EMBEDDING = ['embeddings.weight', 'embedding.weight', 'embed_tokens.weight'];
 const embedding = (g: SegmentBuilder, c: MambaBase): Value => g.weight(EMBEDDING, [c.vocab, c.dModel]);
 
-export const mambaBase = (raw: ConfigReader, tied: boolean): MambaBase => {
+export const mambaBase = (raw: ConfigReader): MambaBase => {
   raw.word('hidden_act', ['silu', 'swish'], 'silu');
   return {
     dModel: raw.size(['hidden_size', 'd_model']),
     layers: raw.layers(['num_hidden_layers', 'n_layer']),
     vocab: raw.size('vocab_size'),
     context: null,
-    tied: raw.flag('tie_word_embeddings', tied),
     eps: raw.number('layer_norm_epsilon', 1e-5),
   };
 };
 
 export function mambaConfig(raw: ConfigReader): MambaConfig {
-  const base = mambaBase(raw, true);
+  const base = mambaBase(raw);
   const rank = Math.ceil(base.dModel / 16);
   return {
     ...base,
@@ -57,7 +55,7 @@ export const mambaParts = {
   },
   head: (g: SegmentBuilder, c: MambaBase, x: Value): Value => {
     const normed = g.probe('ln_final', rmsNorm(g, x, 'norm_f', c.eps));
-    const own = c.tied ? null : g.topWeight(['lm_head.weight'], [c.vocab, c.dModel]);
+    const own = g.topWeight(['lm_head.weight'], [c.vocab, c.dModel]);
     return g.matmul(normed, own ?? embedding(g, c), { transB: true }); // [B,T,V]
   },
 };

@@ -14,7 +14,7 @@ export const mamba2 = defineArchitecture<Mamba2Config>({
   names: ['mamba2', 'Mamba2ForCausalLM', 'Mamba2Model'],
   ...mambaParts,
   config: (raw) => {
-    const base = mambaBase(raw, false);
+    const base = mambaBase(raw);
     const d = Math.floor(raw.number('expand', 2) * base.dModel);
     const headDim = raw.size('head_dim', 64);
     return {

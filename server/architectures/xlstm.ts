@@ -15,7 +15,6 @@ interface XlstmConfig extends CoreConfig {
   readonly eps: number;
   readonly gateCap: number;
   readonly logitCap: number;
-  readonly tied: boolean;
 }
 
 const capped = (g: SegmentBuilder, x: Value, cap: number): Value => g.mul(g.tanh(g.div(x, cap)), cap);
@@ -145,7 +144,6 @@ export const xlstm = defineArchitecture<XlstmConfig>({
       eps: raw.number('eps', 1e-6),
       gateCap: raw.number('gate_soft_cap', 15),
       logitCap: raw.number('output_logit_soft_cap', 30),
-      tied: raw.flag('tie_word_embeddings', false),
     };
   },
   layer: (c) => ({ mixer: 'mlstm', attention: null, heads: c.H, headDim: c.dV / c.H }),
@@ -168,7 +166,7 @@ export const xlstm = defineArchitecture<XlstmConfig>({
   },
   head: (g, c, x) => {
     const normed = g.probe('ln_final', g.has('out_norm.weight') ? rmsNorm(g, x, 'out_norm', c.normEps) : x);
-    const own = c.tied ? null : g.topWeight(['lm_head.weight'], [c.vocab, c.dModel]);
+    const own = g.topWeight(['lm_head.weight'], [c.vocab, c.dModel]);
     const logits = g.matmul(normed, own ?? g.weight('embeddings.weight', [c.vocab, c.dModel]), { transB: true });
     return capped(g, logits, c.logitCap); // [B,T,V]
   },

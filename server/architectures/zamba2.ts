@@ -113,7 +113,6 @@ export const zamba2 = defineArchitecture<Zamba2Config>({
       eps: raw.number('rms_norm_eps', 1e-5),
       dFf: raw.size('intermediate_size', 4 * dModel),
       act: raw.word('hidden_act', activationNames, 'gelu'),
-      tied: raw.flag('tie_word_embeddings', true),
       attention: [],
       mamba: mambaOf(raw, dModel),
       shared,

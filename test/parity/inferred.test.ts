@@ -183,14 +183,34 @@ test('what the norms of a gate of gelu store is told by their values, or not at 
   assert.match(unsupported?.message ?? '', /gain minus one; whether these do cannot be told/);
 });
 
+const logitsOf = async (at: string) => {
+  const { device, run } = await open(at);
+  await run.prefill([5, 9, 2, 40]);
+  const data = await run.logits({ from: 0, to: 4 });
+  await device.close();
+  return { shape: [4, data.length / 4], data };
+};
+
+test('a head that is stored says the logits, though the config ties it to the embedding', async () => {
+  for (const family of [
+    path.join(folder, 'gptj'),
+    path.join(folder, '../oracles/llama'),
+    path.join(folder, '../oracles/mamba2'),
+  ]) {
+    const [own, tied] = [false, true].map((tie) =>
+      changed(family, `stored-${path.basename(family)}-${tie}`, (config) => ({ ...config, tie_word_embeddings: tie })),
+    ) as [string, string];
+    for (const at of [own, tied])
+      await rewritten(at, (tensors) => {
+        const name = [...tensors.keys()].find((each) => /(?:wte|embed_tokens|embeddings)\.weight$/.test(each)) as string;
+        const { shape, data } = tensors.get(name) as Tensor;
+        tensors.set('lm_head.weight', { shape, data: data.map((x) => x * 0.5) });
+      });
+    assertClose('logits', await logitsOf(tied), await logitsOf(own));
+  }
+});
+
 test('a tied unembedding keeps its bias', async () => {
-  const logitsOf = async (at: string) => {
-    const { device, run } = await open(at);
-    await run.prefill([5, 9, 2, 40]);
-    const data = await run.logits({ from: 0, to: 4 });
-    await device.close();
-    return { shape: [4, data.length / 4], data };
-  };
   const spelled = changed(path.join(folder, 'gptj'), 'spelled', (config) => config);
   await rewritten(spelled, (tensors) => tensors.set('lm_head.weight', tensors.get('transformer.wte.weight') as Tensor));
   const tied = changed(path.join(folder, 'gptj'), 'tied', (config) => ({ ...config, tie_word_embeddings: true }));

@@ -36,6 +36,7 @@ const HARMLESS = new Set([
   ...[
     'pretraining_tp',
     'tie_encoder_decoder',
+    'tie_word_embeddings', // what is stored decides
     'is_decoder',
     'is_encoder_decoder',
     'gradient_checkpointing',

@@ -150,11 +150,10 @@ export const qkNorm: Rule = (e, draft) => {
 export const unembedding: Rule = (e, draft) => {
   const [top, below] = [e.beside(HEADS, ''), e.beside(HEADS)];
   const own = top ?? (below && { ...below, name: e.prefix + below.name });
-  const tied = e.flag('tie_word_embeddings');
   draft.headBias = e.beside(['lm_head.bias'], '')?.name ?? null;
-  draft.head = own && tied !== true ? own.name.replace(/\.weight$/, '') : null;
+  draft.head = own?.name.replace(/\.weight$/, '') ?? null;
   if (own && own.shape.join() !== `${draft.vocab},${draft.dModel}`)
     return e.problem(`${own.name} is [${own.shape.join(', ')}], the embedding [${draft.vocab}, ${draft.dModel}]`);
   if (draft.head) e.say('an unembedding of its own', own?.name ?? '');
-  else e.say('the embedding is the unembedding', own ? 'tie_word_embeddings is true' : 'there is no lm_head');
+  else e.say('the embedding is the unembedding', 'there is no lm_head');
 };

@@ -73,7 +73,7 @@ export const sizes: readonly Concept[] = [
     kind: 'config',
     names: ['tie_word_embeddings', 'tie_embeddings'],
     title: 'Tied embeddings',
-    what: 'One matrix serves as embedding and as unembedding. It saves V · D parameters; a checkpoint then has no `lm_head.weight`, or one that is ignored.',
+    what: 'One matrix serves as embedding and as unembedding. It saves V · D parameters; a checkpoint then has no `lm_head.weight`, or the same matrix once more. Where the two differ, `lm_head.weight` says the logits.',
     formula: 'logits = norm(x_L) · W_Eᵀ',
     paper: papers.tied,
     probes: ['embed', 'logits'],

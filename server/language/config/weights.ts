@@ -122,7 +122,7 @@ function tied(config: ConfigDocument, weights: WeightHeaders): readonly Issue[] 
         ['tie_word_embeddings'],
         'information',
         'tied-head-stored',
-        `${stored}, though embeddings are tied: it is ignored.`,
+        `${stored}, though embeddings are tied: it is what says the logits.`,
       )
     : config.issue(['tie_word_embeddings'], 'error', 'tied-head-differs', `${stored}: they cannot be one matrix.`);
 }
