@@ -7,6 +7,7 @@ import type {
   FromHost,
   HostMethod,
   HostRequests,
+  InspectorId,
   Prices,
   Selection,
   ServerStatus,
@@ -134,6 +135,8 @@ function announce(said: Selection): void {
 /** For a button that has no place for an error of its own: the editor tells it. */
 export const orTell = (asked: Promise<unknown>): void =>
   void asked.catch((error) => request('host/showError', errorData(error)).catch(() => undefined));
+
+export const showInspector = (inspector: InspectorId): void => orTell(request('host/showInspector', { inspector }));
 
 /** Errors caught anywhere end up as data: what the error state of a view shows. */
 export const errorData = (error: unknown): LabErrorData =>

@@ -10,7 +10,7 @@ import { ProvenanceLine } from '../frame/provenance.js';
 import { models, select, selection } from '../frame/selection.js';
 import { Failed, Loaded } from '../frame/states.js';
 import { percent, type TokenColour, visibleText } from '../frame/tokenText.js';
-import { request } from '../host.js';
+import { showInspector } from '../host.js';
 import { runProvenance } from '../prompt/summary.js';
 import { boxOf, tokenOf, useBoxes, useMark } from '../prompt/tokenBoxes.js';
 import { type Figure, figures } from './figures.js';
@@ -157,7 +157,7 @@ const Links = ({ run, layers }: { readonly run: RunDetail; readonly layers: read
         class="link"
         onClick={() => {
           if (selection.value.run !== run.id) select({ run: run.id, token: null });
-          void request('host/showInspector', { inspector }).catch(() => undefined);
+          showInspector(inspector);
         }}
       >
         {text}

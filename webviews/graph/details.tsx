@@ -4,7 +4,7 @@ import type { InspectorId } from '../../server/protocol/host.js';
 import { bytes, count, shape } from '../charts/numbers.js';
 import { Inferred } from '../frame/inferred.js';
 import { select } from '../frame/selection.js';
-import { request } from '../host.js';
+import { showInspector } from '../host.js';
 import { type BlockRun, runTitle } from './runs.js';
 import { leavesOf, resultOf, shapeText, shortRole, titleOf, weightsOf } from './text.js';
 import { type Branch, type Item, isBranch } from './tree.js';
@@ -197,9 +197,9 @@ function StateDetails({ value, ...props }: DetailsProps & { readonly value: numb
 }
 
 /** The weights view, with this tensor chosen. */
-function showTensor(tensor: string): Promise<unknown> {
+function showTensor(tensor: string): void {
   select({ tensor });
-  return request('host/showInspector', { inspector: 'weights' }).catch(() => undefined);
+  showInspector('weights');
 }
 
 function WeightList({ nodes, graph }: { readonly nodes: readonly GraphNode[]; readonly graph: SegmentGraph }) {
@@ -216,7 +216,7 @@ function WeightList({ nodes, graph }: { readonly nodes: readonly GraphNode[]; re
                   type="button"
                   class="link"
                   title="Show this tensor in Weights"
-                  onClick={() => weight && void showTensor(weight.name)}
+                  onClick={() => weight && showTensor(weight.name)}
                 >
                   {weight?.tensor}
                 </button>
@@ -259,15 +259,13 @@ function Links({ part, graph, value, weights }: LinksProps) {
   const inspectors = inspectorsFor(part, graph.values[value] as GraphValue, weights.length > 0);
   const tensor = weights[0]?.weight?.name;
   const show = (inspector: InspectorId) =>
-    inspector === 'weights' && tensor !== undefined
-      ? showTensor(tensor)
-      : request('host/showInspector', { inspector }).catch(() => undefined);
+    inspector === 'weights' && tensor !== undefined ? showTensor(tensor) : showInspector(inspector);
   if (inspectors.length === 0) return null;
   return (
     <p class="graph-links">
       Shown in{' '}
       {inspectors.map((inspector) => (
-        <button key={inspector} type="button" class="link" onClick={() => void show(inspector)}>
+        <button key={inspector} type="button" class="link" onClick={() => show(inspector)}>
           {TITLES[inspector]}
         </button>
       ))}

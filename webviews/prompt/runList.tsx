@@ -1,7 +1,7 @@
 import type { RunInfo } from '../../server/protocol/runs.js';
 import { memoryNotes } from '../frame/runMemory.js';
 import { runs, selection } from '../frame/selection.js';
-import { persisted, request } from '../host.js';
+import { persisted, showInspector } from '../host.js';
 import { isRunning, remove, reselect } from './session.js';
 
 /** The side bar has a tree of them below; here they are at hand, folded away. */
@@ -23,11 +23,7 @@ export function RunList() {
       <summary>
         Runs <span class="quiet">{runs.value.length}</span>
         {runs.value.length > 1 && (
-          <button
-            type="button"
-            class="link"
-            onClick={() => void request('host/showInspector', { inspector: 'compare' }).catch(() => undefined)}
-          >
+          <button type="button" class="link" onClick={() => showInspector('compare')}>
             Compare
           </button>
         )}

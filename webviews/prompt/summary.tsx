@@ -5,7 +5,7 @@ import type { RunDetail } from '../../server/protocol/runs.js';
 import { compact, many } from '../charts/numbers.js';
 import { memoryNotes } from '../frame/runMemory.js';
 import { activeLayers, activeModel } from '../frame/selection.js';
-import { request } from '../host.js';
+import { showInspector } from '../host.js';
 import { ToExact } from './toExact.js';
 
 /** What was not computed for this run, or is no longer held: above its tokens, so that it is seen without scrolling. */
@@ -64,12 +64,7 @@ export function InspectorLinks() {
   return (
     <nav class="links" aria-label="Inspectors">
       {LINKS.filter(({ fits }) => layers.some(fits)).map(({ inspector, text, icon }) => (
-        <button
-          key={inspector}
-          type="button"
-          class="link"
-          onClick={() => void request('host/showInspector', { inspector }).catch(() => undefined)}
-        >
+        <button key={inspector} type="button" class="link" onClick={() => showInspector(inspector)}>
           <i class={`codicon codicon-${icon}`} aria-hidden="true" /> {text}
         </button>
       ))}

@@ -117,7 +117,7 @@ function Row({ id, index, counts, comparison, roles, most }: RowProps) {
           <IconButton
             icon="copy"
             label="Copy as command"
-            onClick={() => void request('host/copyText', { text: counts.command ?? '' })}
+            onClick={() => orTell(request('host/copyText', { text: counts.command ?? '' }))}
           />
         )}
         {chosen.value.length > 1 && <IconButton icon="close" label={`Remove ${nameOf(id)}`} onClick={() => remove(index)} />}
@@ -162,7 +162,7 @@ function RoundTrip({ counts: { difference } }: { readonly counts: TokenCounts })
   const show = (text: string) => visibleText({ text: text.slice(0, 8) || ' ', bytes: [] });
   const document = editorDocument.value?.document;
   const go = () => {
-    if (document !== undefined) void request('host/selectText', { document, from: difference.at, to: difference.at + 1 });
+    if (document !== undefined) orTell(request('host/selectText', { document, from: difference.at, to: difference.at + 1 }));
   };
   return (
     <button type="button" class="link lost" onClick={go} title={`Shows the first difference, at character ${difference.at}`}>

@@ -21,7 +21,7 @@ import { NoRun } from '../frame/noRun.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
 import { visibleText } from '../frame/tokenText.js';
-import { persisted, request } from '../host.js';
+import { persisted, showInspector } from '../host.js';
 
 const isOrder = (value: unknown): value is Order => ORDERS.some((order) => order.value === value);
 const order = persisted<Order>('order', 'layer', isOrder);
@@ -95,7 +95,7 @@ function Run({ run, model }: { readonly run: RunDetail; readonly model: ModelInf
           why={`${model.name} has no attention: its layers mix tokens by ${by}. What it remembers is in its state.`}
           action={{
             label: 'Show state',
-            run: () => void request('host/showInspector', { inspector: 'state' }).catch(() => undefined),
+            run: () => showInspector('state'),
           }}
         />
       </Message>
@@ -188,11 +188,7 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
 const Part = ({ text }: { readonly text: string }) => (
   <p class="quiet part">
     {text}{' '}
-    <button
-      type="button"
-      class="link"
-      onClick={() => void request('host/showInspector', { inspector: 'architecture' }).catch(() => undefined)}
-    >
+    <button type="button" class="link" onClick={() => showInspector('architecture')}>
       Show Architecture
     </button>
   </p>

@@ -21,7 +21,7 @@ import { activeModel, activeRun, select, selection } from '../frame/selection.js
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
 import { TokenStrip } from '../frame/tokenStrip.js';
 import { useRequest } from '../frame/useRequest.js';
-import { persisted, request } from '../host.js';
+import { persisted, showInspector } from '../host.js';
 
 const isState = (value: unknown): value is string => typeof value === 'string';
 const shownState = persisted<string>('state', 'k', isState);
@@ -74,7 +74,7 @@ const NoCache = ({ model }: { readonly model: string }) => (
       why={`${model} has no attention layers, so it keeps no keys and values: its memory is a recurrent state of fixed size.`}
       action={{
         label: 'Show its state',
-        run: () => void request('host/showInspector', { inspector: 'state' }).catch(() => undefined),
+        run: () => showInspector('state'),
       }}
     />
   </Frame>

@@ -13,7 +13,7 @@ import { NoRun } from '../frame/noRun.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
 import { Empty, Loaded, NotPossible } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
-import { persisted, request } from '../host.js';
+import { persisted, showInspector } from '../host.js';
 import type { StateShape } from '../state/equation.js';
 import { GroupOfLayer } from '../state/group.js';
 import '../state/state.css';
@@ -64,19 +64,17 @@ function Nothing() {
   );
 }
 
-const show = (inspector: 'attention' | 'cache') => void request('host/showInspector', { inspector }).catch(() => undefined);
-
 const NoState = ({ model }: { readonly model: string }) => (
   <Frame title="Recurrent state" provenance={null}>
     <NotPossible
       why={
         <>
           {model} has no recurrent state: its layers look back at all tokens instead. See{' '}
-          <button type="button" class="link" onClick={() => show('attention')}>
+          <button type="button" class="link" onClick={() => showInspector('attention')}>
             what they attend to
           </button>{' '}
           and{' '}
-          <button type="button" class="link" onClick={() => show('cache')}>
+          <button type="button" class="link" onClick={() => showInspector('cache')}>
             what they cache
           </button>
           .
