@@ -59,7 +59,7 @@ export async function* ownRuns(
   }
 }
 
-/** Values rounded to 4 or 8 bits: codes go from the least to the largest of a run, 0 among them. */
+/** Values rounded to 4 or 8 bits: codes go from the least to the largest of a run, 0 among them, or over a part of that. */
 export async function* roundedRuns(
   checkpoint: Checkpoint,
   entry: TensorEntry,
@@ -97,16 +97,50 @@ function round(values: Float32Array, bits: 4 | 8, { codes, scales, zeros }: Zero
     if (value > high) high = value;
   }
   const most = 2 ** bits - 1;
-  const scale = Math.fround((high - low) / most);
-  const zero = scale > 0 ? Math.round(-low / scale) : 0;
-  scales[i] = scale;
-  zeros[i] = zero;
-  codes.fill(zero, i * run, (i + 1) * run);
-  if (scale === 0) return;
-  for (let j = 0; j < values.length; j++) {
-    const code = zero + Math.round((values[j] as number) / scale);
-    codes[i * run + j] = code < 0 ? 0 : code > most ? most : code;
+  let grid = gridOf(low, high, most, 1);
+  if (bits === 4 && grid.scale > 0) {
+    let least = Number.POSITIVE_INFINITY;
+    for (const part of PARTS) {
+      const tried = gridOf(low, high, most, part);
+      const error = errorOf(values, tried);
+      if (error < least) [grid, least] = [tried, error];
+    }
   }
+  scales[i] = grid.scale;
+  zeros[i] = grid.zero;
+  codes.fill(grid.zero, i * run, (i + 1) * run);
+  if (grid.scale > 0) for (let j = 0; j < values.length; j++) codes[i * run + j] = codeOf(values[j] as number, grid);
+}
+
+/** Parts of the range of a run that 4 bits are tried on: to cut off its ends may cost them less than the others gain. */
+const PARTS = [1, 0.94, 0.88];
+
+/** Codes 0…most stand for scale · (code − zero). */
+interface Grid {
+  readonly scale: number;
+  readonly zero: number;
+  readonly most: number;
+}
+
+function gridOf(low: number, high: number, most: number, part: number): Grid {
+  const scale = Math.fround((part * (high - low)) / most);
+  return { scale, zero: scale > 0 ? Math.round((-low * part) / scale) : 0, most };
+}
+
+function codeOf(value: number, { scale, zero, most }: Grid): number {
+  const code = zero + Math.round(value / scale);
+  return code < 0 ? 0 : code > most ? most : code;
+}
+
+/** Sum of squares. */
+function errorOf(values: Float32Array, grid: Grid): number {
+  let sum = 0;
+  for (let j = 0; j < values.length; j++) {
+    const value = values[j] as number;
+    const error = value - grid.scale * (codeOf(value, grid) - grid.zero);
+    sum += error * error;
+  }
+  return sum;
 }
 
 /** Whole rows [K] of blocks as −127…127 with a scale for each row. */

@@ -1,5 +1,5 @@
-// SmolLM2-135M in 4 bits against llama.cpp. Both on the same GGUF file: as it is published (Q4_1), and with its blocks in Q4_0. And the same weights in
-// F16, which we round ourselves, against Q4_0.
+// SmolLM2-135M in 4 bits against llama.cpp. Both on the same GGUF file: as it is published (Q4_1), and with its blocks in Q4_0. And weights in
+// F16, which we round ourselves, against the same in Q4_0.
 import { execFileSync } from 'node:child_process';
 import { existsSync, renameSync } from 'node:fs';
 import path from 'node:path';
@@ -18,9 +18,9 @@ const TOKENS = 16;
 const TOLERANCE = 2;
 const dtype = 'int4';
 
-/** The file with its blocks in another type, made once. */
-function requantised(file: string, type: string): string | null {
-  const target = file.replace('Q4_1', type);
+/** The file with its matrices in another type, made once: `Q4_1` of its name becomes what the new one is called. */
+function requantised(file: string, type: string, name = type): string | null {
+  const target = file.replace(/Q4_1|F16/, name);
   if (existsSync(target)) return target;
   if (!existsSync(peersPython)) return null;
   execFileSync(peersPython, [path.join(import.meta.dirname, 'requantise.py'), file, `${target}.part`, type]);
@@ -99,10 +99,13 @@ const file = smolLm2();
 if (file === null) console.log('SmolLM2 cannot be had: not measured.');
 else {
   await compare({ type: 'Q4_1', what: 'GGUF Q4_1', theirs: file, ours: file });
-  const [theirs, ours] = ['Q4_0', 'F16'].map((type) => requantised(file, type));
-  if (!theirs || !ours) console.log('Q4_0 and F16 not measured: no Python with gguf (node test/bench/peers.mjs installs it).');
+  const other = requantised(file, 'Q4_0');
+  const ours = requantised(file, 'F16');
+  const theirs = ours && requantised(ours, 'Q4_0', 'F16.Q4_0');
+  if (!other || !ours || !theirs)
+    console.log('Q4_0 and F16 not measured: no Python with gguf (node test/bench/peers.mjs installs it).');
   else {
-    await compare({ type: 'Q4_0', what: 'GGUF Q4_0', theirs, ours: theirs });
+    await compare({ type: 'Q4_0', what: 'GGUF Q4_0', theirs: other, ours: other });
     const notes = await divergences(ours, [
       { name: 'Model Lab, int4 of the F16 file', file: ours, dtype },
       { name: "llama.cpp's Q4_0 in fp32 arithmetic", file: theirs, dtype: 'own' },

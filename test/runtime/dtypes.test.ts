@@ -31,7 +31,7 @@ const logitsOf = async (run: Run): Promise<Tensor> => ({
 });
 
 for (const bits of [4, 8] as const)
-  test(`rounding to ${bits} bits is off by half a step at most`, async () => {
+  test(`rounding to ${bits} bits is off by half a step at most, but for ends that are cut off`, async () => {
     const checkpoint = await openCheckpoint(embedded('tiny-llama'));
     for (const name of ['model.layers.0.mlp.up_proj.weight', 'model.layers.1.self_attn.q_proj.weight']) {
       const entry = checkpoint.tensors.get(name) as TensorEntry;
@@ -46,7 +46,9 @@ for (const bits of [4, 8] as const)
           const run = Math.floor(i / storage.run);
           const scale = runs.scales[run] as number;
           const error = Math.abs(value - scale * (code - (runs.zeros[run] as number)));
-          assert.ok(error <= scale * 0.5 + 1e-7, `${name} ${i}: off by ${error}`);
+          // in 4 bits an end of the range may be cut off: 12 % of 15 steps
+          const cut = bits === 4 && (code === 0 || code === 15) ? (0.12 / 0.88) * 15 : 0;
+          assert.ok(error <= scale * (0.5 + cut) + 1e-7, `${name} ${i}: off by ${error}`);
           seen++;
         }
       assert.equal(seen, values.length);
