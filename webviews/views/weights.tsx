@@ -1,16 +1,11 @@
-import { signal } from '@preact/signals';
 import { ModelView } from '../frame/modelView.js';
 import { mount } from '../frame/mount.js';
 import { Checkpoint } from '../weights/checkpoint.js';
-
-/** A file the person picked here. */
-const picked = signal<string | null>(null);
 
 mount(() => (
   <ModelView
     title="Weights"
     text="Shows what is in a checkpoint: its architecture, every tensor with its values, and what it keeps between tokens. Run a prompt, or choose a model."
-    picked={picked}
   >
     {(path) => <Checkpoint key={path} path={path} />}
   </ModelView>

@@ -17,7 +17,7 @@ import { Fact } from './fact.js';
 import { FactsTable } from './facts.js';
 import { RunsHere } from './fit.js';
 import { byDtype } from './tensorList.js';
-import { Tensors, toggleTable } from './tensors.js';
+import { followsSelection, Tensors, toggleTable } from './tensors.js';
 import './weights.css';
 
 type Tab = 'tensors' | 'fit' | 'compare' | 'config' | 'metadata' | 'state' | 'ends' | 'probes';
@@ -29,7 +29,7 @@ const tab = persisted<Tab>('tab', first, isTab);
 let wanted = selection.value.tensor;
 effect(() => {
   const { tensor } = selection.value;
-  if (tensor === wanted || boot.path !== null) return;
+  if (tensor === wanted || !followsSelection) return;
   wanted = tensor;
   tab.value = 'tensors';
 });

@@ -14,10 +14,13 @@ const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
 const chosen = persisted('tensor', '', isText);
 const asTable = persisted('tensorTable', false, isFlag);
 
+/** The editor of a file is about that file alone. */
+export const followsSelection = boot.view !== 'checkpoint';
+
 /** A tensor that somebody went to elsewhere. */
 effect(() => {
   const { tensor } = selection.value;
-  if (tensor !== undefined && boot.path === null) chosen.value = tensor;
+  if (tensor !== undefined && followsSelection) chosen.value = tensor;
 });
 
 /** All tensors of a file, as a tree or a table, and the values of the chosen one. */
@@ -48,7 +51,7 @@ export function Tensors({ summary }: { readonly summary: CheckpointSummary }) {
           selected={tensor?.name ?? null}
           onSelect={(name) => {
             chosen.value = name;
-            if (boot.path === null) select({ tensor: name });
+            if (followsSelection) select({ tensor: name });
           }}
         />
       </div>

@@ -82,6 +82,14 @@ uiTest('whether other models run here, in other themes, in the middle and narrow
     await settled(view);
     await lab.screenshot(`runs here ${theme}`);
   }
+  // of another model than the one on screen, from its menu
+  await lab.treeRows('Models').filter({ hasText: 'tiny-llama' }).click({ button: 'right' });
+  await lab.pickFromMenu('Will It Run Here?');
+  await eventually(async () => {
+    const other = await lab.webview('weights');
+    await other.getByRole('heading', { name: 'tiny-llama:' }).waitFor({ timeout: 2000 });
+    await other.getByText(/^Runs here: needs/).waitFor({ timeout: 2000 });
+  });
   // as narrow as a panel at the side: no table scrolls sideways
   await lab.command('View: Close Primary Side Bar');
   await lab.page.setViewportSize({ width: 376, height: 950 });
@@ -93,5 +101,6 @@ uiTest('whether other models run here, in other themes, in the middle and narrow
     assert.equal(widths.length, 2);
     for (const [all, seen] of widths) assert.equal(all, seen);
   });
+  await settled(view);
   await lab.screenshot('runs here narrow');
 });
