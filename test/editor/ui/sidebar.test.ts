@@ -34,7 +34,8 @@ uiTest('the trees load, unload and follow; the status bar names the model', {}, 
   await lab.screenshot('sidebar runs');
   await view.getByRole('button', { name: 'Take up its prompt' }).click();
   await view.getByText('Tokens of tiny-llama').waitFor({ state: 'detached' });
-  assert.equal(await view.locator('vscode-text-area textarea').inputValue(), 'Once upon a time');
+  const box = view.locator('vscode-text-area textarea');
+  await eventually(async () => assert.equal(await box.inputValue(), 'Once upon a time'));
 });
 
 uiTest(
