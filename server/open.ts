@@ -85,9 +85,14 @@ function stopTokens(checkpoint: Checkpoint, tokenizer: Tokenizer | null): Readon
   return new Set(configured.length > 0 ? configured : (tokenizer?.eos ?? []));
 }
 
-/** generation_config.json; `do_sample: false` or nothing said is greedy. */
+/** generation_config.json; `do_sample: false` or nothing said is greedy. What cuts nothing off (`top_k: 0`) is none. */
 function samplingDefaults(generation: Checkpoint['generation']): Sampling {
-  const number = (key: string) => numbers(generation?.[key])[0] ?? null;
-  const samples = generation?.do_sample === true;
-  return { temperature: samples ? (number('temperature') ?? 1) : 0, topK: number('top_k'), topP: number('top_p'), seed: null };
+  const said = (key: string, makesSense: (value: number) => boolean) => numbers(generation?.[key]).find(makesSense) ?? null;
+  const temperature = said('temperature', (value) => value >= 0 && value <= 100) ?? 1;
+  return {
+    temperature: generation?.do_sample === true ? temperature : 0,
+    topK: said('top_k', (value) => Number.isInteger(value) && value > 0),
+    topP: said('top_p', (value) => value > 0 && value <= 1),
+    seed: null,
+  };
 }

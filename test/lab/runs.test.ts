@@ -288,6 +288,22 @@ test('weights that change on disk belong to no run from before, and the next run
   }
 });
 
+test('a generation config that cuts nothing off is none, and runs as it says', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'sampling-'));
+  try {
+    await cp(llama, folder, { recursive: true });
+    const said = { do_sample: true, temperature: 0.7, top_k: 0, top_p: 0 };
+    await writeFile(path.join(folder, 'generation_config.json'), JSON.stringify(said));
+    const { id, sampling } = await it.ask('models/open', { path: folder });
+    assert.deepEqual(sampling, { temperature: 0.7, topK: null, topP: null, seed: null });
+    const { status } = await it.run({ path: folder, ids: [5, 9], maxTokens: 2, sampling });
+    assert.equal(status, 'done');
+    await it.ask('models/close', { model: id });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test('a divergence that several ask for is measured once', async () => {
   const own = openLab();
   const run = await own.run({ path: llama, dtype: 'int4' });
