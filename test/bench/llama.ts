@@ -47,7 +47,10 @@ async function compare({ type, what, theirs: file, ours, notes: said = [] }: Pai
     const name = `SmolLM2-135M-Instruct, ${what}`;
     const id = `llama-${type}`;
     const ids = bench.ids(PROMPT);
-    const logits = await lastLogits(model, ids);
+    // that they compute what their file says is told by what we make of the same file
+    const same = ours === file ? model : await bench.model({ dtype });
+    const logits = await lastLogits(same, ids);
+    if (same !== model) await same.close();
     const notes = await Promise.all(
       peers.map(async ([, peer]) => agreement(peer, await peer.ask('prefill', ids), logits, TOLERANCE)),
     );
