@@ -78,7 +78,8 @@ async function compare({ type, what, theirs: file, ours, notes: said = [] }: Pai
         {
           id: `${id}-decode-${context}`,
           work: `${name}, decoding at context ${context}: one of ${TOKENS} tokens, with its logits`,
-          load: { kind: 'bytes', amount: decodeBytes(model, context) },
+          // counted as the file stores them: not what is read where we round them ourselves
+          ...(ours === file && { load: { kind: 'bytes', amount: decodeBytes(model, context) } as const }),
           notes: said,
         },
         {
