@@ -217,8 +217,11 @@ export class Workbench {
   /** Shows the Model Lab container in the side bar. */
   async showSideBar(): Promise<void> {
     const icon = this.page.locator('.activitybar .action-item', { has: this.page.locator('[aria-label^="Model Lab"]') });
+    const title = this.page.locator('.sidebar .composite.title', { hasText: 'Model Lab' });
     if (!(await icon.getAttribute('class'))?.includes('checked')) await icon.click();
-    await this.page.locator('.sidebar .composite.title', { hasText: 'Model Lab' }).waitFor();
+    // what was opening it meanwhile makes the click one that closes it
+    if (!(await inSight(title, 5000))) await icon.click();
+    await title.waitFor();
   }
 
   /** The rows of a tree view in the side bar, by the view's title. */

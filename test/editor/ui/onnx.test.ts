@@ -23,6 +23,8 @@ async function references(file: string): Promise<(name: string) => OracleTensor>
 }
 
 async function fromExplorer(lab: Workbench, name: string): Promise<Frame> {
+  // before the extension is there, the file would open as text
+  await lab.page.locator('.statusbar-item[id*="modelLab.status"]').waitFor();
   await lab.page.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first().dblclick();
   return lab.webview('checkpoint');
 }
@@ -108,6 +110,12 @@ uiTest(
 
     const view = await architecture(lab);
     await find(view, 'resid_mid', /resid_mid, Add/);
+    // the block chosen in the other view may come after the search
+    await eventually(async () => {
+      if ((await view.locator('.graph-crumbs', { hasText: 'block 1' }).count()) > 0) return;
+      await view.locator('.graph-stage').press(']');
+      throw new Error('not in block 1');
+    });
     const row = of('blocks.1.resid_mid').data.subarray(last * 48, (last + 1) * 48);
     await view.locator('.graph-side .statistics').first().waitFor();
     await settled(view);
