@@ -11,13 +11,13 @@ export interface Stamp {
   readonly beside: string;
 }
 
-export async function stampOf({ path: folder, files }: Pick<Checkpoint, 'path' | 'files'>): Promise<Stamp> {
-  const [weights, beside] = await Promise.all([
-    stampAll(files.map((file) => file.path)),
-    stampAll(BESIDE.map((name) => path.join(folder, name))),
-  ]);
-  return { weights, beside };
+export async function stampOf(checkpoint: Pick<Checkpoint, 'path' | 'files'>): Promise<Stamp> {
+  const beside = BESIDE.map((name) => path.join(checkpoint.path, name));
+  return { weights: await weightStamp(checkpoint), beside: await stampAll(beside) };
 }
+
+/** The weights' alone. */
+export const weightStamp = ({ files }: Pick<Checkpoint, 'files'>): Promise<string> => stampAll(files.map((file) => file.path));
 
 async function stampAll(files: readonly string[]): Promise<string> {
   const found = await Promise.all(files.map((file) => stat(file).catch(() => null)));

@@ -1,5 +1,5 @@
 import type { Emitter } from './emit.js';
-import type { BlockPlace, Stretch } from './weightPlace.js';
+import { type BlockPlace, type Stretch, zeroBytes } from './weightPlace.js';
 
 /** Products with, and rows of, a matrix stored as whole numbers with scales. Letters: N outputs, K inputs, n runs of a row. */
 
@@ -59,7 +59,7 @@ export function blockProduct(e: Emitter, factors: readonly Factor[], x: string, 
     );
     const zero = whenever(zeros !== null, () =>
       joined(`zeros${p}`, ({ place, w }, i) =>
-        e.external(`${w}.zeros${p}`, 'u8', [rows(i) * Math.ceil((n * bits) / 8)], place.planes[p]?.zeros as Stretch),
+        e.external(`${w}.zeros${p}`, 'u8', [rows(i) * zeroBytes(n, bits)], place.planes[p]?.zeros as Stretch),
       ),
     );
     const given = factor === 1 ? x : e.once(`${x}.x${factor}`, (name) => e.scale(x, factor, name));
@@ -125,7 +125,7 @@ export function blockRows(e: Emitter, place: BlockPlace, w: string, ids: string,
   const terms = planes.map(({ bits, codes, factor, zeros }, i) => {
     const attributes = { gather_axis: 0, quantize_axis: 1, block_size: run, bits };
     const matrix = e.external(`${w}.row.plane${i}`, 'u8', [N, (K * bits) / 8], codes);
-    const zero = zeros ? [e.external(`${w}.row.zeros${i}`, 'u8', [N, Math.ceil(n / 2)], zeros)] : [];
+    const zero = zeros ? [e.external(`${w}.row.zeros${i}`, 'u8', [N, zeroBytes(n, bits)], zeros)] : [];
     const term = `${y}.plane${i}`;
     e.emit('GatherBlockQuantized', [matrix, ids, scales, ...zero], [term], attributes, 'com.microsoft');
     if (factor === 1) return term;

@@ -18,7 +18,7 @@ export interface Plane {
   readonly bits: 4 | 8;
   readonly codes: Stretch;
   readonly factor: 1 | 16;
-  /** Zeros as MatMulNBits takes them, ⌈n · bits / 8⌉ bytes a row; null: half of the range. */
+  /** Zeros as MatMulNBits takes them, `zeroBytes` a row; null: half of the range. */
   readonly zeros: Stretch | null;
 }
 
@@ -66,3 +66,6 @@ export function partOf(place: WeightPlace, part: number): WeightPlace {
   const planes = place.planes.map((plane) => ({ ...plane, codes: cut(plane.codes), zeros: plane.zeros && cut(plane.zeros) }));
   return { ...place, shape, planes, scales: cut(place.scales), floors: place.floors && cut(place.floors) };
 }
+
+/** Bytes of the zero points of a row of n runs. */
+export const zeroBytes = (n: number, bits: 4 | 8): number => Math.ceil((n * bits) / 8);

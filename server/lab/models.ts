@@ -1,6 +1,6 @@
 import { freemem } from 'node:os';
 import type { Checkpoint } from '../formats/checkpoint.js';
-import { type Stamp, stampOf } from '../formats/stamp.js';
+import { type Stamp, stampOf, weightStamp } from '../formats/stamp.js';
 import { foldBlocks } from '../graph/segment.js';
 import type { Emit } from '../handlers.types.js';
 import { type OpenForward, type OpenModel, openAny } from '../open.js';
@@ -58,7 +58,7 @@ const changedOnDisk = ({ name, path }: Checkpoint) =>
 
 /** Errors: CHECKPOINT_CHANGED. */
 export async function requireUnchanged({ checkpoint, stamp }: LabModel): Promise<void> {
-  if ((await stampOf(checkpoint)).weights !== stamp.weights) throw changedOnDisk(checkpoint);
+  if ((await weightStamp(checkpoint)) !== stamp.weights) throw changedOnDisk(checkpoint);
 }
 
 /** Models in memory, one for each checkpoint and dtype, however often it is asked for. */

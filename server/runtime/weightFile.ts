@@ -3,20 +3,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Checkpoint, TensorEntry } from '../formats/checkpoint.js';
 import { readTensor } from '../formats/read.js';
+import { zeroBytes } from '../graph/weightPlace.js';
 import { LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { temporaryFolder } from './temporaryFolder.js';
-import {
-  type Blocks,
-  lengthOf,
-  runsOf,
-  type Storage,
-  storagesOf,
-  stretchesOf,
-  type WeightPlan,
-  zeroBytes,
-} from './weightPlan.js';
+import { type Blocks, lengthOf, runsOf, type Storage, storagesOf, stretchesOf, type WeightPlan } from './weightPlan.js';
 import { ownRuns, roundedRuns, rowBytes } from './weightRuns.js';
 
 const ALIGN = 64;

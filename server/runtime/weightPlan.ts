@@ -2,6 +2,7 @@ import type { Checkpoint, TensorEntry } from '../formats/checkpoint.js';
 import { ggmlIntegers, type Integers } from '../formats/ggmlIntegers.js';
 import { bindable } from '../formats/read.js';
 import type { Use } from '../graph/uses.js';
+import { zeroBytes } from '../graph/weightPlace.js';
 import type { RunDtype } from '../protocol/models.js';
 import { sizeOf } from '../tensor/tensor.js';
 
@@ -137,9 +138,6 @@ const rowsOf = (shape: readonly number[], blocks: Blocks): number => sizeOf(shap
 
 /** Runs of a row. */
 export const runsOf = (shape: readonly number[], blocks: Blocks): number => Math.ceil(lengthOf(shape, blocks) / blocks.run);
-
-/** Bytes of the zero points of a row of n runs. */
-export const zeroBytes = (n: number, bits: 4 | 8): number => Math.ceil((n * bits) / 8);
 
 /** Each form in which a tensor is stored, once. */
 export const storagesOf = ({ rows, matrix, many }: Planned): ReadonlySet<Storage> =>

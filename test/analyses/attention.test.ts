@@ -7,8 +7,9 @@ import { preview, tile } from '../../server/analyses/attentionTile.js';
 import type { HeadScores } from '../../server/protocol/attention.js';
 import { LabError } from '../../server/protocol/errors.js';
 import { valuesOf } from '../../server/protocol/half.js';
+import { alone } from '../../server/runtime/view.js';
 import { code } from '../code.js';
-import { attentionLayer, constructedRun, pattern, quiet, tensor } from './constructed.js';
+import { attentionLayer, constructedRun, pattern, tensor } from './constructed.js';
 
 const near = (actual: number, expected: number, tolerance = 1e-6) =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} instead of ${expected}`);
@@ -28,7 +29,7 @@ test('each known kind of head has its own score 1', async () => {
   const view = constructedRun(ids, [attentionLayer({ heads: 4, kvHeads: 2 })], {
     'blocks.0.attn.pattern': pattern(T, induction, previous, sink, uniform),
   });
-  const { scores: found, heads, kvHeads } = await thumbnails(view, { layer: 0, count: T, sample: false }, quiet);
+  const { scores: found, heads, kvHeads } = await thumbnails(view, { layer: 0, count: T, sample: false }, alone);
   const scores = found as readonly HeadScores[];
   assert.deepEqual([heads, kvHeads], [4, 2]);
   near(scores[0]?.induction as number, 1);
@@ -45,7 +46,7 @@ test('each known kind of head has its own score 1', async () => {
 
 test('a repeated token next to itself is no induction', async () => {
   const view = constructedRun([1, 1, 1], [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(3, (q, k) => one(q === k)) });
-  const { scores } = await thumbnails(view, { layer: 0, count: 3, sample: false }, quiet);
+  const { scores } = await thumbnails(view, { layer: 0, count: 3, sample: false }, alone);
   near(scores?.[0]?.induction as number, 0);
 });
 
@@ -53,24 +54,24 @@ test('thumbnails keep the largest weight of each cell', async () => {
   const T = 130; // 64 cells at most: four tokens a cell
   const ids = Array.from({ length: T }, (_, i) => i);
   const view = constructedRun(ids, [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(T, previous) });
-  const { thumbnails: found, pool } = await thumbnails(view, { layer: 0, count: T, sample: false }, quiet);
+  const { thumbnails: found, pool } = await thumbnails(view, { layer: 0, count: T, sample: false }, alone);
   assert.deepEqual([pool, found.shape], [4, [1, 33, 33]]);
   for (let r = 0; r < 33; r++)
     for (let c = 0; c < 33; c++) assert.equal(found.data[r * 33 + c], c === r || c === r - 1 ? 255 : 0, `${r} ${c}`);
   const one = constructedRun([1], [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(1, () => 1) });
-  assert.deepEqual([...(await thumbnails(one, { layer: 0, count: 1, sample: false }, quiet)).thumbnails.data], [255]);
+  assert.deepEqual([...(await thumbnails(one, { layer: 0, count: 1, sample: false }, alone)).thumbnails.data], [255]);
 });
 
 const four = () => constructedRun([1, 2, 3, 4], [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(4, uniform) });
 const whole = { layer: 0, head: 0, count: 4, level: 1, row: 0, col: 0, pool: 'mean' } as const;
 
 test('a tile pools by mean or by maximum', async () => {
-  const mean = await tile(four(), whole, quiet);
+  const mean = await tile(four(), whole, alone);
   // rows 1; 1/2 1/2; 1/3 ×3; 1/4 ×4
   [(1 + 1 / 2 + 1 / 2) / 4, 0, (2 / 3 + 2 / 4) / 4, (1 / 3 + 1 / 4 + 1 / 4) / 4].forEach((expected, i) => {
     near(valuesOf(mean.weights)[i] as number, expected, expected * HALF);
   });
-  const most = await tile(four(), { ...whole, pool: 'max' }, quiet);
+  const most = await tile(four(), { ...whole, pool: 'max' }, alone);
   [1, 0, 1 / 3, 1 / 3].forEach((expected, i) => {
     near(valuesOf(most.weights)[i] as number, expected, expected * HALF);
   });
@@ -90,7 +91,7 @@ test('tiles of every level show every weight that there is', async () => {
     for (const pool of ['max', 'mean'] as const)
       for (let row = 0; row < side; row++)
         for (let col = 0; col <= row; col++) {
-          const found = await tile(view, { layer: 0, head: 0, count: T, level, row, col, pool }, quiet);
+          const found = await tile(view, { layer: 0, head: 0, count: T, level, row, col, pool }, alone);
           const [rows, cols] = found.weights.shape as [number, number];
           const values = valuesOf(found.weights);
           const size = 2 ** level;
@@ -105,21 +106,21 @@ test('tiles of every level show every weight that there is', async () => {
             }
         }
   const code = (error: unknown) => error instanceof LabError && error.code === 'TILE_UNKNOWN';
-  await assert.rejects(tile(view, { layer: 0, head: 0, count: T, level: 0, row: 3, col: 0, pool: 'max' }, quiet), code);
+  await assert.rejects(tile(view, { layer: 0, head: 0, count: T, level: 0, row: 3, col: 0, pool: 'max' }, alone), code);
 });
 
 test('a sketch says how many queries it looked at, and shows them as they are', async () => {
   const T = 300;
   const ids = Array.from({ length: T }, (_, i) => i);
   const view = constructedRun(ids, [attentionLayer({})], { 'blocks.0.attn.pattern': pattern(T, previous) });
-  const { sampled, weights } = await preview(view, { layer: 0, head: 0, count: T, pool: 'max' }, quiet);
+  const { sampled, weights } = await preview(view, { layer: 0, head: 0, count: T, pool: 'max' }, alone);
   assert.equal(sampled, 64);
   for (let row = 0; row < 64; row++) {
     const cells = valuesOf(weights).subarray(row * 150, (row + 1) * 150);
     const query = row === 63 ? T - 1 : Math.floor(((row + 0.5) * T) / 64);
     assert.equal(cells.indexOf(1), Math.floor((query - 1) / 2), `row ${row}`);
   }
-  const short = await preview(four(), { layer: 0, head: 0, count: 4, pool: 'max' }, quiet);
+  const short = await preview(four(), { layer: 0, head: 0, count: 4, pool: 'max' }, alone);
   assert.equal(short.sampled, null);
 });
 
@@ -131,13 +132,13 @@ test('a column finds who reads a token, and edges who reads what most', async ()
   const view = constructedRun(ids, [attentionLayer({ heads: 2, kvHeads: 1 })], {
     'blocks.0.attn.pattern': pattern(T, reads, uniform),
   });
-  const { weights, top, received } = await column(view, { layer: 0, head: 0, key: 7, count: T }, quiet);
+  const { weights, top, received } = await column(view, { layer: 0, head: 0, key: 7, count: T }, alone);
   assert.deepEqual([weights.data.length, weights.data[20], weights.data[30], received], [T, 0.75, 1, 1.75]);
   assert.deepEqual(top, [
     { token: 30, weight: 1 },
     { token: 20, weight: 0.75 },
   ]);
-  const found = await edges(view, { layer: 0, count: T, most: 3 }, quiet);
+  const found = await edges(view, { layer: 0, count: T, most: 3 }, alone);
   // the uniform head reads the first two tokens of the third row with a third each, of which one is the first token
   assert.deepEqual(
     found.edges.map(({ head, query, key }) => [head, query, key]),
@@ -153,7 +154,7 @@ test('a row lists its keys by weight', async () => {
   const view = constructedRun([1, 2, 3], [attentionLayer({})], {
     'blocks.0.attn.pattern': pattern(3, (q, k) => (q < 2 ? uniform(q) : ([0.25, 0.5, 0.25][k] as number))),
   });
-  const { weights, entropy, top } = await row(view, { layer: 0, head: 0, query: 2 }, quiet);
+  const { weights, entropy, top } = await row(view, { layer: 0, head: 0, query: 2 }, alone);
   assert.deepEqual([...weights.data], [0.25, 0.5, 0.25]);
   near(entropy, 1.5);
   assert.deepEqual(
@@ -192,7 +193,7 @@ test('the numbers of a cell make up its weight, and grouped heads share a key', 
     [1, 2, 2],
     [3, 1, 0],
   ] as const) {
-    const found = await cell(view, { layer: 0, head, query, key }, quiet);
+    const found = await cell(view, { layer: 0, head, query, key }, alone);
     near(found.weight, weight(head, query, key));
     near(Math.exp(found.score - found.logSumExp), found.weight, 1e-5);
     near(found.score, score(head, query, key), 1e-5);
@@ -205,14 +206,14 @@ test('the numbers of a cell make up its weight, and grouped heads share a key', 
     assert.equal(found.content, null);
     assert.equal(found.mask, 'visible');
   }
-  const future = await cell(view, { layer: 0, head: 0, query: 0, key: 2 }, quiet);
+  const future = await cell(view, { layer: 0, head: 0, query: 0, key: 2 }, alone);
   assert.deepEqual([future.mask, future.weight], ['causal', 0]);
 });
 
 test('what is not there is refused with a code', async () => {
-  await assert.rejects(row(four(), { layer: 3, head: 0, query: 0 }, quiet), code('LAYER_UNKNOWN'));
-  await assert.rejects(row(four(), { layer: 0, head: 1, query: 0 }, quiet), code('HEAD_UNKNOWN'));
-  await assert.rejects(row(four(), { layer: 0, head: 0, query: 4 }, quiet), code('TOKEN_UNKNOWN'));
+  await assert.rejects(row(four(), { layer: 3, head: 0, query: 0 }, alone), code('LAYER_UNKNOWN'));
+  await assert.rejects(row(four(), { layer: 0, head: 1, query: 0 }, alone), code('HEAD_UNKNOWN'));
+  await assert.rejects(row(four(), { layer: 0, head: 0, query: 4 }, alone), code('TOKEN_UNKNOWN'));
   const recurrent = constructedRun([1], [{ ...attentionLayer({}), mixer: 'mamba', attention: null }], {});
-  await assert.rejects(thumbnails(recurrent, { layer: 0, count: 1, sample: false }, quiet), code('LAYER_WITHOUT_ATTENTION'));
+  await assert.rejects(thumbnails(recurrent, { layer: 0, count: 1, sample: false }, alone), code('LAYER_WITHOUT_ATTENTION'));
 });

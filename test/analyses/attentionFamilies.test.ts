@@ -16,8 +16,9 @@ import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { LayerView, RunView } from '../../server/runtime/view.js';
+import { alone } from '../../server/runtime/view.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
-import { constructedRun, freshMemo, quiet } from './constructed.js';
+import { constructedRun, freshMemo } from './constructed.js';
 
 /** Every family that attends: what is read strip by strip equals the dense pattern of the same layer, whatever the layer does to its scores. */
 
@@ -77,9 +78,9 @@ async function checkLayer(view: RunView, layer: number): Promise<void> {
         for (let col = 0; col * TILE * 2 ** level < T; col++)
           for (const pool of ['max', 'mean'] as const) await checkTile(view, { layer, head, level, row, col, pool }, weight);
     const key = Math.floor(T / 3);
-    const found = await column(view, { layer, head, key, count: T }, quiet);
+    const found = await column(view, { layer, head, key, count: T }, alone);
     for (let query = 0; query < T; query++) near(found.weights.data[query], weight(head, query, key), `column ${query}`);
-    const sketch = await preview(view, { layer, head, count: T, pool: 'max' }, quiet);
+    const sketch = await preview(view, { layer, head, count: T, pool: 'max' }, alone);
     near(
       Math.max(...valuesOf(sketch.weights).subarray(-(sketch.weights.shape[1] as number))),
       most(T, (k) => weight(head, T - 1, k)),
@@ -100,7 +101,7 @@ async function checkTile(
   at: { layer: number; head: number; level: number; row: number; col: number; pool: 'max' | 'mean' },
   weight: Weight,
 ): Promise<void> {
-  const { queries, keys, weights } = await tile(view, { ...at, count: view.ids.length }, quiet);
+  const { queries, keys, weights } = await tile(view, { ...at, count: view.ids.length }, alone);
   const size = 2 ** at.level;
   const [rows, cols] = weights.shape as [number, number];
   const values = valuesOf(weights);
@@ -125,7 +126,7 @@ async function checkTile(
 
 async function checkOverview(view: RunView, layer: number, heads: number, weight: Weight): Promise<void> {
   const T = view.ids.length;
-  const { scores, thumbnails: pictures, pool } = await thumbnails(view, { layer, count: T, sample: false }, quiet);
+  const { scores, thumbnails: pictures, pool } = await thumbnails(view, { layer, count: T, sample: false }, alone);
   const size = pictures.shape[1] as number;
   for (const [head, score] of (scores ?? []).entries()) {
     let [previous, sink, entropy, induction, copies] = [0, 0, 0, 0, 0];
@@ -146,7 +147,7 @@ async function checkOverview(view: RunView, layer: number, heads: number, weight
       near((pictures.data[(head * size + cell) * size] as number) / 255, max, 'thumbnail', 0.5 / 255 + 1e-5);
     }
   }
-  const { received } = await cache.received(view, { layer }, quiet);
+  const { received } = await cache.received(view, { layer }, alone);
   const { window, chunk } = (view.layers[layer] as LayerView).attention as AttentionSpec;
   const readers = (key: number) => Math.min(T - 1 - key, (window ?? T) - 1, chunk === undefined ? T : chunk - 1 - (key % chunk));
   for (let key = 0; key < T; key += 37) {
@@ -154,7 +155,7 @@ async function checkOverview(view: RunView, layer: number, heads: number, weight
     for (let q = key + 1; q < T; q++) sum += weight(0, q, key);
     near(received.data[key], sum / Math.max(1, readers(key)), 'received');
   }
-  const found = await edges(view, { layer, count: T, most: 40 }, quiet);
+  const found = await edges(view, { layer, count: T, most: 40 }, alone);
   const all: number[] = [];
   for (let head = 0; head < heads; head++) for (let q = 1; q < T; q++) for (let k = 1; k < q; k++) all.push(weight(head, q, k));
   all.sort((a, b) => b - a);

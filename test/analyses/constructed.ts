@@ -3,7 +3,7 @@ import { ByteCache } from '../../server/lab/byteCache.js';
 import { Memo } from '../../server/lab/memo.js';
 import { PatternAttention } from '../../server/runtime/patternAttention.js';
 import { sliceAxis } from '../../server/runtime/slices.js';
-import type { LayerView, RunView, Watched } from '../../server/runtime/view.js';
+import type { LayerView, RunView } from '../../server/runtime/view.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 
 /** What a run computed once; `bytes` of it. */
@@ -98,5 +98,3 @@ export const tensor = (shape: readonly number[], value: (...index: number[]) => 
 /** [heads, T, T] from one function a head. */
 export const pattern = (T: number, ...heads: ((query: number, key: number) => number)[]): Tensor =>
   tensor([heads.length, T, T], (h, q, k) => (k > q ? 0 : (heads[h] as (q: number, k: number) => number)(q, k)));
-
-export const quiet: Watched = { signal: new AbortController().signal, progress: () => undefined };

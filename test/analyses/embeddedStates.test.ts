@@ -10,9 +10,10 @@ import { createRunView } from '../../server/lab/runView.js';
 import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
+import { alone } from '../../server/runtime/view.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { fixtures, readOracle } from '../parity/oracle.js';
-import { constructedRun, freshMemo, quiet } from './constructed.js';
+import { constructedRun, freshMemo } from './constructed.js';
 
 /** Trained states: their norms after every token are the reference's; effective ranks are numpy's (linalg.svd) of its last states. */
 const models = [
@@ -61,14 +62,14 @@ for (const { name, state, key, ranks: reference } of models)
       const [T, parts] = norms.shape as [number, number];
       const each = parts / expected.length;
       for (const [group, rank] of expected.entries()) {
-        const found = await series(view, { layer, state, group }, quiet);
+        const found = await series(view, { layer, state, group }, alone);
         for (let t = 0; t < T; t++) {
           const squares = norms.data.slice(t * parts + group * each, t * parts + (group + 1) * each).map((n) => n * n);
           near(found.norm.data[t], Math.sqrt(squares.reduce((a, b) => a + b, 0)), `${name} ${layer}.${group} norm at ${t}`);
         }
-        const effective = await ranks(view, { layer, state, group }, quiet);
+        const effective = await ranks(view, { layer, state, group }, alone);
         near(effective.rank.data[T - 1], rank, `${name} ${layer}.${group} rank`);
-        const { identity } = await step(view, { layer, state, group, token: T - 1, against: null }, quiet);
+        const { identity } = await step(view, { layer, state, group, token: T - 1, against: null }, alone);
         assert.ok(identity && identity.magnitude > 0 && identity.error <= 1e-5 * identity.magnitude);
       }
     }
@@ -83,7 +84,7 @@ test('rows of NSA that wait for the end of their block are those of its weights 
   await engine.prefill(ids);
   const { id, recipe, model } = constructedRun(ids, [], {});
   const view = createRunView({ id, recipe, model, engine }, freshMemo(1 << 26));
-  const { layers } = await overview(view, {}, quiet);
+  const { layers } = await overview(view, {}, alone);
   assert.deepEqual(
     layers.map(({ layer, mixer, states }) => [layer, mixer, ...states.map(({ name }) => name)]),
     [0, 1].map((layer) => [layer, 'attention', 'conv_k', 'conv_v']),
@@ -100,7 +101,7 @@ test('rows of NSA that wait for the end of their block are those of its weights 
     const rms = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / D + 1e-6);
     return x.reduce((sum, v, d) => sum + (v / rms) * (gains?.[d] as number) * (weight?.[channel * D + d] as number), 0);
   };
-  const { after, update } = await step(view, { layer: 0, state: 'conv_k', group: 0, token: 11, against: null }, quiet);
+  const { after, update } = await step(view, { layer: 0, state: 'conv_k', group: 0, token: 11, against: null }, alone);
   assert.match(update, /^window_t = /);
   assert.deepEqual(after.shape, [16, 4]);
   after.data.forEach((value, i) => {

@@ -16,9 +16,10 @@ import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { RunView } from '../../server/runtime/view.js';
+import { alone } from '../../server/runtime/view.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
 import { fixtures, readOracle } from '../parity/oracle.js';
-import { constructedRun, freshMemo, quiet } from './constructed.js';
+import { constructedRun, freshMemo } from './constructed.js';
 
 /** What a picture shows against the references of the same weights and ids. */
 
@@ -79,9 +80,9 @@ for (const family of [
       const heads = attention?.heads as number;
       for (let head = 0; head < heads; head++) {
         const whole = { layer, head, count: T, level: 0, row: 0, col: 0, pool: 'max' } as const;
-        const { weights } = await tile(view, whole, quiet);
+        const { weights } = await tile(view, whole, alone);
         for (const query of [0, 1, 9, T - 1]) {
-          const { weights: read } = await row(view, { layer, head, query }, quiet);
+          const { weights: read } = await row(view, { layer, head, query }, alone);
           for (let key = 0; key <= query; key++) {
             near(at(weights as WireTensor, query, key), at(pattern, head, query, key), `map ${layer}.${head} ${query} ${key}`);
             near(read.data[key], at(pattern, head, query, key), `row ${layer}.${head} ${query} ${key}`);
@@ -95,7 +96,7 @@ for (const family of [
         ] as const)
           await checkCell(view, { layer, head, query, key }, at(pattern, head, query, key));
       }
-      const { scores } = await thumbnails(view, { layer, count: T, sample: false }, quiet);
+      const { scores } = await thumbnails(view, { layer, count: T, sample: false }, alone);
       for (const [head, score] of (scores ?? []).entries()) {
         const later = Array.from({ length: T - 1 }, (_, i) => i + 1);
         const mean = (value: (query: number) => number) => later.reduce((sum, q) => sum + value(q), 0) / later.length;
@@ -110,7 +111,7 @@ for (const family of [
           `sink ${layer}.${head}`,
         );
       }
-      const { received } = await cache.received(view, { layer }, quiet);
+      const { received } = await cache.received(view, { layer }, alone);
       const seen = Math.min((attention?.chunk ?? T) - 1 - 3, (attention?.window ?? T) - 1);
       const sum = Array.from({ length: T - 4 }, (_, i) => at(pattern, 0, i + 4, 3)).reduce((a, b) => a + b, 0);
       near(at(received, 0, 3), sum / seen, `received ${layer}`);
@@ -125,7 +126,7 @@ async function checkCell(
 ): Promise<void> {
   const what = JSON.stringify(place);
   const spec = view.layers[place.layer]?.attention;
-  const found = await cell(view, place, quiet);
+  const found = await cell(view, place, alone);
   near(found.weight, expected, what);
   const product = found.q.data.reduce((sum, q, e) => sum + q * (found.k.data[e] as number), 0);
   near(found.dot, product, what);
@@ -144,7 +145,7 @@ async function checkCell(
 for (const family of ['llama', 'gpt2', 'mistral', 'gemma3_text', 'deepseek_v3'])
   test(`cache pictures of ${family}`, async () => {
     const { view, oracle, T } = await opened(family);
-    const { layers, capacityBytes, bytes } = await cache.overview(view, {}, quiet);
+    const { layers, capacityBytes, bytes } = await cache.overview(view, {}, alone);
     assert.ok(capacityBytes >= bytes);
     for (const { layer, first, kept, kvHeads, rows, bytes: size } of layers) {
       const k = oracle.get(`kv.${layer}.k`) as Tensor;
@@ -155,8 +156,8 @@ for (const family of ['llama', 'gpt2', 'mistral', 'gemma3_text', 'deepseek_v3'])
       );
       assert.equal(first, T - kept);
       assert.equal(size, 4 * (k.data.length + v.data.length));
-      const { norms } = await cache.map(view, { layer, state: (rows[0] as { name: string }).name }, quiet);
-      const slice = await cache.slice(view, { layer, kvHead: kvHeads - 1, token: T - 3 }, quiet);
+      const { norms } = await cache.map(view, { layer, state: (rows[0] as { name: string }).name }, alone);
+      const slice = await cache.slice(view, { layer, kvHead: kvHeads - 1, token: T - 3 }, alone);
       const [key, value] = slice.rows.map((row) => row.values) as [WireTensor, WireTensor];
       for (const [e, x] of key.data.entries()) near(x, at(k, kvHeads - 1, kept - 3, e), `k ${layer} ${e}`);
       for (const [e, x] of value.data.entries()) near(x, at(v, kvHeads - 1, kept - 3, e), `v ${layer} ${e}`);
@@ -187,7 +188,7 @@ for (const [family, name, key, transposed] of [
 ] as const)
   test(`state pictures of ${path.basename(family)} ${name}`, async () => {
     const { view, oracle, T } = await opened(family);
-    const { layers } = await state.overview(view, {}, quiet);
+    const { layers } = await state.overview(view, {}, alone);
     for (const { layer, states } of layers) {
       const layout = states.find((s) => s.name === name);
       const names = [`statet_list.${3 * layer + 1}`, `statet.${layer}.${key}`, `layer.${layer}.${key}`];
@@ -201,9 +202,9 @@ for (const [family, name, key, transposed] of [
           const inside = transposed ? c * rows + r : i;
           return token < 0 ? 0 : (expected.data[token * size + group * rows * cols + inside] as number);
         };
-        const { norm } = await series(view, { layer, state: name, group }, quiet);
+        const { norm } = await series(view, { layer, state: name, group }, alone);
         for (const token of [0, 1, 13, T - 1]) {
-          const step = await state.step(view, { layer, state: name, group, token, against: 4 }, quiet);
+          const step = await state.step(view, { layer, state: name, group, token, against: 4 }, alone);
           const what = `${layer} ${group} ${token}`;
           let square = 0;
           for (let i = 0; i < rows * cols; i++) {
@@ -229,7 +230,7 @@ for (const [family, name, key, transposed] of [
 test('cache pictures of a chunk: only its own rows are kept, and none where it ends', async () => {
   const { view, oracle } = await opened('../oracles_more/megalodon_odd'); // chunks of 7
   const T = view.ids.length;
-  const { layers } = await cache.overview(view, {}, quiet);
+  const { layers } = await cache.overview(view, {}, alone);
   for (const { layer, kept, first, rows, chunk, bytes } of layers) {
     assert.deepEqual([kept, first, chunk, bytes], [T % 7, T - (T % 7), 7, 4 * (T % 7) * 3 * (6 + 14)]);
     const k = oracle.get(`layer.${layer}.k`) as Tensor;
@@ -237,16 +238,16 @@ test('cache pictures of a chunk: only its own rows are kept, and none where it e
       { name: 'k', size: 6 },
       { name: 'v', size: 14 },
     ]);
-    const slice = await cache.slice(view, { layer, kvHead: 2, token: first }, quiet);
+    const slice = await cache.slice(view, { layer, kvHead: 2, token: first }, alone);
     for (const [e, x] of (slice.rows[0]?.values.data ?? []).entries()) near(x, at(k, 2, first, e), `k ${layer} ${e}`);
-    await assert.rejects(cache.slice(view, { layer, kvHead: 0, token: first - 1 }, quiet), { code: 'CACHE_EVICTED' });
+    await assert.rejects(cache.slice(view, { layer, kvHead: 0, token: first - 1 }, alone), { code: 'CACHE_EVICTED' });
   }
   const whole = { ...view, ids: view.ids.slice(0, 28) };
   assert.deepEqual(
-    (await cache.overview(whole, {}, quiet)).layers.map(({ kept }) => kept),
+    (await cache.overview(whole, {}, alone)).layers.map(({ kept }) => kept),
     [0, 0, 0],
   );
-  const { norms } = await cache.map(whole, { layer: 0, state: 'k' }, quiet);
+  const { norms } = await cache.map(whole, { layer: 0, state: 'k' }, alone);
   assert.deepEqual(norms.shape, [3, 0]);
 });
 
@@ -265,7 +266,7 @@ test('a run longer than a snapshot gives the same states read in pieces as read 
     const every = (await long.probes([`blocks.1.state.${name}`])).get(`blocks.1.state.${name}`) as Tensor;
     const stride = every.data.length / 300;
     for (const token of [255, 256, 299]) {
-      const step = await state.step(long, { layer: 1, state: name, group: 0, token, against: null }, quiet);
+      const step = await state.step(long, { layer: 1, state: name, group: 0, token, against: null }, alone);
       for (let i = 0; i < step.after.data.length; i++)
         near(step.after.data[i], every.data[token * stride + i], `${family} ${token}`, 1e-5);
     }
@@ -279,11 +280,11 @@ for (const [family, name] of [
 ] as const)
   test(`what ${family} keeps, loses and writes to ${name} adds up, and its output reads it`, async () => {
     const { view, T } = await opened(family);
-    for (const { layer, states } of (await state.overview(view, {}, quiet)).layers) {
+    for (const { layer, states } of (await state.overview(view, {}, alone)).layers) {
       const { groups = 0 } = states.find((s) => s.name === name) ?? {};
       for (let group = 0; group < groups; group++)
         for (const token of [0, 13, T - 1]) {
-          const step = await state.step(view, { layer, state: name, group, token, against: null }, quiet);
+          const step = await state.step(view, { layer, state: name, group, token, against: null }, alone);
           const [decay, write] = [step.decay?.data ?? [], step.write?.data ?? []];
           for (const [i, after] of step.after.data.entries())
             near(
@@ -312,11 +313,11 @@ for (const family of ['ttt_linear', 'ttt_mlp', '../oracles_more/ttt_linear_odd',
       if (!every) continue;
       const entry = weights.tensors.get(`layers.1.mixer.${tensor}`) as TensorEntry;
       const initial = await readTensor(weights, entry);
-      const { groups = 0 } = (await state.overview(view, {}, quiet)).layers[1]?.states.find((s) => s.name === name) ?? {};
+      const { groups = 0 } = (await state.overview(view, {}, alone)).layers[1]?.states.find((s) => s.name === name) ?? {};
       const size = every.data.length / T / groups;
       for (let group = 0; group < groups; group++)
         for (const token of [0, 1, 6, 7, 8, T - 1]) {
-          const step = await state.step(view, { layer: 1, state: name, group, token, against: null }, quiet);
+          const step = await state.step(view, { layer: 1, state: name, group, token, against: null }, alone);
           const part = (t: number, i: number) =>
             t < 0 ? initial[group * size + i] : every.data[(t * groups + group) * size + i];
           for (let i = 0; i < size; i++) {
@@ -332,7 +333,7 @@ for (const family of ['ttt_linear', 'ttt_mlp', '../oracles_more/ttt_linear_odd',
           }
           if (tensor.startsWith('W')) assert.ok(step.identity && step.identity.error <= 1e-5 * (1 + step.identity.magnitude));
           const sum = name.replace('fast', 'grad');
-          const gradient = await state.step(view, { layer: 1, state: sum, group, token, against: null }, quiet);
+          const gradient = await state.step(view, { layer: 1, state: sum, group, token, against: null }, alone);
           for (const [i, after] of gradient.after.data.entries()) {
             const [decay, before, write] = [gradient.decay, gradient.before, gradient.write].map((t) => t?.data[i] as number);
             near((decay as number) * (before as number) + (write as number), after, `${sum} ${group} ${token}`, 1e-5);
@@ -345,19 +346,19 @@ test('NSA: pictures of attention are those of the selected blocks, and each cach
   const { view, oracle, T } = await opened('../oracles_more/nsa_odd'); // blocks of 5 every 3, window of 5
   const pattern = oracle.get('layer.1.attn_slc');
   for (const query of [0, 9, T - 1]) {
-    const { weights } = await row(view, { layer: 1, head: 4, query }, quiet);
+    const { weights } = await row(view, { layer: 1, head: 4, query }, alone);
     for (let key = 0; key <= query; key++) near(weights.data[key], at(pattern, 4, query, key), `row ${query} ${key}`);
   }
   const closed = await cell(
     view,
     { layer: 1, head: 4, query: T - 1, key: [...Array(T).keys()].find((key) => at(pattern, 4, T - 1, key) === 0) ?? 0 },
-    quiet,
+    alone,
   );
   assert.deepEqual([closed.mask, closed.weight], ['unselected', 0]);
   const blocks = Math.floor((T - 5) / 3) + 1;
-  const { layers } = await cache.overview(view, {}, quiet);
+  const { layers } = await cache.overview(view, {}, alone);
   assert.equal(layers[1]?.bytes, 4 * 3 * 10 * 2 * (T + 4 + blocks));
-  const slice = await cache.slice(view, { layer: 1, kvHead: 2, token: 7 }, quiet);
+  const slice = await cache.slice(view, { layer: 1, kvHead: 2, token: 7 }, alone);
   assert.deepEqual(
     slice.rows.map(({ name }) => name),
     ['k_slc', 'v_slc', 'k_cmp', 'v_cmp'],
@@ -365,6 +366,6 @@ test('NSA: pictures of attention are those of the selected blocks, and each cach
   const values = (name: string) => slice.rows.find((found) => found.name === name)?.values.data ?? [];
   for (const [e, x] of [...values('k_slc')].entries()) near(x, at(oracle.get('layer.1.k_slc'), 2, 7, e), `k_slc ${e}`);
   for (const [e, x] of [...values('k_cmp')].entries()) near(x, at(oracle.get('layer.1.k_cmp'), 2, 2, e), `k_cmp ${e}`);
-  const { first, norms } = await cache.map(view, { layer: 1, state: 'k_win' }, quiet);
+  const { first, norms } = await cache.map(view, { layer: 1, state: 'k_win' }, alone);
   assert.deepEqual([first, norms.shape], [T - 4, [3, 4]]);
 });

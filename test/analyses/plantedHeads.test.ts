@@ -7,7 +7,8 @@ import { createRunView } from '../../server/lab/runView.js';
 import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
-import { constructedRun, freshMemo, quiet } from './constructed.js';
+import { alone } from '../../server/runtime/view.js';
+import { constructedRun, freshMemo } from './constructed.js';
 
 /** The card of tiny-llama names heads that were trained to look at the previous token, and at the token after an earlier copy. */
 const PREVIOUS = ['0.0', '1.3'];
@@ -25,7 +26,7 @@ test('the scores find the heads that the card of tiny-llama names', async () => 
   const view = createRunView({ id, recipe, model: info, engine }, freshMemo(0));
   const heads: { readonly name: string; readonly induction: number; readonly previous: number }[] = [];
   for (const { index: layer } of model.layers) {
-    const { scores } = await thumbnails(view, { layer, count: ids.length, sample: false }, quiet);
+    const { scores } = await thumbnails(view, { layer, count: ids.length, sample: false }, alone);
     heads.push(...(scores ?? []).map((score, head) => ({ name: `${layer}.${head}`, ...score })));
   }
   const best = (score: 'induction' | 'previous', count: number) =>

@@ -4,8 +4,9 @@ import { overview, step } from '../../server/analyses/state.js';
 import { ranks, series } from '../../server/analyses/stateSeries.js';
 import { LabError } from '../../server/protocol/errors.js';
 import type { LayerView } from '../../server/runtime/view.js';
+import { alone } from '../../server/runtime/view.js';
 import { code } from '../code.js';
-import { constructedRun, quiet, tensor } from './constructed.js';
+import { constructedRun, tensor } from './constructed.js';
 
 const near = (actual: number | undefined, expected: number, tolerance = 1e-5) =>
   assert.ok(Math.abs((actual as number) - expected) <= tolerance, `${actual} instead of ${expected}`);
@@ -43,7 +44,7 @@ function halving() {
 }
 
 test('states are cut into groups of 64 channels or heads', async () => {
-  const { layers, bytes } = await overview(halving(), {}, quiet);
+  const { layers, bytes } = await overview(halving(), {}, alone);
   assert.equal(bytes, 4 * (d * 4 + d * N));
   assert.deepEqual(
     layers[0]?.states.map(({ name, groups, rows, cols, groupName, rowName, colName }) =>
@@ -54,7 +55,7 @@ test('states are cut into groups of 64 channels or heads', async () => {
 });
 
 test('a step of Mamba: what was there decays, nothing is removed, the identity holds', async () => {
-  const found = await step(halving(), { layer: 0, state: 'ssm', group: 0, token: 1, against: 0 }, quiet);
+  const found = await step(halving(), { layer: 0, state: 'ssm', group: 0, token: 1, against: 0 }, alone);
   assert.deepEqual(found.after.shape, [64, 2]);
   near(found.before.data[0], 1);
   near(found.after.data[0], 1.5);
@@ -72,36 +73,36 @@ test('a step of Mamba: what was there decays, nothing is removed, the identity h
 });
 
 test('the last group has the channels that are left, and a broken identity shows', async () => {
-  const found = await step(halving(), { layer: 0, state: 'ssm', group: 1, token: 1, against: null }, quiet);
+  const found = await step(halving(), { layer: 0, state: 'ssm', group: 1, token: 1, against: null }, alone);
   assert.deepEqual(found.after.shape, [6, 2]);
   assert.equal(found.diff, null);
   near(found.identity?.error, 0.25);
 });
 
 test('a step at the first token starts from nothing, one behind a stretch from the stretch before', async () => {
-  const first = await step(halving(), { layer: 0, state: 'ssm', group: 0, token: 0, against: 299 }, quiet);
+  const first = await step(halving(), { layer: 0, state: 'ssm', group: 0, token: 0, against: 299 }, alone);
   assert.ok(first.before.data.every((value) => value === 0));
   near(first.diff?.data[0], 1 - 2);
-  const later = await step(halving(), { layer: 0, state: 'ssm', group: 0, token: 256, against: null }, quiet);
+  const later = await step(halving(), { layer: 0, state: 'ssm', group: 0, token: 256, against: null }, alone);
   near(later.before.data[5], 2);
 });
 
 test('a window has no update, only what it holds', async () => {
-  const found = await step(halving(), { layer: 0, state: 'conv', group: 1, token: 2, against: null }, quiet);
+  const found = await step(halving(), { layer: 0, state: 'conv', group: 1, token: 2, against: null }, alone);
   assert.deepEqual([...found.after.data.slice(0, 4)], [66, 67, 68, 69]);
   assert.deepEqual([found.decay, found.removal, found.write, found.identity, found.horizon], [null, null, null, null, null]);
 });
 
 test('the series covers every token, whatever stretches it was read in', async () => {
-  const { norm, write, decay } = await series(halving(), { layer: 0, state: 'ssm', group: 1 }, quiet);
-  const { rank } = await ranks(halving(), { layer: 0, state: 'ssm', group: 1 }, quiet);
+  const { norm, write, decay } = await series(halving(), { layer: 0, state: 'ssm', group: 1 }, alone);
+  const { rank } = await ranks(halving(), { layer: 0, state: 'ssm', group: 1 }, alone);
   assert.equal(rank.data.length, T);
   assert.equal(norm.data.length, T);
   for (const t of [0, 1, 255, 256, 299]) near(norm.data[t], (2 - 2 ** -t) * Math.sqrt(12));
   for (const t of [0, 7, 255, 256, 299]) near(rank.data[t], 1);
   near(write?.data[299], Math.sqrt(12));
   near(decay?.data[256], 0.5);
-  const window = await series(halving(), { layer: 0, state: 'conv', group: 0 }, quiet);
+  const window = await series(halving(), { layer: 0, state: 'conv', group: 0 }, alone);
   assert.deepEqual([window.write, window.decay], [null, null]);
 });
 
@@ -138,7 +139,7 @@ test('a step of RWKV: after = before diag(w) − (S κ̂)(a ⊙ κ̂)ᵀ + v k�
     'blocks.0.state.wkv': S,
     ...Object.fromEntries(Object.entries(vectors).map(([name, value]) => [`blocks.0.time_mix.${name}`, value])),
   });
-  const found = await step(view, { layer: 0, state: 'wkv', group: 1, token: 3, against: null }, quiet);
+  const found = await step(view, { layer: 0, state: 'wkv', group: 1, token: 3, against: null }, alone);
   for (let i = 0; i < E * E; i++) {
     const [before, decay, removal, write] = [found.before, found.decay, found.removal, found.write].map(
       (x) => x?.data[i] as number,
@@ -154,10 +155,10 @@ test('a step of RWKV: after = before diag(w) − (S κ̂)(a ⊙ κ̂)ᵀ + v k�
 
 test('what is not there is refused with a code', async () => {
   const at = { layer: 0, state: 'ssm', group: 0, token: 0, against: null };
-  await assert.rejects(step(halving(), { ...at, state: 'wkv' }, quiet), code('STATE_UNKNOWN'));
-  await assert.rejects(step(halving(), { ...at, group: 2 }, quiet), code('GROUP_UNKNOWN'));
-  await assert.rejects(step(halving(), { ...at, token: 300 }, quiet), code('TOKEN_UNKNOWN'));
-  await assert.rejects(step(halving(), { ...at, against: 300 }, quiet), code('TOKEN_UNKNOWN'));
+  await assert.rejects(step(halving(), { ...at, state: 'wkv' }, alone), code('STATE_UNKNOWN'));
+  await assert.rejects(step(halving(), { ...at, group: 2 }, alone), code('GROUP_UNKNOWN'));
+  await assert.rejects(step(halving(), { ...at, token: 300 }, alone), code('TOKEN_UNKNOWN'));
+  await assert.rejects(step(halving(), { ...at, against: 300 }, alone), code('TOKEN_UNKNOWN'));
 });
 
 test('a long series can be cancelled, and lets others in', async () => {

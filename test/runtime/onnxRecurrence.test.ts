@@ -6,6 +6,7 @@ import { openModel } from '../../server/open.js';
 import type { ModelInfo } from '../../server/protocol/models.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { RunView } from '../../server/runtime/view.js';
+import { alone } from '../../server/runtime/view.js';
 import { sizeOf, type Tensor } from '../../server/tensor/tensor.js';
 import { freshMemo } from '../analyses/constructed.js';
 import { readOracle } from '../fixtures/readOracle.js';
@@ -31,7 +32,6 @@ async function run(name: string): Promise<RunView & { close(): Promise<void> }> 
   return { ...view, close: () => model.close() };
 }
 
-const context = { signal: new AbortController().signal, progress: () => undefined };
 const graphs: readonly (readonly [name: string, mixer: string, states: Readonly<Record<string, string>>])[] = [
   ['lstm', 'lstm', { h: 'lstm.h', c: 'lstm.c' }],
   ['gru', 'gru', { h: 'gru.h' }],
@@ -56,7 +56,7 @@ for (const [name, mixer, states] of graphs)
         data: of(reference).data.subarray(5 * sizeOf(sizes), 9 * sizeOf(sizes)),
       });
     }
-    const { layers } = await analyses['state/overview'](view, {}, context);
+    const { layers } = await analyses['state/overview'](view, {}, alone);
     assert.deepEqual(
       layers[0]?.states.map((state) => state.name),
       Object.keys(states),
@@ -73,7 +73,7 @@ for (const [name, state] of [
     const view = await run(name);
     for (let token = 0; token < T; token++)
       for (const group of name === 'delta' ? [0, 1] : [0]) {
-        const step = await analyses['state/step'](view, { layer: 0, state, group, token, against: null }, context);
+        const step = await analyses['state/step'](view, { layer: 0, state, group, token, against: null }, alone);
         const made = step.before.data.map(
           (value, i) => (step.decay?.data[i] as number) * value - (step.removal?.data[i] ?? 0) + (step.write?.data[i] as number),
         );
@@ -85,14 +85,14 @@ for (const [name, state] of [
         const { identity } = step;
         assert.ok(name === 'gru' || (identity && identity.error < 1e-5 * (1 + identity.magnitude)), identity?.formula);
       }
-    const series = await analyses['state/series'](view, { layer: 0, state, group: 0 }, context);
+    const series = await analyses['state/series'](view, { layer: 0, state, group: 0 }, alone);
     assert.ok(series.norm.data.every((value) => value > 0) && series.decay?.data.every((value) => value > 0 && value < 1));
     await view.close();
   });
 
 test('a state that only the graph describes is shown as it goes, with what it says of itself', async () => {
   const view = await run('scan');
-  const step = await analyses['state/step'](view, { layer: 0, state: 'S', group: 1, token: 6, against: 2 }, context);
+  const step = await analyses['state/step'](view, { layer: 0, state: 'S', group: 1, token: 6, against: 2 }, alone);
   const S = (token: number) => of('scan.S').data.subarray((token * 2 + 1) * 25, (token * 2 + 2) * 25);
   assertClose('before', step.before as Tensor, { shape: [5, 5], data: S(5) });
   assertClose('after', step.after as Tensor, { shape: [5, 5], data: S(6) });

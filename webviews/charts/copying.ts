@@ -1,5 +1,5 @@
 import { type Signal, useSignal } from '@preact/signals';
-import { request } from '../host.js';
+import { orTell, request } from '../host.js';
 
 /** How the numbers of a picture get to where a person goes on with them. */
 export interface Copying {
@@ -20,7 +20,7 @@ export function useCopying(text: () => string): Copying {
       done.value = false;
     }, SEEN_MS);
   };
-  return { done, run: () => void run().catch(() => undefined) };
+  return { done, run: () => orTell(run()) };
 }
 
 /** `c` alone: with Control it copies what is selected in the page. */
