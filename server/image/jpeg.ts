@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { once } from '../protocol/once.js';
 import { imageError } from './errors.js';
 import { withoutComponent } from './fourInks.js';
 import { readJpegHeader } from './jpegHeader.js';
@@ -23,8 +24,8 @@ interface ImageBytes {
 
 /** What the codec says of the file at hand. */
 const complaints: string[] = [];
-let decoder: Promise<Decode> | null = null;
-let compiled: Promise<WebAssembly.Module> | null = null;
+let decoder = once(load);
+let decoding: Promise<unknown> = Promise.resolve();
 
 /**
  * Baseline and progressive JPEGs, in colour, grey or four inks, by libjpeg-turbo's own arithmetic, so that every pixel is the one Pillow has; turned
@@ -39,13 +40,19 @@ export async function decodeJpeg(bytes: Uint8Array<ArrayBuffer>, file: string): 
   return upright(image, orientationOf(exif, xmp));
 }
 
-async function pixelsOf(bytes: Uint8Array<ArrayBuffer>, file: string): Promise<Rgb> {
-  decoder ??= load();
-  const decode = await decoder;
+/** One after another: the codec says what it complains of, not of which file. */
+function pixelsOf(bytes: Uint8Array<ArrayBuffer>, file: string): Promise<Rgb> {
+  const pixels = decoding.then(() => decoded(bytes, file));
+  decoding = pixels.catch(() => undefined);
+  return pixels;
+}
+
+async function decoded(bytes: Uint8Array<ArrayBuffer>, file: string): Promise<Rgb> {
+  const decode = await decoder();
   complaints.length = 0;
   const image = await decode(bytes.slice().buffer, { preserveOrientation: false }).catch(() => null);
   const damage = complaints.find((line) => image === null || line.startsWith('Premature end'));
-  if (image === null) decoder = null; // an aborted codec is not used again
+  if (image === null) decoder = once(load); // an aborted codec is not used again
   if (image === null || damage !== undefined) {
     const code = /not implemented|unsupported/i.test(damage ?? '') ? 'IMAGE_UNSUPPORTED' : 'IMAGE_INVALID';
     throw imageError(code, file, `The JPEG cannot be read: ${damage ?? 'no image in it'}`);
@@ -75,7 +82,15 @@ async function ofInks(bytes: Uint8Array<ArrayBuffer>, isYcck: boolean, file: str
   return { ...colours, data };
 }
 
-/** A codec with a memory of its own; its code is compiled when the first JPEG is read. */
+/** The codec's code, compiled when the first JPEG is read. */
+const compiled = once(async () => {
+  const beside = fileURLToPath(new URL('./mozjpeg_dec.wasm', import.meta.url));
+  const name = '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
+  const file = existsSync(beside) ? beside : createRequire(import.meta.url).resolve(name);
+  return WebAssembly.compile(await readFile(file));
+});
+
+/** A codec with a memory of its own. */
 async function load(): Promise<Decode> {
   const { default: decode, init } = await import('@jsquash/jpeg/decode.js');
   // it makes its results with the browser's class
@@ -86,10 +101,6 @@ async function load(): Promise<Decode> {
       readonly height: number,
     ) {}
   } as unknown as typeof ImageData;
-  const beside = fileURLToPath(new URL('./mozjpeg_dec.wasm', import.meta.url));
-  const name = '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
-  const file = existsSync(beside) ? beside : createRequire(import.meta.url).resolve(name);
-  compiled ??= readFile(file).then((wasm) => WebAssembly.compile(wasm));
-  await (init as Init)(await compiled, { printErr: (line) => complaints.push(line) });
+  await (init as Init)(await compiled(), { printErr: (line) => complaints.push(line) });
   return decode as unknown as Decode;
 }

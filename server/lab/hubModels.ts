@@ -14,6 +14,7 @@ import { variantsOf } from '../hub/variants.js';
 import { cancelled, LabError, type LabErrorData, toLabError } from '../protocol/errors.js';
 import type { HubPreview, HubVariant } from '../protocol/hub.js';
 import type { CheckpointSummary, RunDtype } from '../protocol/models.js';
+import { OnceByKey } from '../protocol/once.js';
 import { summarise } from '../summary.js';
 import { neededMemory } from './neededMemory.js';
 
@@ -34,7 +35,7 @@ interface Looked {
 export class HubModels {
   /** From the editor's secret store; the environment's is used without one. */
   token: string | null = null;
-  readonly #looked = new Map<string, Promise<Looked>>();
+  readonly #looked = new OnceByKey<Looked>(KEPT, (gone) => void gone.then(({ close }) => close()).catch(() => undefined));
 
   /** @param dtype what models are computed in, for the memory they would take */
   constructor(private readonly dtype: RunDtype = 'own') {}
@@ -139,17 +140,7 @@ export class HubModels {
   async #look(reference: Reference, signal: AbortSignal): Promise<Looked> {
     const revision = reference.revision ?? 'main';
     const key = JSON.stringify([reference.repo, revision, this.token]);
-    const looking = this.#looked.get(key) ?? this.#begin(reference.repo, revision);
-    this.#looked.delete(key);
-    this.#looked.set(key, looking);
-    looking.catch(() => this.#looked.delete(key));
-    for (const old of [...this.#looked.keys()].slice(0, -KEPT)) {
-      this.#looked.get(old)?.then(
-        (gone) => gone.close(),
-        () => undefined,
-      );
-      this.#looked.delete(old);
-    }
+    const looking = this.#looked.get(key, () => this.#begin(reference.repo, revision));
     return aborting(looking, signal);
   }
 

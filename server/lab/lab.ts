@@ -6,6 +6,7 @@ import { isHubPath } from '../hub/reference.js';
 import type { ServerOptions } from '../options.js';
 import { toLabError } from '../protocol/errors.js';
 import type { ModelId, RunDtype } from '../protocol/models.js';
+import { once } from '../protocol/once.js';
 import type { Params } from '../protocol/requests.js';
 import type { RunId } from '../protocol/runs.js';
 import type { Device } from '../runtime/device.js';
@@ -31,7 +32,6 @@ export class Lab {
   active: Params<'language/active'> = { model: null, run: null, layer: 0 };
   /** Folders of the workspace on this machine. */
   folders: readonly string[] = [];
-  #provider: Promise<ProviderChoice> | null = null;
   #recent: readonly string[] = [];
   readonly #file: SessionFile | null;
 
@@ -64,13 +64,11 @@ export class Lab {
   }
 
   /** Where models run, tried out once; that it is not what was asked for is said once. */
-  provider(): Promise<ProviderChoice> {
-    this.#provider ??= chooseProvider(this.device, this.options.provider).then((choice) => {
-      if (choice.refused) this.emit('notice', { level: 'warning', text: choice.refused.message, error: choice.refused });
-      return choice;
-    });
-    return this.#provider;
-  }
+  readonly provider = once(async (): Promise<ProviderChoice> => {
+    const choice = await chooseProvider(this.device, this.options.provider);
+    if (choice.refused) this.emit('notice', { level: 'warning', text: choice.refused.message, error: choice.refused });
+    return choice;
+  });
 
   get recent(): readonly string[] {
     return this.#recent;

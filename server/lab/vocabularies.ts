@@ -1,5 +1,6 @@
 import { openCheckpoint } from '../formats/registry.js';
 import { requireTokenizer } from '../open.js';
+import { OnceByKey } from '../protocol/once.js';
 import type { Vocabulary, VocabularyId } from '../protocol/tokens.js';
 import { namedTokenizer, tokenizerNames, tokenizerOwners } from '../tokenizer/named.js';
 import { createTokenizer } from '../tokenizer/registry.js';
@@ -17,7 +18,7 @@ export interface NamedTokenizer {
 
 /** Vocabularies by name or by the path of a model; a model need not be open for its tokenizer. */
 export class Vocabularies {
-  readonly #read = new Map<VocabularyId, Promise<NamedTokenizer>>();
+  readonly #read = new OnceByKey<NamedTokenizer>(KEPT);
 
   constructor(private readonly lab: Lab) {}
 
@@ -45,13 +46,7 @@ export class Vocabularies {
     if (tokenizerNames.includes(id)) return { name: id, tokenizer: await namedTokenizer(id) };
     const open = this.lab.models.at(id);
     if (open) return { name: open.info.name, tokenizer: requireTokenizer(open) };
-    const reading = this.#read.get(id) ?? this.#open(id);
-    // Asked for last, kept longest. What failed is tried again.
-    this.#read.delete(id);
-    this.#read.set(id, reading);
-    reading.catch(() => this.#read.delete(id));
-    for (const old of [...this.#read.keys()].slice(0, -KEPT)) this.#read.delete(old);
-    return reading;
+    return this.#read.get(id, () => this.#open(id));
   }
 
   async #open(path: string): Promise<NamedTokenizer> {

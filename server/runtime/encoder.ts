@@ -5,6 +5,7 @@ import type { BoundStack } from '../graph/segment.js';
 import { weightUses } from '../graph/uses.js';
 import { assertSound } from '../graph/verify.js';
 import type { RunDtype } from '../protocol/models.js';
+import { OnceByKey } from '../protocol/once.js';
 import type { Compute, Device } from './device.js';
 import type { HostTensor } from './elements.js';
 import { stackInputs } from './encoderInputs.js';
@@ -18,7 +19,7 @@ import { WeightStore } from './weights.js';
 
 /** The encoders of a checkpoint: one, or several whose values go by a prefix, with what they say together. */
 export class EncoderModel implements Forward {
-  readonly #sessions = new Map<string, Promise<number>>();
+  readonly #sessions = new OnceByKey<number>();
 
   private constructor(
     readonly shape: EncoderShape,
@@ -115,22 +116,19 @@ export class EncoderModel implements Forward {
     if (!join || !this.weights) throw new RangeError('one tower says nothing together');
     const { folder, place } = this.weights;
     const graph = prune(join, names);
-    const load = () => {
+    const session = await this.#sessions.get(names.join(), async () => {
       assertSound(graph);
       return this.device.load(emitOnnx(graph, { place, weights: 'map' }), { folder, ...this.compute, prepack: false });
-    };
-    const session = this.#sessions.get(names.join()) ?? load();
-    this.#sessions.set(names.join(), session);
+    });
     const feed = (name: string) => [name, { kind: 'tensor', tensor: values.get(name) as HostTensor }] as const;
     const feeds = Object.fromEntries(graph.inputs.map(({ name }) => feed(name)));
     const sinks = Object.fromEntries(names.map((name) => [name, [{ kind: 'return', name } as const]]));
-    return new Map(Object.entries(await this.device.run([{ session: await session, feeds, sinks }], signal && { signal })));
+    return new Map(Object.entries(await this.device.run([{ session, feeds, sinks }], signal && { signal })));
   }
 
   async close(): Promise<void> {
     for (const model of this.towers.values()) await model.close();
-    const sessions = await Promise.allSettled(this.#sessions.values());
-    await this.device.release(sessions.flatMap((s) => (s.status === 'fulfilled' ? [s.value] : [])));
+    await this.device.release(await this.#sessions.drain());
     await this.weights?.close();
   }
 }

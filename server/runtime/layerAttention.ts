@@ -1,5 +1,6 @@
 import { firstHidden, keysSeen } from '../graph/blocks/sees.js';
 import { copiesGraph, type StripKind, stripGraph } from '../graph/strip.js';
+import { once } from '../protocol/once.js';
 import { cut, length } from '../tensor/ranges.js';
 import type { AttentionReader, AttentionRows, OutlinedRows, PartRequest, PooledRows, WholeRequest } from './attentionRows.js';
 import { type Feed, f32, i64, type Step } from './device.js';
@@ -27,7 +28,11 @@ const numbers = (...values: number[]): Feed => tensor(i64([values.length], value
  */
 export class LayerAttention implements AttentionReader {
   readonly keys: LayerKeys;
-  #sinks: Promise<Float32Array> | null = null;
+  readonly #sinks = once(async () => {
+    const name = `blocks.${this.layer.index}.attn.sinks`;
+    const probes = await this.run.probes([name], { range: { from: 0, to: 1 } });
+    return probes.get(name)?.data as Float32Array;
+  });
   #reading = 0;
 
   constructor(
@@ -214,11 +219,7 @@ export class LayerAttention implements AttentionReader {
   /** Scores of the sinks, as a strip is given them. */
   async #sinkScores(): Promise<(strip: Strip) => Readonly<Record<string, Feed>>> {
     if (!this.#spec.sinks) return () => ({});
-    const name = `blocks.${this.layer.index}.attn.sinks`;
-    this.#sinks ??= this.run
-      .probes([name], { range: { from: 0, to: 1 } })
-      .then((probes) => probes.get(name)?.data as Float32Array);
-    const scores = await this.#sinks;
+    const scores = await this.#sinks();
     return ({ heads }) => ({ sinks: tensor(f32([length(heads), 1, 1], scores.slice(heads.from, heads.to))) });
   }
 }

@@ -19,6 +19,7 @@ import { weightUses } from '../graph/uses.js';
 import { assertSound } from '../graph/verify.js';
 import { cancelled, LabError } from '../protocol/errors.js';
 import type { RunDtype } from '../protocol/models.js';
+import { OnceByKey } from '../protocol/once.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { chainOf, compileChain } from './chain.js';
@@ -114,7 +115,7 @@ export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: R
 export class Model<B extends BoundStack = BoundArchitecture> {
   readonly layers: readonly LayerView[];
   readonly #inspections: SessionCache<Piece>;
-  readonly #tools = new Map<string, Promise<number>>();
+  readonly #tools = new OnceByKey<number>();
   #probes: readonly string[] | null = null;
   #embedProbes: ReadonlySet<string> | null = null;
 
@@ -250,26 +251,19 @@ export class Model<B extends BoundStack = BoundArchitecture> {
 
   /** The session of a graph without weights that works on what segments give, on the CPU; made once. */
   tool(key: string, make: () => Graph): Promise<number> {
-    const known = this.#tools.get(key);
-    if (known) return known;
-    const graph = make();
-    assertSound(graph);
-    const options = {
-      threads: this.shop.compute.threads,
-      spinning: this.shop.compute.spinning ?? false,
-      folder: '',
-      prepack: true,
-    };
-    const tool = this.device.load(emitOnnx(graph, { place: noWeights, weights: 'map' }), options);
-    this.#tools.set(key, tool);
-    return tool;
+    const { threads, spinning = false } = this.shop.compute;
+    return this.#tools.get(key, async () => {
+      const graph = make();
+      assertSound(graph);
+      const model = emitOnnx(graph, { place: noWeights, weights: 'map' });
+      return this.device.load(model, { threads, spinning, folder: '', prepack: true });
+    });
   }
 
   async close(): Promise<void> {
     await this.#inspections.close();
-    const tools = await Promise.allSettled(this.#tools.values());
     const sessions = [...new Set([...this.pieces, ...this.steps])].map((p) => p.session);
-    await this.device.release([...sessions, ...tools.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []))]);
+    await this.device.release([...sessions, ...(await this.#tools.drain())]);
     await this.shop.weights.close();
   }
 }

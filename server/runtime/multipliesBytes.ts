@@ -1,5 +1,6 @@
 import { largestBytes } from '../graph/largestBytes.js';
 import type { RunDtype } from '../protocol/models.js';
+import { once } from '../protocol/once.js';
 import { type Device, f32, type HostTensor } from './device.js';
 
 const SIZES = { M: 8, K: 64, N: 16 };
@@ -8,16 +9,16 @@ const SIZES = { M: 8, K: 64, N: 16 };
 export const readsInBytes = async (device: Device, dtype: RunDtype | undefined, provider = 'cpu'): Promise<boolean> =>
   dtype === 'int4' && provider === 'cpu' && (await multipliesBytes(device));
 
-const known = new WeakMap<Device, Promise<boolean>>();
+const known = new WeakMap<Device, () => Promise<boolean>>();
 
 /**
  * Whether products of unsigned and signed bytes are exact on this processor. Without VNNI or AMX the CPU kernels of ONNX Runtime add pairs of them up in
  * 16 bits, which 2 · 255 · 127 does not fit into. Found out once by multiplying the largest numbers.
  */
 export function multipliesBytes(device: Device): Promise<boolean> {
-  const found = known.get(device) ?? measure(device);
+  const found = known.get(device) ?? once(() => measure(device));
   known.set(device, found);
-  return found;
+  return found();
 }
 
 async function measure(device: Device): Promise<boolean> {

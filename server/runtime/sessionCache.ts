@@ -1,31 +1,25 @@
+import { fulfilled, OnceByKey } from '../protocol/once.js';
+
 /** Sessions kept open for looking inside a model, unless an option says otherwise. */
 const INSPECTIONS = 32;
 
 /** Sessions by what they compute, least recently used first out. One that is put out stays open while somebody is at work who may have been given it. */
 export class SessionCache<T> {
-  readonly #kept = new Map<string, Promise<T>>();
+  readonly #kept: OnceByKey<T>;
   readonly #users = new Set<symbol>();
   /** What was put out, and who of those at work then still is. */
   readonly #out = new Map<Promise<T>, Set<symbol>>();
 
   constructor(
-    private readonly limit = INSPECTIONS,
+    limit = INSPECTIONS,
     private readonly release: (session: T) => Promise<void>,
-  ) {}
+  ) {
+    this.#kept = new OnceByKey(limit, (old) => this.#out.set(old, new Set(this.#users)));
+  }
 
   /** Safe to run within `use` alone. */
   async get(key: string, make: () => Promise<T>): Promise<T> {
-    const session = this.#kept.get(key) ?? make();
-    this.#kept.delete(key);
-    this.#kept.set(key, session);
-    session.catch(() => {
-      if (this.#kept.get(key) === session) this.#kept.delete(key);
-    });
-    for (const [oldest, old] of this.#kept) {
-      if (this.#kept.size <= this.limit) break;
-      this.#kept.delete(oldest);
-      this.#out.set(old, new Set(this.#users));
-    }
+    const session = this.#kept.get(key, make);
     this.#letGo();
     return session;
   }
@@ -44,10 +38,9 @@ export class SessionCache<T> {
   }
 
   async close(): Promise<void> {
-    const all = await Promise.allSettled([...this.#kept.values(), ...this.#out.keys()]);
-    this.#kept.clear();
+    const out = [...this.#out.keys()];
     this.#out.clear();
-    for (const result of all) if (result.status === 'fulfilled') await this.release(result.value);
+    for (const session of [...(await this.#kept.drain()), ...(await fulfilled(out))]) await this.release(session);
   }
 
   #letGo(): void {

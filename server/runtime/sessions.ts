@@ -3,6 +3,7 @@ import { Builder } from '../graph/builder.js';
 import { emitOnnx, noWeights } from '../graph/emit.js';
 import type { StateSpec } from '../graph/state.js';
 import { cancelled, LabError } from '../protocol/errors.js';
+import { OnceByKey } from '../protocol/once.js';
 import {
   type Device,
   type Feed,
@@ -49,7 +50,7 @@ export class LocalDevice implements Device {
   readonly #sessions = new Map<number, InferenceSession>();
   readonly #states = new Map<string, StateCell>();
   /** Sessions that bring a resident tensor here, by provider and rank. */
-  readonly #copiers = new Map<string, Promise<number>>();
+  readonly #copiers = new OnceByKey<number>();
   /** Provider of each session that leaves outputs in its memory. */
   readonly #residents = new Map<number, string>();
   readonly #profiled = new Set<number>();
@@ -191,16 +192,13 @@ export class LocalDevice implements Device {
   }
 
   #copier(provider: string, rank: number): Promise<number> {
-    const key = `${provider}.${rank}`;
-    const known = this.#copiers.get(key);
-    if (known) return known;
-    const g = new Builder('copy');
-    const shape = Array.from({ length: rank }, (_, axis) => `d${axis}`);
-    g.output('y', g.op('Identity', [g.input('x', 'f32', shape)], shape));
-    const model = emitOnnx(g.graph, { place: noWeights, weights: 'map' });
-    const copier = this.load(model, { folder: '', threads: 1, prepack: false, provider });
-    this.#copiers.set(key, copier);
-    return copier;
+    return this.#copiers.get(`${provider}.${rank}`, () => {
+      const g = new Builder('copy');
+      const shape = Array.from({ length: rank }, (_, axis) => `d${axis}`);
+      g.output('y', g.op('Identity', [g.input('x', 'f32', shape)], shape));
+      const model = emitOnnx(g.graph, { place: noWeights, weights: 'map' });
+      return this.load(model, { folder: '', threads: 1, prepack: false, provider });
+    });
   }
 
   #resolve(feed: Feed, registers: Map<string, HostTensor>): HostTensor | Resident {

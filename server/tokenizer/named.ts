@@ -1,3 +1,4 @@
+import { OnceByKey } from '../protocol/once.js';
 import { tokenizerUnknown } from './errors.js';
 import { HuggingFaceTokenizer } from './huggingFace.js';
 import { llama3Vocabulary, sentencePieceVocabulary } from './llama.js';
@@ -63,7 +64,7 @@ export const tokenizerOwners: Readonly<Record<string, string>> = {
 
 export const tokenizerNames: readonly string[] = Object.keys(tokenizers);
 
-const open = new Map<string, Promise<Tokenizer>>();
+const open = new OnceByKey<Tokenizer>();
 
 /**
  * A tokenizer by its name alone, shared by all who ask for it.
@@ -72,10 +73,5 @@ const open = new Map<string, Promise<Tokenizer>>();
 export function namedTokenizer(name: string): Promise<Tokenizer> {
   const create = Object.hasOwn(tokenizers, name) ? tokenizers[name] : undefined;
   if (create === undefined) return Promise.reject(tokenizerUnknown(name, tokenizerNames));
-  const known = open.get(name);
-  if (known) return known;
-  const tokenizer = create();
-  open.set(name, tokenizer);
-  tokenizer.catch(() => open.delete(name)); // the next one tries again
-  return tokenizer;
+  return open.get(name, create);
 }

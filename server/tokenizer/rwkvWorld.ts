@@ -3,6 +3,7 @@
  * The vocabulary, media/tokenizers/rwkv_vocab_v20230424.txt.br, is rwkv_vocab_v20230424.txt of the PyPI package rwkv
  * (BlinkDL, Apache-2.0), compressed with brotli and otherwise unchanged: one `id literal length` a line, in Python's literals.
  */
+import { once } from '../protocol/once.js';
 import type { TokenOrigin, TokenPart, TokenRole } from '../protocol/tokens.js';
 import { charactersOf, decodeUtf8, utf8 } from './bytes.js';
 import { crossesCut } from './cuts.js';
@@ -108,10 +109,5 @@ export class RwkvWorldTokenizer implements Tokenizer {
   }
 }
 
-let shared: Promise<RwkvWorldTokenizer> | null = null;
-
 /** The one World tokenizer, built at first use (a quarter of a second) and shared by all models. */
-export function rwkvWorld(): Promise<RwkvWorldTokenizer> {
-  shared ??= readVocabulary('rwkv_vocab_v20230424.txt.br').then((text) => new RwkvWorldTokenizer(text));
-  return shared;
-}
+export const rwkvWorld = once(async () => new RwkvWorldTokenizer(await readVocabulary('rwkv_vocab_v20230424.txt.br')));

@@ -78,3 +78,29 @@ test('a session that is put out is released when those who were at work then are
   await cache.close();
   assert.deepEqual(released, ['a', 'b', 'c']);
 });
+
+test('a session that could not be compiled is compiled when it is asked for again', async () => {
+  const device = new CountedDevice();
+  const { model } = await openModel(path.join(fixtures, 'mistral'), { device, threads: 1 });
+  const sequence = await model.start();
+  await sequence.prefill(IDS);
+  const whole = { rows: { from: 0, to: IDS.length }, heads: { from: 0, to: 1 }, pool: 16 };
+  const read = async () => {
+    const sums: number[] = [];
+    await sequence.attention?.(0)?.outline(whole, ({ sum }) => sums.push(...sum));
+    return sums;
+  };
+  const { load } = device;
+  device.load = async (graph, options) => {
+    if (options.folder !== '') return load.call(device, graph, options); // of the model's weights
+    device.load = load;
+    throw new RangeError('out of memory');
+  };
+  await assert.rejects(read(), RangeError);
+  const sums = await read();
+  assert.equal(sums.length, IDS.length);
+  for (const sum of sums) assert.ok(Math.abs(sum - 1) < 1e-5, `weights of a row add up to ${sum}`);
+  await sequence.close();
+  await model.close();
+  await device.close();
+});

@@ -26,7 +26,7 @@ export class Norms {
     const id = segmentId(part);
     if (this.#asked.has(id)) return;
     this.#asked.add(id);
-    this.#queue = this.#queue.then(() => this.#load(id, part, graph)).catch(() => undefined);
+    this.#queue = this.#queue.then(() => this.#load(id, part, graph)).catch(() => void this.#asked.delete(id));
   }
 
   async #load(id: string, part: OutlinePart, graph: SegmentGraph): Promise<void> {

@@ -5,6 +5,7 @@ import type { OnnxDocument } from '../../graph/onnx/document.js';
 import { GraphDrawing } from '../../graph/onnx/drawing.js';
 import { tokenGraphOf, tokenInputsOf } from '../../graph/onnx/tokenGraph.js';
 import type { GraphPart } from '../../protocol/graph.js';
+import { OnceByKey } from '../../protocol/once.js';
 import type { Device } from '../device.js';
 import { readDocument } from './document.js';
 import { blockNames, endNames } from './names.js';
@@ -19,20 +20,14 @@ export interface DrawnGraph {
   readonly declaredOnly: string | null;
 }
 
-/** Files whose sizes were inferred, the latest last. */
-const known = new Map<string, Promise<DrawnGraph>>();
 const KEPT = 4;
+/** Files whose sizes were inferred. */
+const known = new OnceByKey<DrawnGraph>(KEPT);
 
 /** Reads no weights; infers sizes the first time that a file is looked at. Errors: those of the format, ONNX_INVALID. */
 export async function drawnGraph(checkpoint: Checkpoint, device: Device): Promise<DrawnGraph> {
   const { mtimeMs, size } = await stat(checkpoint.path);
-  const key = `${checkpoint.path} ${mtimeMs} ${size}`;
-  const drawn = known.get(key) ?? draw(checkpoint, device);
-  known.delete(key);
-  known.set(key, drawn);
-  drawn.catch(() => known.delete(key));
-  for (const old of [...known.keys()].slice(0, -KEPT)) known.delete(old);
-  return drawn;
+  return known.get(`${checkpoint.path} ${mtimeMs} ${size}`, () => draw(checkpoint, device));
 }
 
 async function draw(checkpoint: Checkpoint, device: Device): Promise<DrawnGraph> {
