@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MOST_EDGES } from './protocol/attention.js';
 import { runDtypes } from './protocol/models.js';
 import type { Method, Params } from './protocol/requests.js';
 
@@ -113,7 +114,7 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'attention/preview': head.extend({ count, pool }),
   'attention/tile': head.extend({ count, level: index.max(MAX_LEVEL), row: index, col: index, pool }),
   'attention/column': head.extend({ key: index, count }),
-  'attention/edges': layer.extend({ count, most: count.max(10_000) }),
+  'attention/edges': layer.extend({ count, most: count.max(MOST_EDGES) }),
   'attention/row': head.extend({ query: index }),
   'attention/cell': head.extend({ query: index, key: index }),
   'cache/overview': run,

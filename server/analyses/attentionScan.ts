@@ -88,6 +88,12 @@ async function scan(view: RunView, layer: number, heads: Range, tokens: number, 
     await reader.whole({ rows, heads, pool }, (strip) => passes[strip.head - heads.from]?.add(strip), watched.signal);
     watched.progress(rows.to, tokens, `attention of layer ${layer}`);
   }
+  const all = { from: 0, to: tokens };
+  const wholeRow = ({ outline: { norms }, edges }: HeadPass, head: number, query: number) => {
+    const request = { rows: { from: query, to: query + 1 }, keys: all, head, pool: 1, norms };
+    return reader.part(request, (strip) => edges.addWhole(strip), watched.signal);
+  };
+  await Promise.all(passes.flatMap((pass, i) => pass.edges.cutRows.map((query) => wholeRow(pass, heads.from + i, query))));
   const scans = passes.map((each) => each.result());
   for (const [i, value] of scans.entries()) {
     const { received, self, edges } = value;
@@ -119,17 +125,17 @@ class Outline implements HeadOutline {
 }
 
 class HeadPass {
-  readonly #outline: Outline;
+  readonly outline: Outline;
   readonly #self: Float32Array;
   readonly #received: Float64Array;
   readonly #tally: HeadTally;
-  readonly #edges = new StrongestEdges();
+  readonly edges = new StrongestEdges();
 
   constructor(
     ids: readonly number[],
     private readonly tokens: number,
   ) {
-    this.#outline = new Outline(tokens);
+    this.outline = new Outline(tokens);
     this.#self = new Float32Array(tokens);
     this.#received = new Float64Array(tokens);
     this.#tally = new HeadTally(ids, tokens);
@@ -137,23 +143,23 @@ class HeadPass {
 
   add(strip: AttentionRows): void {
     const { rows, keys, received } = strip;
-    this.#outline.add(strip);
+    this.outline.add(strip);
     this.#self.set(strip.self, rows.from);
     for (let key = keys.from; key < Math.min(keys.to, this.tokens); key++)
       this.#received[key] = (this.#received[key] as number) + (received[key - keys.from] as number);
     this.#tally.add(strip);
-    this.#edges.add(strip);
+    this.edges.add(strip);
   }
 
   result(): HeadScan {
-    const { norms, picture } = this.#outline;
+    const { norms, picture } = this.outline;
     return {
       norms,
       picture,
       received: Float32Array.from(this.#received),
       self: this.#self,
       scores: this.#tally.scores(),
-      edges: this.#edges.list,
+      edges: this.edges.list,
     };
   }
 }

@@ -1,5 +1,4 @@
 import { type AttentionTile, coarsestLevel, TILE } from '../protocol/attention.js';
-import { halves } from '../protocol/half.js';
 import type { RowNorms } from '../runtime/attentionRows.js';
 import type { RunView, Watched } from '../runtime/view.js';
 import type { Range } from '../tensor/ranges.js';
@@ -58,11 +57,12 @@ export const preview: Analysis<'attention/preview'> = async (view, { layer, head
   const weights = new Float32Array(rows * picture.cols);
   await sampleRows(view, layer, { from: head, to: head + 1 }, { tokens, rows, pool: cell }, signal, (strip, row) => {
     const shift = strip.keys.from / cell;
-    const values = pool === 'max' ? strip.max : strip.sum.map((sum) => sum / cell);
+    const held = (at: number) => Math.min(cell, tokens - strip.keys.from - at * cell);
+    const values = pool === 'max' ? strip.max : strip.sum.map((sum, at) => sum / held(at));
     weights.set(values.subarray(0, Math.min(values.length, picture.cols - shift)), row * picture.cols + shift);
   });
   return {
-    weights: packed([rows, picture.cols], weights, cell),
+    weights: { shape: [rows, picture.cols], data: weights },
     queries: [0, tokens],
     keys: [0, tokens],
     sampled: rows < tokens ? rows : null,
@@ -70,12 +70,8 @@ export const preview: Analysis<'attention/preview'> = async (view, { layer, head
   };
 };
 
-/** Weights travel as they are, what is pooled as halves. */
-const packed = (shape: readonly number[], data: Float32Array, cell: number): AttentionTile['weights'] =>
-  cell === 1 ? { shape, data } : halves(shape, data);
-
 const told = (picture: CellPicture, pool: 'mean' | 'max'): Pick<AttentionTile, 'weights' | 'queries' | 'keys'> => ({
-  weights: packed([picture.rows, picture.cols], pool === 'max' ? picture.max.slice() : meanOf(picture), picture.pool),
+  weights: { shape: [picture.rows, picture.cols], data: pool === 'max' ? picture.max.slice() : meanOf(picture) },
   queries: [picture.queries.from, picture.queries.to],
   keys: [picture.keys.from, picture.keys.to],
 });

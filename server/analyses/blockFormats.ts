@@ -1,4 +1,4 @@
-import { toHalf } from '../protocol/half.js';
+import { toHalf } from '../tensor/half.js';
 
 /** A block format as far as it loses something: `there and back` of one block. */
 export interface BlockFormat {

@@ -1,4 +1,4 @@
-import { halfToFloat } from '../protocol/half.js';
+import { halfToFloat } from '../tensor/half.js';
 import type { Dtype } from './dtype.js';
 import { ggmlBlocks } from './ggml.js';
 

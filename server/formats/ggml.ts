@@ -3,8 +3,7 @@
  * (d, m are fp16). Products of a fp16 scale and a small integer are exact in double, so rounding once to fp32 gives ggml's bits.
  */
 
-import { halfToFloat } from '../protocol/half.js';
-import { code16 } from '../tensor/half.js';
+import { code16, halfToFloat } from '../tensor/half.js';
 import type { Dtype } from './dtype.js';
 import { iq1m, iq1s, iq2s, iq2xs, iq2xxs, iq3s, iq3xxs } from './ggmlGridBlocks.js';
 import { type Block, iq4nl, iq4xs, mxfp4, nvfp4, q2k, q3k, q4k, q5k, q6k, tq1, tq2 } from './ggmlSuper.js';

@@ -1,5 +1,4 @@
-import { halfToFloat } from '../protocol/half.js';
-import { code16 } from '../tensor/half.js';
+import { code16, halfToFloat } from '../tensor/half.js';
 import { minimum6, scale6 } from './ggmlSuper.js';
 
 /**

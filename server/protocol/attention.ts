@@ -1,4 +1,3 @@
-import type { WireHalves } from './half.js';
 import type { Provenance } from './inspect.js';
 import type { WireTensor } from './tensors.js';
 
@@ -30,7 +29,7 @@ export interface AttentionThumbnails {
   readonly provenance: Provenance;
 }
 
-/** Cells a side of a tile: 256² are 128 kB, or 256 kB where each is one weight. */
+/** Cells a side of a tile: 256 kB. */
 export const TILE = 256;
 
 /** The level at which one tile shows `count` tokens. At level l a cell stands for 2^l × 2^l weights; level 0 shows each. */
@@ -39,7 +38,7 @@ export const coarsestLevel = (count: number): number => Math.max(0, Math.ceil(Ma
 /** A square of a head's map, as of a street map: cells row·TILE … and col·TILE … of a level, as far as there are tokens. */
 export interface AttentionTile {
   /** [rows, cols]: weights as they are, or pooled over every weight of a cell; a mean counts masked ones as 0. */
-  readonly weights: WireTensor | WireHalves;
+  readonly weights: WireTensor;
   /** Queries and keys it covers. */
   readonly queries: readonly [from: number, to: number];
   readonly keys: readonly [from: number, to: number];
@@ -63,6 +62,9 @@ export interface AttentionEdge {
   readonly key: number;
   readonly weight: number;
 }
+
+/** Edges told of a layer at most. */
+export const MOST_EDGES = 256;
 
 export interface AttentionEdges {
   readonly layer: number;

@@ -1,5 +1,5 @@
 import { LabError } from '../protocol/errors.js';
-import { floatToHalf, halfToFloat } from '../protocol/half.js';
+import { floatToHalf, halfToFloat } from '../tensor/half.js';
 
 /** A tensor of the caller's, as ONNX Runtime takes it; half precision as its bits. */
 export interface HostTensor {

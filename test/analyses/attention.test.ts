@@ -6,16 +6,12 @@ import { column, edges } from '../../server/analyses/attentionSearch.js';
 import { preview, tile } from '../../server/analyses/attentionTile.js';
 import type { HeadScores } from '../../server/protocol/attention.js';
 import { LabError } from '../../server/protocol/errors.js';
-import { valuesOf } from '../../server/protocol/half.js';
 import { alone } from '../../server/runtime/view.js';
 import { code } from '../code.js';
 import { attentionLayer, constructedRun, pattern, tensor } from './constructed.js';
 
 const near = (actual: number, expected: number, tolerance = 1e-6) =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} instead of ${expected}`);
-
-/** What is pooled travels as halves: 11 bits of a value. */
-const HALF = 2 ** -11;
 
 const one = (on: boolean) => (on ? 1 : 0);
 const uniform = (q: number) => 1 / (q + 1);
@@ -69,11 +65,11 @@ test('a tile pools by mean or by maximum', async () => {
   const mean = await tile(four(), whole, alone);
   // rows 1; 1/2 1/2; 1/3 ×3; 1/4 ×4
   [(1 + 1 / 2 + 1 / 2) / 4, 0, (2 / 3 + 2 / 4) / 4, (1 / 3 + 1 / 4 + 1 / 4) / 4].forEach((expected, i) => {
-    near(valuesOf(mean.weights)[i] as number, expected, expected * HALF);
+    near(mean.weights.data[i] as number, expected);
   });
   const most = await tile(four(), { ...whole, pool: 'max' }, alone);
   [1, 0, 1 / 3, 1 / 3].forEach((expected, i) => {
-    near(valuesOf(most.weights)[i] as number, expected, expected * HALF);
+    near(most.weights.data[i] as number, expected);
   });
 });
 
@@ -93,7 +89,7 @@ test('tiles of every level show every weight that there is', async () => {
         for (let col = 0; col <= row; col++) {
           const found = await tile(view, { layer: 0, head: 0, count: T, level, row, col, pool }, alone);
           const [rows, cols] = found.weights.shape as [number, number];
-          const values = valuesOf(found.weights);
+          const values = found.weights.data;
           const size = 2 ** level;
           for (let r = 0; r < rows; r += 7)
             for (let c = 0; c < cols; c += 5) {
@@ -102,7 +98,7 @@ test('tiles of every level show every weight that there is', async () => {
                 for (let k = found.keys[0] + c * size; k < Math.min(found.keys[0] + (c + 1) * size, found.keys[1]); k++)
                   held.push(weight(q, k));
               const expected = pool === 'max' ? Math.max(...held) : held.reduce((a, b) => a + b, 0) / held.length;
-              near(values[r * cols + c] as number, expected, level === 0 ? 1e-7 : 1e-7 + expected * HALF);
+              near(values[r * cols + c] as number, expected, 1e-7);
             }
         }
   const code = (error: unknown) => error instanceof LabError && error.code === 'TILE_UNKNOWN';
@@ -116,10 +112,16 @@ test('a sketch says how many queries it looked at, and shows them as they are', 
   const { sampled, weights } = await preview(view, { layer: 0, head: 0, count: T, pool: 'max' }, alone);
   assert.equal(sampled, 64);
   for (let row = 0; row < 64; row++) {
-    const cells = valuesOf(weights).subarray(row * 150, (row + 1) * 150);
+    const cells = weights.data.subarray(row * 150, (row + 1) * 150);
     const query = row === 63 ? T - 1 : Math.floor(((row + 0.5) * T) / 64);
     assert.equal(cells.indexOf(1), Math.floor((query - 1) / 2), `row ${row}`);
   }
+  // the last cell holds one token, not two: its mean is of that one
+  const odd = constructedRun(ids.slice(0, 299), [attentionLayer({})], {
+    'blocks.0.attn.pattern': pattern(299, (q, k) => one(q === k)),
+  });
+  const means = await preview(odd, { layer: 0, head: 0, count: 299, pool: 'mean' }, alone);
+  assert.deepEqual([...means.weights.data.subarray(-2)], [0, 1]);
   const short = await preview(four(), { layer: 0, head: 0, count: 4, pool: 'max' }, alone);
   assert.equal(short.sampled, null);
 });
@@ -148,6 +150,28 @@ test('a column finds who reads a token, and edges who reads what most', async ()
       [1, 2, 1],
     ],
   );
+});
+
+test('edges are the heaviest ones also where many are of one row', async () => {
+  const T = 40;
+  const ids = Array.from({ length: T }, (_, i) => i);
+  const skewed = (q: number, k: number) => ((k % 7) + 1) / (q + 3);
+  const weights = [uniform, skewed];
+  const view = constructedRun(ids, [attentionLayer({ heads: 2, kvHeads: 1 })], {
+    'blocks.0.attn.pattern': pattern(T, ...weights),
+  });
+  const all = weights.flatMap((weight) => ids.flatMap((q) => ids.slice(1, Math.max(1, q)).map((k) => Math.fround(weight(q, k)))));
+  all.sort((a, b) => b - a);
+  for (const most of [20, 100, 256]) {
+    const found = await edges(view, { layer: 0, count: T, most }, alone);
+    assert.deepEqual(
+      found.edges.map(({ weight }) => weight),
+      all.slice(0, most),
+    );
+    for (const { head, query, key, weight } of found.edges)
+      assert.equal(weight, Math.fround(weights[head]?.(query, key) as number), `${head} ${query} ${key}`);
+    assert.equal(new Set(found.edges.map(({ head, query, key }) => `${head}.${query}.${key}`)).size, most);
+  }
 });
 
 test('a row lists its keys by weight', async () => {

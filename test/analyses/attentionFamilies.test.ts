@@ -11,7 +11,6 @@ import { openCheckpoint } from '../../server/formats/registry.js';
 import type { AttentionSpec } from '../../server/graph/blocks/attention.js';
 import { createRunView } from '../../server/lab/runView.js';
 import { TILE } from '../../server/protocol/attention.js';
-import { valuesOf } from '../../server/protocol/half.js';
 import { Model } from '../../server/runtime/model.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
@@ -26,8 +25,6 @@ import { constructedRun, freshMemo } from './constructed.js';
 const LENGTHS = [301, 1];
 const oddUpTo = (limit: number): number => limit - (limit % 2 === 0 ? 5 : 0);
 const TOLERANCE = 1e-5;
-/** What is pooled travels as halves: 11 bits of a value. */
-const HALF = 2 ** -11;
 const folders = ['oracles', 'oracles_more'].map((name) => path.resolve(import.meta.dirname, '../fixtures', name));
 /** tiny-… and smollm2 are not fixtures of their own. */
 const families: readonly string[] = folders.flatMap((folder) =>
@@ -82,10 +79,9 @@ async function checkLayer(view: RunView, layer: number): Promise<void> {
     for (let query = 0; query < T; query++) near(found.weights.data[query], weight(head, query, key), `column ${query}`);
     const sketch = await preview(view, { layer, head, count: T, pool: 'max' }, alone);
     near(
-      Math.max(...valuesOf(sketch.weights).subarray(-(sketch.weights.shape[1] as number))),
+      Math.max(...sketch.weights.data.subarray(-(sketch.weights.shape[1] as number))),
       most(T, (k) => weight(head, T - 1, k)),
       'sketch',
-      TOLERANCE + HALF,
     );
   }
   await checkOverview(view, layer, heads, weight);
@@ -104,7 +100,7 @@ async function checkTile(
   const { queries, keys, weights } = await tile(view, { ...at, count: view.ids.length }, alone);
   const size = 2 ** at.level;
   const [rows, cols] = weights.shape as [number, number];
-  const values = valuesOf(weights);
+  const values = weights.data;
   assert.deepEqual(
     [rows, cols],
     [queries, keys].map(([from, to]) => Math.ceil((to - from) / size)),
@@ -119,8 +115,7 @@ async function checkTile(
           count++;
         }
       const expected = at.pool === 'max' ? max : sum / count;
-      const tolerance = at.level === 0 ? TOLERANCE : TOLERANCE + expected * HALF;
-      near(values[r * cols + c], expected, `${JSON.stringify(at)} ${r},${c}`, tolerance);
+      near(values[r * cols + c], expected, `${JSON.stringify(at)} ${r},${c}`);
     }
 }
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { handlers } from '../../server/handlers.js';
-import { valuesOf } from '../../server/protocol/half.js';
 import type { RunDetail } from '../../server/protocol/runs.js';
 import { code } from '../code.js';
 import { embedded, type OpenLab, openLab, recipe } from './harness.js';
@@ -118,7 +117,7 @@ test('the map of a run that was dropped is let go of, and drawn again as it was'
       await answer['attention/tile']({ ...map, level: 0 }, context),
     ];
     const { weights } = await answer['attention/column']({ ...map, key: 20 }, context);
-    return { told: [...told], values: [whole.weights, part.weights, weights].map(valuesOf) };
+    return { told: [...told], values: [whole.weights, part.weights, weights].map(({ data }) => data) };
   };
   const before = await looks();
   assert.ok(before.told.some((what) => what === 'attention of head 1.2'));

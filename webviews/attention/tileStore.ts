@@ -1,14 +1,13 @@
 import { signal } from '@preact/signals';
 import type { AttentionTile } from '../../server/protocol/attention.js';
 import type { LabErrorData } from '../../server/protocol/errors.js';
-import { valuesOf } from '../../server/protocol/half.js';
 import type { Params } from '../../server/protocol/requests.js';
 import type { Tile } from '../charts/grid.js';
 import { errorData, request } from '../host.js';
 
 export type TileParams = Params<'attention/tile'>;
 
-/** Tiles kept, at most 256 kB each: enough to go back to where one was. */
+/** Tiles kept, 256 kB each at most: enough to go back to where one was. */
 const KEPT = 160;
 /** Asked for at once: more would only wait in the server, where they cannot be put off. */
 const AT_ONCE = 4;
@@ -84,6 +83,6 @@ export function placed({ weights, queries, keys }: AttentionTile): Tile {
     col1: keys[1],
     rows: weights.shape[0] ?? 0,
     cols: weights.shape[1] ?? 0,
-    data: valuesOf(weights),
+    data: weights.data,
   };
 }

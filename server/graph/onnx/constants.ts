@@ -1,4 +1,4 @@
-import { halfToFloat } from '../../protocol/half.js';
+import { halfToFloat } from '../../tensor/half.js';
 import { TensorProto_DataType as T, type TensorProto, TensorProto_DataLocation } from '../onnx_pb.js';
 import type { OnnxDocument } from './document.js';
 
