@@ -46,7 +46,7 @@ function modelItems(entries: readonly ModelEntry[], open: ReadonlySet<string>): 
     { label: 'Elsewhere', kind: vscode.QuickPickItemKind.Separator },
     {
       label: '$(folder-opened) Choose a folder…',
-      description: 'with config.json, or with one .gguf, .pth or .onnx',
+      description: 'with config.json, or with a single model file',
       choice: () => browse(true),
     },
     {

@@ -1,11 +1,14 @@
 import { LabError } from '../protocol/errors.js';
+import { modelExtensions } from '../protocol/models.js';
+
+const endings = modelExtensions.map((extension) => `.${extension}`).join(', ');
 
 /** Every way a checkpoint can be wrong, with what to do about it. */
 const hints = {
   FILE_NOT_FOUND: 'Check the path; a model that was moved has to be opened again from its new place.',
   FILE_UNREADABLE: 'Check that it is a regular file or folder and that you may read it.',
   FILE_UNWRITABLE: 'Check that the folder exists, that you may write to it and that the disk has room.',
-  FORMAT_UNKNOWN: 'Open a Hugging Face folder, a .safetensors, .gguf or .onnx, or a .pth, .pt or .bin that torch.save wrote.',
+  FORMAT_UNKNOWN: `Open a Hugging Face folder, or a file that ends in ${endings} or, if torch.save wrote it, .bin.`,
   HEADER_TRUNCATED: 'The file ends early: download or copy it again.',
   HEADER_TOO_BIG: 'No real header is this big: the file is damaged or is not what its name says.',
   HEADER_INVALID: 'The header is damaged: download the file again or write it again with the library that made it.',

@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { partOf } from './ggufParts.js';
+import { isLegacy, LEGACY_START } from './pthLegacy.js';
 import { formats } from './registry.js';
 
 export interface FoundCheckpoint {
@@ -59,7 +60,7 @@ async function modelsIn(folder: string, entries: readonly Dirent[]): Promise<Fou
     const part = partOf(name);
     if (part !== null && part.place > 1) continue;
     // `.pth` is also what Python calls its lists of import paths.
-    if (format.id === 'pth' && !(await startsLikeZip(path))) continue;
+    if (format.id === 'pth' && !(await startsLikeTorch(path))) continue;
     const files = part === null ? [name] : names.filter((n) => partOf(n)?.name === part.name && partOf(n)?.count === part.count);
     found.push({ path, name: part?.name ?? name, format: format.id, bytes: await sizesOf(folder, files) });
   }
@@ -77,12 +78,13 @@ const sizeOf = (path: string): Promise<number> =>
     () => 0,
   );
 
-async function startsLikeZip(path: string): Promise<boolean> {
+async function startsLikeTorch(path: string): Promise<boolean> {
   if (!(await stat(path).catch(() => null))?.isFile()) return false;
   const file = await open(path).catch(() => null);
   try {
-    const first = new Uint8Array(2);
-    return (await file?.read(first, 0, 2, 0))?.bytesRead === 2 && String.fromCharCode(...first) === 'PK';
+    const first = new Uint8Array(LEGACY_START);
+    await file?.read(first, 0, first.length, 0);
+    return String.fromCharCode(...first.subarray(0, 2)) === 'PK' || isLegacy(first);
   } finally {
     await file?.close();
   }

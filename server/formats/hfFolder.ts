@@ -59,7 +59,7 @@ export async function openModelFolder(folder: string): Promise<Checkpoint> {
     const others = [...names].filter((name) => name.endsWith(kind.extension)).sort();
     if (others.length > 0) return openFiles(folder, kind, others, beside);
   }
-  const message = 'The folder holds no weights: no .safetensors, no pytorch_model.bin and no single .gguf, .pth or .onnx.';
+  const message = 'The folder holds no weights: no .safetensors, no pytorch_model.bin and no single file of another format.';
   throw formatError('FORMAT_UNKNOWN', folder, null, message);
 }
 

@@ -14,11 +14,12 @@ import { scaled } from './scaled.js';
 import { withTold } from './told.js';
 import { unwrapped } from './wrapped.js';
 
+/** The first that matches opens a file, and is taken from a folder with a file of each. */
 export const formats: readonly Format[] = [
   gguf, //
   npy,
-  onnx,
   pth,
+  onnx,
   safetensors,
 ];
 
@@ -42,9 +43,9 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 
 const presented = (checkpoint: Checkpoint): Checkpoint => withTold(scaled(unwrapped(checkpoint)));
 
-/** The one .gguf, whole or in parts, among the names of a folder; without any, the one .pth or .pt, or the one .onnx. */
+/** The one file, whole or in parts, that a format finds among the names of a folder. */
 export function onlyModelIn(names: ReadonlySet<string>): string | null {
-  for (const { extensions } of [gguf, pth, onnx]) {
+  for (const { extensions } of formats.filter(({ arrays }) => !arrays)) {
     const files = [...names].filter((name) => extensions.includes(extname(name).toLowerCase()));
     const models = files.filter((name) => (partOf(name)?.place ?? 1) === 1);
     if (models.length === 1) return models[0] as string;

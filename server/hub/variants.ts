@@ -1,15 +1,18 @@
 import type { HubVariant } from '../protocol/hub.js';
+import { modelExtensions } from '../protocol/models.js';
 import type { HubFile } from './client.js';
 
 /** What belongs to a model whatever its weights are: configuration, tokenizer, card. */
 const BESIDE = /^(?:[^/]+\.(?:json|jinja|model|txt|md|tiktoken)|vocab[^/]*|merges[^/]*|LICENSE[^/]*)$/i;
 const SHARD = /-\d{5}-of-\d{5}(?=\.)/;
+/** Formats whose configuration and tokenizer lie beside the file. */
+const others = modelExtensions.filter((extension) => extension !== 'safetensors' && extension !== 'gguf');
 /** How a file says its quantisation: Q4_K_M, IQ2_XXS, BF16 … */
 const QUANTISATION = /(?:^|[-._])((?:I?Q\d(?:_[A-Z0-9]+)*|BF16|F16|F32|FP16|FP32|MXFP4(?:_[A-Z]+)?|TQ\d_\d))(?=[-._]|$)/i;
 
 /**
- * The models that a repository holds, the one to take first in front: safetensors (or PyTorch's own files) with what lies beside them, and each
- * GGUF, .pth and .onnx.
+ * The models that a repository holds, the one to take first in front: safetensors (or PyTorch's own files) with what lies beside them, each GGUF, and
+ * each file of another format.
  */
 export function variantsOf(files: readonly HubFile[]): readonly HubVariant[] {
   const beside = files.filter(({ path }) => BESIDE.test(path) && !/\.index\.json$/.test(path));
@@ -25,8 +28,7 @@ export function variantsOf(files: readonly HubFile[]): readonly HubVariant[] {
     ...safetensors,
     ...torch,
     ...single(named(/\.gguf$/i), []),
-    ...single(named(/\.(?:pth|pt)$/i), beside),
-    ...single(named(/\.onnx$/i), beside, files),
+    ...others.flatMap((extension) => single(named(new RegExp(`\\.${extension}$`, 'i')), beside, files)),
   ];
 }
 

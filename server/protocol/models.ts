@@ -2,7 +2,7 @@ import type { LabErrorData } from './errors.js';
 import type { Keeps } from './keeps.js';
 
 /** How files that open as a model end; besides, `pytorch_model*.bin`. */
-export const modelExtensions = ['safetensors', 'gguf', 'onnx', 'pth', 'pt', 'ckpt'] as const;
+export const modelExtensions = ['safetensors', 'gguf', 'pth', 'pt', 'ckpt', 'onnx'] as const;
 
 /** Opaque name of an open model. */
 export type ModelId = string;

@@ -146,11 +146,12 @@ test('models of a workspace are found by name: folders once, stray files singly,
   await cp('test/fixtures/oracles/rwkv_pth_v7/model.pth', join(workspace, 'rwkv.pth'));
   await cp('test/fixtures/oracles/gguf_llama_q4_0/model.gguf', join(workspace, 'models', 'llama', 'q4.gguf'));
   await cp('test/fixtures/oracles/llama', join(workspace, 'node_modules', 'llama'), { recursive: true });
+  await cp('test/fixtures/formats/legacy.bin', join(workspace, 'old.pt'));
   await writeFile(join(workspace, 'distutils-precedence.pth'), 'import os');
   const found = await findCheckpoints(workspace, 100);
   const relative = found.map(({ path, format }) => `${format} ${path.slice(workspace.length + 1)}`);
-  assert.deepEqual(relative, ['pth rwkv.pth', 'safetensors models/llama', 'gguf models/llama/q4.gguf']);
-  assert.equal(found[0]?.bytes, (await readFile(join(workspace, 'rwkv.pth'))).length);
+  assert.deepEqual(relative, ['pth old.pt', 'pth rwkv.pth', 'safetensors models/llama', 'gguf models/llama/q4.gguf']);
+  assert.equal(found[1]?.bytes, (await readFile(join(workspace, 'rwkv.pth'))).length);
   assert.equal((await findCheckpoints(workspace, 2)).length, 2);
   assert.deepEqual(await findCheckpoints(join(workspace, 'missing'), 5), []);
 });

@@ -26,6 +26,14 @@ test('files that the editor offers as models are those that a format opens', () 
   const all = new Set(formats.flatMap(({ extensions }) => extensions));
   const opened = contributes.customEditors[0].selector.map(({ filenamePattern }: { filenamePattern: string }) => filenamePattern);
   for (const pattern of opened) assert.ok(all.has(pattern.slice(1)), pattern);
+  for (const { id, extensions } of formats)
+    assert.ok(
+      extensions.some((extension) => opened.includes(`*${extension}`)),
+      `the checkpoint editor opens ${id}`,
+    );
+  const [{ when }] = contributes.menus['explorer/context'];
+  const [, endings = ''] = /resourceExtname =~ \/\^\\\.\((.+?)\)\$\/i/.exec(when) ?? [];
+  assert.deepEqual(sorted(endings.split('|')), sorted([...modelExtensions, 'bin']));
 });
 
 test('settings offer the providers and dtypes that there are', () => {
