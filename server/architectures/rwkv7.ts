@@ -55,26 +55,22 @@ function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): V
   const w = g.probe('time_mix.w', g.exp(logW)); // decay, e^{−e^{−½} σ(z)}
   const k0 = g.linear(mix('k'), 'k_proj', A);
   const v0 = g.linear(xv, 'v_proj', A);
-  const a0 = g.sigmoid(lowRank(g, mix('a'), 'a_lora', [c.rank.a, A]));
   const gate = g.probe(
     'time_mix.g',
     lowRank(g, mix('g'), 'g_lora', [c.rank.g, A], (u) => g.sigmoid(u)),
   );
-  const v = g.probe('time_mix.v', heads(first ? carryValue(g, v0) : mixValue(g, c, xv, v0)));
-  const a = g.probe('time_mix.a', heads(a0));
+  const byHead = { apart: heads, together: (u: Value) => g.reshape(u, 0, 0, A) };
+  const vFlat = g.probe('time_mix.v', first ? v0 : mixValue(g, c, xv, v0), byHead); // [B,T,A]
+  if (first) g.setCarry('v_first', vFlat); // goes beside the residual stream to all later layers
+  const aFlat = g.probe('time_mix.a', g.sigmoid(lowRank(g, mix('a'), 'a_lora', [c.rank.a, A])), byHead);
+  const [v, a] = [heads(vFlat), heads(aFlat)];
   const kappa = g.probe('time_mix.kappa', normalise(g, heads(g.mul(k0, vector('k_k')))));
-  const k = g.probe('time_mix.k', heads(g.mul(k0, g.add(g.mul(g.sub(a0, 1), vector('k_a')), 1))));
+  const k = g.probe('time_mix.k', heads(g.mul(k0, g.add(g.mul(g.sub(aFlat, 1), vector('k_a')), 1))));
 
   const y = deltaRule(g, c, { r, logW, k, v, kappa, taken: g.mul(a, kappa) }, w);
   const bonus = g.mul(g.reduceSum(g.mul(g.mul(r, k), g.weight('r_k', [H, E])), -1), v); // [B,T,H,E]
   const out = g.add(groupNorm(g, y, 'g_norm', c.groupEps), g.reshape(bonus, 0, 0, A)); // [B,T,A]
   return g.probe('time_mix.out', g.linear(g.mul(out, gate), 'o_proj', D));
-}
-
-/** The first layer's value goes beside the residual stream to all later ones. */
-function carryValue(g: SegmentBuilder, v: Value): Value {
-  g.setCarry('v_first', v);
-  return v;
 }
 
 function mixValue(g: SegmentBuilder, c: Rwkv7Config, x: Value, v: Value): Value {

@@ -7,7 +7,7 @@ import { type LabError, toLabError } from '../protocol/errors.js';
 import type { Alternative, Divergence, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
 import { idsOfFile } from '../readInputs.js';
 import { everyLogits } from '../runtime/everyToken.js';
-import { sample } from '../runtime/sampler.js';
+import { notNumbers, sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
 import { alone, type Watched } from '../runtime/view.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
@@ -277,6 +277,7 @@ export class LiveRun implements LabRun {
     );
     await this.#measure(engine);
     this.#add(tokens);
+    if (this.#next.some(({ probability }) => Number.isNaN(probability))) throw notNumbers();
   }
 
   async #decode(engine: Sequence): Promise<void> {

@@ -1,4 +1,12 @@
+import { LabError } from '../protocol/errors.js';
 import type { Sampling } from '../protocol/models.js';
+
+export const notNumbers = () =>
+  new LabError({
+    code: 'LOGITS_NAN',
+    message: 'What the model says of the next token is not a number: there is nothing to draw from.',
+    hint: 'A weight is NaN or infinite, or a value overflowed. The probes show where it begins, Weights counts what is in a tensor.',
+  });
 
 /** Counter-based generator (splitmix32): the same seed and step give the same token on every machine. */
 function uniform(seed: number, step: number): number {
@@ -28,11 +36,16 @@ export function topK(values: Float32Array, k: number): number[] {
   return best;
 }
 
+/** Logits may be −∞, for tokens that never come. */
+const areNumbers = (logits: Float32Array): boolean =>
+  logits.every((x) => x < Number.POSITIVE_INFINITY) && logits.some((x) => x > Number.NEGATIVE_INFINITY);
+
 /**
  * One token from logits [V]: greedy at temperature 0; otherwise softmax(logits / temperature) cut to top-k, then to the smallest set whose
- * probability reaches top-p. `step` numbers the draws of a run, so that a seed fixes them all.
+ * probability reaches top-p. `step` numbers the draws of a run, so that a seed fixes them all. Errors: LOGITS_NAN.
  */
 export function sample(logits: Float32Array, sampling: Sampling, seed: number, step: number): number {
+  if (!areNumbers(logits)) throw notNumbers();
   if (sampling.temperature === 0 || sampling.topK === 1) return argmax(logits);
   const k = Math.min(sampling.topK ?? logits.length, logits.length);
   const order =

@@ -304,6 +304,31 @@ test('a generation config that cuts nothing off is none, and runs as it says', a
   }
 });
 
+test('a model whose weights are not numbers draws nothing and says so; what came before can be looked at', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'not-numbers-'));
+  const own = openLab();
+  try {
+    await cp(llama, folder, { recursive: true });
+    const file = path.join(folder, 'model.safetensors');
+    const bytes = await readFile(file);
+    const length = Number(bytes.readBigUInt64LE());
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + length));
+    const at = header['model.layers.1.input_layernorm.weight'].data_offsets[0];
+    bytes.writeUInt16LE(0x7e00, 8 + length + at); // F16's NaN
+    await writeFile(file, bytes);
+    const run = await own.run({ path: folder, maxTokens: 4 });
+    assert.equal(run.status, 'failed');
+    assert.equal(run.error?.code, 'LOGITS_NAN');
+    assert.equal(run.tokens, run.promptTokens);
+    const nan = async (probe: string) => (await own.ask('probe/read', { run: run.id, probe })).data.some(Number.isNaN);
+    assert.equal(await nan('blocks.0.resid_post'), false);
+    assert.equal(await nan('blocks.1.ln1'), true);
+  } finally {
+    await own.lab.dispose();
+    await rm(folder, { recursive: true });
+  }
+});
+
 test('a divergence that several ask for is measured once', async () => {
   const own = openLab();
   const run = await own.run({ path: llama, dtype: 'int4' });

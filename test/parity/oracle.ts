@@ -7,8 +7,12 @@ import type { Tensor } from '../../server/tensor/tensor.js';
 export const fixtures = path.resolve(import.meta.dirname, '../fixtures/oracles');
 
 /** Reference outputs that this project did not compute. */
-export async function readOracle(name: string): Promise<Map<string, Tensor>> {
-  const checkpoint = await openCheckpoint(path.resolve(fixtures, name, 'oracle.safetensors'));
+export const readOracle = (name: string): Promise<Map<string, Tensor>> =>
+  readTensors(path.resolve(fixtures, name, 'oracle.safetensors'));
+
+/** Every tensor of a file. */
+export async function readTensors(file: string): Promise<Map<string, Tensor>> {
+  const checkpoint = await openCheckpoint(file);
   const entries = [...checkpoint.tensors.values()];
   return new Map(
     await Promise.all(entries.map(async (e) => [e.name, { shape: e.shape, data: await readTensor(checkpoint, e) }] as const)),

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openCheckpoint } from '../../server/formats/registry.js';
+import { writeSafetensors } from '../../server/formats/writeSafetensors.js';
 import { Model } from '../../server/runtime/model.js';
 import { patch } from '../../server/runtime/patch.js';
 import { Run } from '../../server/runtime/run.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
-import { assertClose, fixtures, readOracle } from './oracle.js';
+import { assertClose, fixtures, readOracle, readTensors } from './oracle.js';
 
 const fill = (shape: readonly number[], value: number): Tensor => ({
   shape,
@@ -62,6 +65,37 @@ test('rwkv7: values of block 0 patched there reach later blocks through the carr
     (await other.probes(['logits'])).get('logits') as Tensor,
   );
   await device.close();
+});
+
+test('rwkv7: learning rates and first values that are changed are those that keys and later layers see, as with weights that say the same', async () => {
+  const { device, run, ids } = await started('rwkv7');
+  const folder = await mkdtemp(path.join(tmpdir(), 'model-lab-test-'));
+  try {
+    await cp(path.join(fixtures, 'rwkv7'), folder, { recursive: true });
+    const weights = await readTensors(path.join(folder, 'model.safetensors'));
+    const change = (name: string, to: (x: number) => number) => {
+      const { shape, data } = weights.get(`model.layers.${name}`) as Tensor;
+      weights.set(`model.layers.${name}`, { shape, data: data.map(to) });
+    };
+    change('0.attn.v_proj.weight', (x) => 1.5 * x);
+    for (const layer of [0, 1]) {
+      change(`${layer}.attn.a_lora.lora.2.weight`, () => 0);
+      change(`${layer}.attn.a_lora.lora.2.bias`, () => Math.log(0.3 / 0.7));
+    }
+    await writeSafetensors(path.join(folder, 'model.safetensors'), weights);
+    const says = await Run.create(await Model.open(await openCheckpoint(folder), { device, threads: 1 }));
+    await says.prefill(ids);
+    const rates = [0, 1].map((i) => ({
+      probe: `blocks.${i}.time_mix.a`,
+      scale: fill([1, 1, 1], 0),
+      shift: fill([1, 1, 1], 0.3),
+    }));
+    const values = { probe: 'blocks.0.time_mix.v', scale: fill([1, 1, 1], 1.5), shift: fill([1, 1, 1], 0) };
+    assertClose('logits', await patch(run, [...rates, values]), (await says.probes(['logits'])).get('logits') as Tensor);
+  } finally {
+    await device.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('an unknown place to intervene is refused', async () => {
