@@ -12,7 +12,7 @@ import { activeCheckpoint, chooseModel, openModel, pathOf } from './models.js';
 const MAX_TOKENS = 64;
 
 const selectionEmpty = () =>
-  new LabError({ code: 'SELECTION_EMPTY', message: 'No text is selected.', hint: 'Select the text that is to be the prompt.' });
+  new LabError({ code: 'SELECTION_EMPTY', message: 'No text is selected.', hint: 'Select text in an editor first.' });
 
 /** The text of all selections of the active editor. Errors: SELECTION_EMPTY. */
 export function selectedText(): string {

@@ -82,9 +82,9 @@ export class TokenBoundaries implements vscode.Disposable {
   async selection(): Promise<number> {
     const lab = this.#lab;
     const editor = vscode.window.activeTextEditor;
-    if (!editor) return 0;
-    if (editor.selection.isEmpty && this.#marks.clear(editor)) return 0;
+    if (editor?.selection.isEmpty && this.#marks.clear(editor)) return 0;
     selectedText();
+    if (!editor) return 0;
     const file = lab.session.activeModel?.path ?? (await chooseModel(lab, null, 'Tokens of which model?'));
     if (file === null) return 0;
     const model = await openModel(lab, file);

@@ -44,6 +44,18 @@ export interface LabRun {
   outputs(others: readonly LabRun[], signal: AbortSignal): Promise<RunOutputs>;
 }
 
+/** Characters of a run's title. */
+const TITLE = 60;
+
+/** What a run is listed as: its beginning on one line. */
+export function titled(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  const start = Array.from(line.slice(0, 2 * TITLE))
+    .slice(0, TITLE)
+    .join('');
+  return start.length < line.length ? `${start.trimEnd()}…` : start;
+}
+
 export const notReady = () =>
   new LabError({
     code: 'RUN_NOT_READY',

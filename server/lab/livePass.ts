@@ -10,12 +10,10 @@ import { floatsOf } from '../runtime/elements.js';
 import type { Inside, Pass, Tensors } from '../runtime/forward.js';
 import { saved } from '../runtime/saved.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
-import { type Exported, type Inspected, type LabRun, noPicture, notReady } from './labRun.js';
+import { type Exported, type Inspected, type LabRun, noPicture, notReady, titled } from './labRun.js';
 import type { LabForward } from './models.js';
 import { outputsOf } from './passOutputs.js';
 import { cellsOf, patchTokens, textTokens } from './passTokens.js';
-
-const TITLE = 60;
 
 interface Given {
   readonly inputs: Tensors;
@@ -92,7 +90,7 @@ export class LivePass implements LabRun {
     const { image, inputs, prompt, ids } = this.recipe;
     const file = image ?? inputs;
     const text = file === undefined ? (prompt ?? `${ids?.length ?? 0} token ids`) : path.basename(file);
-    return text.replaceAll(/\s+/g, ' ').trim().slice(0, TITLE);
+    return titled(text);
   }
 
   get detail(): RunDetail {

@@ -12,12 +12,13 @@ import type { Sequence } from '../runtime/sequence.js';
 import { alone, type Watched } from '../runtime/view.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
 import { distribution } from './distribution.js';
-import { type Exported, type LabRun, noOutputs, noPicture, notReady } from './labRun.js';
+import { type Exported, type LabRun, noOutputs, noPicture, notReady, titled } from './labRun.js';
 import type { LabSequence } from './models.js';
 import { SharedWork } from './sharedWork.js';
 import { idSpeller, promptLoss, type Speller, tokenInfo } from './tokens.js';
 
-const TITLE = 60;
+/** Ids that are decoded for a title: more than it has characters. */
+const TITLE_IDS = 64;
 /** Distributions between two reports of progress. */
 const TOLD = 64;
 
@@ -133,10 +134,10 @@ export class LiveRun implements LabRun {
   /** The prompt's first words; those of a run of ids are decoded, a file has its name. */
   get #title(): string {
     const { prompt, ids, inputs } = this.recipe;
-    const start = ids?.slice(0, TITLE) ?? [];
     const file = inputs === undefined ? undefined : path.basename(inputs);
-    const text = prompt ?? file ?? this.model.tokenizer?.decode(start) ?? `${ids?.length ?? 0} token ids`;
-    return text.replaceAll(/\s+/g, ' ').trim().slice(0, TITLE);
+    const text =
+      prompt ?? file ?? this.model.tokenizer?.decode(ids?.slice(0, TITLE_IDS) ?? []) ?? `${ids?.length ?? 0} token ids`;
+    return titled(text);
   }
 
   get detail(): RunDetail {

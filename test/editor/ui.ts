@@ -12,6 +12,7 @@ const THEMES = {
   dark: { id: 'Dark Modern', label: 'Dark Modern', marker: 'dark_modern' },
   light: { id: 'Light Modern', label: 'Light Modern', marker: 'light_modern' },
   hc: { id: 'Default High Contrast', label: 'Dark High Contrast', marker: 'hc_black' },
+  hcLight: { id: 'Default High Contrast Light', label: 'Light High Contrast', marker: 'hc_light' },
 } as const;
 export type Theme = keyof typeof THEMES;
 

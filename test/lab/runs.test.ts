@@ -160,6 +160,11 @@ test('a run of ids is listed by the text they stand for', async () => {
   assert.equal((await it.run({ path: llama, ids: prompt })).title, 'Once upon a time');
 });
 
+test('a long prompt is listed by its beginning, which is cut between characters and says so', async () => {
+  const { title } = await it.run({ path: llama, prompt: `${'a'.repeat(59)}😀 and more` });
+  assert.equal(title, `${'a'.repeat(59)}😀…`);
+});
+
 test('a run that fails says why, and the next one is not held up', async () => {
   const failed = await it.run({ path: llama, ids: [5, 99_999] });
   assert.equal(failed.status, 'failed');

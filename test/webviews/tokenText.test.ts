@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { percent, spokenToken, strength, tokenFill, visibleText } from '../../webviews/frame/tokenText.js';
+import { fill, isStrong, percent, spokenToken, strength, tokenFill, visibleText } from '../../webviews/frame/tokenText.js';
 import { tokensOf } from './tokens.js';
 
 const visible = (piece: string | readonly number[]) => visibleText(tokensOf([piece])[0] ?? { text: '', bytes: [] });
@@ -24,6 +24,35 @@ test('a token without probability has no colour', () => {
   assert.equal(strength(second, 'surprisal'), 0.5);
   assert.equal(strength(second, 'probability'), 2 ** -6);
   assert.equal(tokenFill(second, 'none'), 'transparent');
+});
+
+/** Relative luminance of WCAG 2.2. */
+const luminance = (rgb: readonly number[]): number => {
+  const [r = 0, g = 0, b = 0] = rgb.map((byte) => {
+    const part = byte / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+
+test('text on the fill of a token has a contrast of 4.5 in the dark and light themes, in the side bar and beside it', () => {
+  const themes = [
+    { papers: [0x18, 0x1f], text: 0xcc, strong: 0xff },
+    { papers: [0xf8, 0xff], text: 0x3b, strong: 0x3b },
+  ];
+  for (const { papers, text, strong } of themes)
+    for (const colour of ['surprisal', 'probability'] as const)
+      for (const paper of papers)
+        for (let amount = 0; amount <= 1; amount += 1 / 64) {
+          const [r = 0, g = 0, b = 0, alpha = 0] =
+            fill(amount, colour)
+              .match(/[\d.]+/g)
+              ?.map(Number) ?? [];
+          const ground = luminance([r, g, b].map((byte) => alpha * byte + (1 - alpha) * paper));
+          const ink = luminance(Array(3).fill(isStrong({ probability: amount, surprisal: 12 * amount }, colour) ? strong : text));
+          const contrast = (Math.max(ground, ink) + 0.05) / (Math.min(ground, ink) + 0.05);
+          assert.ok(contrast >= 4.5, `${colour} ${amount} on ${paper}: ${contrast}`);
+        }
 });
 
 test('a screen reader says what is seen', () => {

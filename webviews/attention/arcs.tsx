@@ -24,7 +24,9 @@ export function Arcs({ arcs }: { readonly arcs: readonly Arc[] }) {
       const [start, end] = [xOf(key + 0.5, at), xOf(query + 0.5, at)];
       if (Math.max(start, end) < 0 || Math.min(start, end) > width) continue;
       context.globalAlpha = Math.min(1, 0.25 + 0.75 * weight);
-      context.lineWidth = drawn.length > MANY ? 1 : Math.max(0.75, 5 * weight);
+      // between neighbours a thick line would fill its own arch
+      const thick = Math.min(5 * weight, Math.abs(end - start) / 4);
+      context.lineWidth = drawn.length > MANY ? 1 : Math.max(0.75, thick);
       const top = height - 2 - Math.min(height - 4, 8 + Math.abs(end - start) / 3);
       context.beginPath();
       context.moveTo(end, height);

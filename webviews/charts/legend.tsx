@@ -17,9 +17,9 @@ export interface LegendProps {
 
 const CLIPS = [
   { clip: 1, text: 'full range' },
-  { clip: 0.999, text: '99.9 %' },
-  { clip: 0.99, text: '99 %' },
-  { clip: 0.95, text: '95 %' },
+  { clip: 0.999, text: 'clip 0.1 %' },
+  { clip: 0.99, text: 'clip 1 %' },
+  { clip: 0.95, text: 'clip 5 %' },
 ] as const;
 
 /** What the colours mean: ends, unit, how values spread over them; linear or log, and which quantile is the end. */
@@ -53,7 +53,6 @@ export function Legend({ colour, unit, adjustable = true }: LegendProps) {
         <>
           <button
             type="button"
-            aria-pressed={settings.value.log}
             title="Linear or logarithmic colours"
             onClick={() => {
               settings.value = { ...settings.value, log: !settings.value.log };
@@ -62,8 +61,8 @@ export function Legend({ colour, unit, adjustable = true }: LegendProps) {
             {settings.value.log ? 'log' : 'linear'}
           </button>
           <select
-            aria-label="Share of the values that the colours span"
-            title="Share of the values that the colours span: less than all of them gives up outliers"
+            aria-label="Values that the colours leave out"
+            title="The largest values, which share the end colour: leaving out outliers shows more of the rest"
             value={String(settings.value.clip)}
             onChange={(event) => {
               settings.value = { ...settings.value, clip: Number(event.currentTarget.value) };

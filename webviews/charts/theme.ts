@@ -25,6 +25,8 @@ export const ink = computed(() => {
   const family = colour('--vscode-font-family', 'sans-serif');
   return {
     text: colour('--vscode-foreground', dark ? '#cccccc' : '#3b3b3b'),
+    /** Text on the strongest fills of tokens. */
+    onFill: dark ? '#ffffff' : colour('--vscode-foreground', '#3b3b3b'),
     quiet: colour('--vscode-descriptionForeground', dark ? '#9d9d9d' : '#616161'),
     paper: colour('--vscode-editor-background', dark ? '#1f1f1f' : '#ffffff'),
     line: colour('--vscode-editorWidget-border', dark ? '#454545' : '#c8c8c8'),

@@ -52,7 +52,7 @@ export function figures(run: RunDetail, model: ModelInfo | null): readonly Figur
       title: 'Tokens a second while generating.',
     },
     {
-      name: 'remembers in',
+      name: 'keeps',
       text: state ? bytes(state.now) : '–',
       size: state ? state.now : null,
       title: 'KV cache or recurrent state after the last token, fp32.',

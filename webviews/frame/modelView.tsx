@@ -34,7 +34,7 @@ export function ModelView({ title, text, children }: Props) {
   return (
     <Frame title={title} provenance={null}>
       {server.value === 'ready' ? (
-        <Empty text={text} action={{ label: 'Choose a model', run: () => void pick() }} />
+        <Empty text={text} action={{ label: 'Choose a model…', run: () => void pick() }} />
       ) : (
         <ServerState />
       )}

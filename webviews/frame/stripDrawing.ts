@@ -2,7 +2,7 @@ import type { TokenInfo } from '../../server/protocol/runs.js';
 import { ink } from '../charts/theme.js';
 import { type Axis, xOf } from './axis.js';
 import { type Picture, patchPlace } from './picture.js';
-import { fill, strength, type TokenColour, tokenFill, visibleText } from './tokenText.js';
+import { fill, isStrong, strength, type TokenColour, tokenFill, visibleText } from './tokenText.js';
 
 /** Below this width a cell has no room for a label; from the other on, labels lie flat. */
 const LABELS_FROM = 11;
@@ -67,10 +67,9 @@ function drawPatches(context: CanvasRenderingContext2D, height: number, { tokens
 }
 
 function drawLabels(context: CanvasRenderingContext2D, height: number, picture: StripPicture, patches: number): void {
-  const { tokens, axis, range } = picture;
+  const { tokens, axis, range, colour } = picture;
   context.font = ink.value.small;
   context.textBaseline = 'middle';
-  context.fillStyle = ink.value.text;
   const flat = axis.width >= FLAT_FROM;
   const under = (index: number) => ((picture.picture?.cells[index] ?? null) === null ? 0 : patches);
   for (let index = range[0]; index < range[1]; index++) {
@@ -79,6 +78,7 @@ function drawLabels(context: CanvasRenderingContext2D, height: number, picture: 
     const room = flat ? axis.width - 6 : height - under(index) - 6;
     if (room < LABELS_FROM || (flat && under(index) > 0)) continue;
     const label = shortened(context, visibleText(token), room);
+    context.fillStyle = isStrong(token, colour) ? ink.value.onFill : ink.value.text;
     if (flat) {
       context.fillText(label, xOf(index, axis) + 3, height / 2);
       continue;

@@ -8,6 +8,9 @@ const HUES = { surprisal: [222, 125, 36], probability: [52, 140, 222] } as const
 /** Most opaque fill that keeps text readable in light, dark and high contrast. */
 const FULL_OPACITY = 0.7;
 
+/** From this strength on, a dark theme's own text colour is less than 4.5 times as light as the fill: white is not. */
+const STRONG = 0.6;
+
 type Coloured = Pick<TokenInfo, 'surprisal' | 'probability'>;
 
 /** How much of the colour a token gets, 0…1; null when it has no probability (the first one). */
@@ -15,6 +18,8 @@ export function strength(token: Coloured, colour: TokenColour): number | null {
   if (colour === 'none' || token.surprisal === null || token.probability === null) return null;
   return colour === 'surprisal' ? Math.min(1, token.surprisal / FULL_SURPRISAL) : token.probability;
 }
+
+export const isStrong = (token: Coloured, colour: TokenColour): boolean => (strength(token, colour) ?? 0) > STRONG;
 
 export const tokenFill = (token: Coloured, colour: TokenColour): string => fill(strength(token, colour), colour);
 

@@ -21,7 +21,7 @@ export function RunList() {
       }}
     >
       <summary>
-        Runs <span class="quiet">{runs.value.length}</span>
+        History <span class="quiet">{runs.value.length}</span>
         {runs.value.length > 1 && (
           <button type="button" class="link" onClick={() => showInspector('compare')}>
             Compare

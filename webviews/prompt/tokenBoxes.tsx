@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { TokenInfo } from '../../server/protocol/runs.js';
-import { spokenToken, type TokenColour, tokenFill, visibleText } from '../frame/tokenText.js';
+import { isStrong, spokenToken, type TokenColour, tokenFill, visibleText } from '../frame/tokenText.js';
 import './tokenBoxes.css';
 
 /** Tokens in a block at most; blocks end where lines end, so that a longer line is rarely cut. */
@@ -106,7 +106,7 @@ function TokenBox({ token, colour, name, first }: BoxProps) {
       <span
         id={boxId(name, token.index)}
         data-token={token.index}
-        class={`token by-${token.role}${first ? ' boundary' : ''}${partial ? ' bytes' : ''}`}
+        class={`token by-${token.role}${first ? ' boundary' : ''}${partial ? ' bytes' : ''}${isStrong(token, colour) ? ' strong' : ''}`}
         role="option"
         tabIndex={-1}
         aria-selected={false}

@@ -77,7 +77,7 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
         </span>
         <CompareWith against={against} tokens={tokens} />
       </div>
-      <TokenStrip tokens={tokenInfos} label="Steps of the state" />
+      <TokenStrip tokens={tokenInfos} label="Steps of the state" selected={token} />
       <Loaded of={step} what={`State of layer ${layer.layer} at token ${token}`}>
         {(value) => (
           <section aria-label="Update">
@@ -87,10 +87,10 @@ export function GroupOfLayer({ run, layer, shape, group, against, pickers, onKey
         )}
       </Loaded>
       <Loaded of={series} what={`History of the state of layer ${layer.layer}`}>
-        {(value) => <History series={value} />}
+        {(value) => <History series={value} token={token} />}
       </Loaded>
       <Loaded of={ranks} what={`Effective rank of the state of layer ${layer.layer} after every token`}>
-        {({ rank }) => <Ranks ranks={rank.data} shape={shape} />}
+        {({ rank }) => <Ranks ranks={rank.data} shape={shape} token={token} />}
       </Loaded>
       {shown && <Horizon step={shown} shape={shape} />}
     </Frame>

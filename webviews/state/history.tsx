@@ -5,11 +5,11 @@ import { Series } from '../charts/series.js';
 import type { Line } from '../charts/seriesDrawing.js';
 import { tokenColumns } from '../charts/tokenColumns.js';
 import { Vector } from '../charts/vector.js';
-import { hover, select, selection } from '../frame/selection.js';
+import { hover, select } from '../frame/selection.js';
 import type { StateShape } from './equation.js';
 
 /** Norm, write and decay over the tokens, in line with the strip. */
-export function History({ series }: { readonly series: StateSeries }) {
+export function History({ series, token }: { readonly series: StateSeries; readonly token: number }) {
   const lines = useMemo(() => {
     const line = (label: string, values: ArrayLike<number> | undefined): Line[] | null =>
       values ? [{ label, values, text: compact }] : null;
@@ -19,7 +19,7 @@ export function History({ series }: { readonly series: StateSeries }) {
       decay: line('decay', series.decay?.data),
     };
   }, [series]);
-  const shared = overTokens(series.norm.data.length);
+  const shared = overTokens(series.norm.data.length, token);
   return (
     <div class="history">
       {lines.norm && <Series {...shared} label="Norm of the state (Frobenius)" lines={lines.norm} />}
@@ -32,10 +32,10 @@ export function History({ series }: { readonly series: StateSeries }) {
 const UNIT = [0, 1] as const;
 
 /** What all lines over the tokens share. */
-const overTokens = (tokens: number) => ({
+const overTokens = (tokens: number, selected: number) => ({
   columns: tokenColumns(tokens),
   hovered: hover.value,
-  selected: selection.value.token,
+  selected,
   height: 44,
   onHover: (token: number | null) => {
     hover.value = token;
@@ -43,8 +43,14 @@ const overTokens = (tokens: number) => ({
   onSelect: (token: number) => select({ token }),
 });
 
+interface RanksProps {
+  readonly ranks: ArrayLike<number>;
+  readonly shape: StateShape;
+  readonly token: number;
+}
+
 /** Effective rank after every token, which takes longer to compute than the rest. */
-export function Ranks({ ranks, shape }: { readonly ranks: ArrayLike<number>; readonly shape: StateShape }) {
+export function Ranks({ ranks, shape, token }: RanksProps) {
   const most = Math.min(shape.rows, shape.cols);
   const lines = useMemo(
     () => [{ label: 'rank', values: ranks, text: (value: number) => `${compact(value)} of ${most}` }],
@@ -52,7 +58,7 @@ export function Ranks({ ranks, shape }: { readonly ranks: ArrayLike<number>; rea
   );
   return (
     <div class="history">
-      <Series {...overTokens(ranks.length)} label={`Effective rank, of ${most}`} lines={lines} />
+      <Series {...overTokens(ranks.length, token)} label={`Effective rank, of ${most}`} lines={lines} />
     </div>
   );
 }

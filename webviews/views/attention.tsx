@@ -10,12 +10,12 @@ import { HeadMap } from '../attention/headMap.js';
 import { HeadPicker } from '../attention/headPicker.js';
 import { SKETCH_FROM } from '../attention/mapTiles.js';
 import { settled } from '../attention/settled.js';
-import { ORDERS, type Order } from '../attention/thumbnails.js';
+import { ORDERS, type Order, overview } from '../attention/thumbnails.js';
 import { useReading } from '../attention/useReading.js';
 import type { Cell } from '../charts/grid.js';
 import { Dropdown } from '../controls/controls.js';
 import { Frame } from '../frame/frame.js';
-import { shownValue } from '../frame/loadable.js';
+import { type Loadable, shownValue } from '../frame/loadable.js';
 import { mount } from '../frame/mount.js';
 import { NoRun } from '../frame/noRun.js';
 import { activeModel, activeRun, select, selection } from '../frame/selection.js';
@@ -137,7 +137,7 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
     <Frame
       title={`What head ${index}.${head} of ${run.modelName} reads${written}`}
       controls={<Controls layers={layers} layer={index} head={head} pooled={count >= POOLED_FROM} />}
-      provenance={shownValue(cell)?.provenance ?? shownValue(row)?.provenance ?? null}
+      provenance={(shownValue(cell) ?? shownValue(row) ?? shownOf(overview.value.get(index)))?.provenance ?? null}
       command={{ run: run.id, probes: [`blocks.${index}.attn.pattern`] }}
       onKey={onKey}
     >
@@ -183,6 +183,8 @@ function Heads({ run, layers }: { readonly run: RunDetail; readonly layers: read
     </Frame>
   );
 }
+
+const shownOf = <T,>(loadable: Loadable<T> | undefined): T | null => (loadable ? shownValue(loadable) : null);
 
 /** The map is not all that the layer reads: what it is, and where the rest can be looked at. */
 const Part = ({ text }: { readonly text: string }) => (

@@ -20,7 +20,7 @@ function Compare() {
   const chosen = subject.value;
   if (!chosen) {
     return (
-      <Frame title="Compare models" provenance={null}>
+      <Frame title="Compare runs" provenance={null}>
         {server.value === 'ready' ? (
           <Empty
             text="Shows one prompt on several models, side by side: loss, speed, memory and every token. Prompt a model in Prompt & Tokens, or:"

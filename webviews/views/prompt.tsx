@@ -26,6 +26,7 @@ import { TokenFlow } from '../prompt/tokenFlow.js';
 function Prompt() {
   return (
     <main class="prompt">
+      <h1 class="visually-hidden">Prompt & Tokens</h1>
       <ModelPicker />
       <Composer />
       {problem.value && <Failed error={problem.value} />}

@@ -106,6 +106,8 @@ uiTest(
       assert.ok(Math.abs(value - weight(Number(head), Number(query), Number(key))) < 6e-4, bar);
       assert.ok(Math.abs(value - (heaviest[i] as number)) < 6e-4, `place ${i}: ${bar}, dense ${heaviest[i]}`);
     }
+    // with nothing selected, the map says where it comes from all the same
+    await view.locator('.provenance', { hasText: `blocks.${LAYER}.attn.pattern` }).waitFor();
     await lab.screenshot('attention edges');
 
     await map.focus();

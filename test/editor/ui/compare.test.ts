@@ -42,5 +42,8 @@ uiTest('one prompt on all embedded models, with the losses of the references', {
     const shown = Number((await column.locator('.reading').innerText()).match(/ p ([\d.e-]+) %/)?.[1]);
     assert.ok(Math.abs(shown - p) <= 0.06 * p, `${shown} %, reference ${p} %`);
   }
+  const title = await view.locator('.frame-title').innerText();
+  const [, start = ''] = /^“(.+)…” on 3 models$/.exec(title) ?? [];
+  assert.ok(start && first.prompt.startsWith(start), title);
   await lab.screenshot('compare');
 });

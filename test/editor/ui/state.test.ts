@@ -119,6 +119,8 @@ uiTest(
     await view.locator('vscode-dropdown[aria-label=State]').click();
     await view.getByRole('option', { name: /^conv/ }).click();
     await view.locator('.term-sign', { hasText: '←' }).waitFor();
+    // nobody has selected a token: the lines read what the title says, the last one
+    await view.locator('.series-value', { hasText: /\d/ }).first().waitFor();
     await lab.screenshot('state conv hc');
   },
 );
