@@ -28,7 +28,11 @@ export async function pickModel(
     const others = entries.filter(({ path }) => path !== active);
     return [...activeItems(active), ...modelItems(others, new Set(session.models.map(({ path }) => path)))];
   });
-  const picked = await vscode.window.showQuickPick<Item>(items, { title, placeHolder: 'A model', matchOnDescription: true });
+  const picked = await vscode.window.showQuickPick<Item>(items, {
+    title,
+    placeHolder: 'Choose a model, or type to filter',
+    matchOnDescription: true,
+  });
   if (!picked?.choice) return null;
   return typeof picked.choice === 'string' ? picked.choice : picked.choice();
 }
@@ -50,17 +54,17 @@ function modelItems(entries: readonly ModelEntry[], open: ReadonlySet<string>): 
       choice: () => browse(true),
     },
     {
+      label: '$(file) Choose a file…',
+      description: FILES.map((extension) => `.${extension}`).join(', '),
+      choice: () => browse(false),
+    },
+    {
       label: '$(cloud-download) Open from Hugging Face…',
       description: 'looks at the headers before it downloads',
       choice: async () => {
         await vscode.commands.executeCommand('modelLab.showHub');
         return null;
       },
-    },
-    {
-      label: '$(file) Choose a file…',
-      description: FILES.map((extension) => `.${extension}`).join(', '),
-      choice: () => browse(false),
     },
   ];
 }

@@ -9,7 +9,7 @@ import { isHubPath } from './hub/reference.js';
 import { hubHandlers } from './hubHandlers.js';
 import { usualSize } from './image/preprocess.js';
 import { doctor } from './lab/doctor.js';
-import { command, exportRun, inspectCommand } from './lab/exportRun.js';
+import { command, exportRun, fileCommand } from './lab/exportRun.js';
 import { findModels } from './lab/finder.js';
 import type { Lab } from './lab/lab.js';
 import { aboutProbe } from './language/knowledge.js';
@@ -37,7 +37,7 @@ export const handlers = (lab: Lab) =>
     'models/inspect': async ({ path }, { signal }) =>
       isHubPath(path) ? lab.hub.inspect(path, signal) : summarise(await openCheckpoint(path)),
     'models/open': async ({ path }, context) => (await lab.open(path, undefined, context)).info,
-    'models/command': ({ path, options }) => ({ command: inspectCommand(path, options) }),
+    'models/command': (asked) => ({ command: fileCommand(asked) }),
     'models/close': async ({ model }) => {
       await lab.close(model);
       return {};

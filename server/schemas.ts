@@ -77,7 +77,11 @@ export const schemas: { readonly [M in Method]: z.ZodType<Params<M>> } = {
   'models/find': z.strictObject({ folders: z.array(path).max(1000) }),
   'models/inspect': z.strictObject({ path }),
   'models/open': z.strictObject({ path }),
-  'models/command': z.strictObject({ path, options: z.array(z.string().max(200)).max(20) }),
+  'models/command': z.strictObject({
+    verb: z.enum(['inspect', 'weights', 'diff']).exactOptional(),
+    path,
+    options: z.array(z.string().max(4096)).max(20),
+  }),
   'models/close': z.strictObject({ model: id }),
   'models/list': empty,
   'hub/preview': hubModel,

@@ -2,6 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ModelInfo } from '../../server/protocol/models.js';
 import { CHECKPOINT_EDITOR, compared } from '../checkpointEditor.js';
+import { formatCount } from '../format.js';
 import type { Lab } from '../lab.js';
 import { pickModel } from '../pickModel.js';
 import { withSteps } from '../progress.js';
@@ -49,7 +50,11 @@ export async function unloadModelCommand(lab: Lab, argument: unknown): Promise<v
   const file = isModelEntry(argument) ? argument.path : null;
   const open = lab.session.models;
   const model = file === null ? await pickOpen(open) : open.find((candidate) => candidate.path === file);
-  if (model) await lab.server.request('models/close', { model: model.id });
+  if (!model) return;
+  const runs = lab.session.runs.filter((run) => run.model === model.id).length;
+  await lab.server.request('models/close', { model: model.id });
+  const gone = runs === 0 ? '' : `, and ${formatCount(runs, 'run')} with it`;
+  vscode.window.setStatusBarMessage(`$(check) ${model.name} is unloaded${gone}`, 4000);
 }
 
 async function pickOpen(models: readonly ModelInfo[]): Promise<ModelInfo | undefined> {

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { toldOf } from '../formats/told.js';
 import { type Saved, writeSafetensors } from '../formats/writeSafetensors.js';
 import { writeWhole } from '../formats/writeWhole.js';
+import type { FileCommand } from '../protocol/models.js';
 import type { RunRecipe } from '../protocol/runs.js';
 import { everyState, isEveryState } from '../runtime/everyToken.js';
 import type { RunView, TokenRange } from '../runtime/view.js';
@@ -47,8 +48,8 @@ const quote = (text: string): string => (/^[\w./:=,@+-]+$/.test(text) ? text : `
 export const commandLine = (words: readonly string[]): string => words.map(quote).join(' ');
 
 /** The command line that says the same of a checkpoint. */
-export const inspectCommand = (path: string, options: readonly string[]): string =>
-  commandLine(['node', fileURLToPath(new URL('./cli.js', import.meta.url)), 'inspect', path, ...options]);
+export const fileCommand = ({ verb = 'inspect', path, options }: FileCommand): string =>
+  commandLine(['node', fileURLToPath(new URL('./cli.js', import.meta.url)), verb, path, ...options]);
 
 /** The command line that computes the numbers of a run again; `tower`: the one its probes are of. */
 export function command(

@@ -192,3 +192,10 @@ export interface Sampling {
   readonly topP: number | null;
   readonly seed: number | null;
 }
+
+/** Words of a command line about a checkpoint: `inspect` when no verb is said. */
+export interface FileCommand {
+  readonly verb?: 'inspect' | 'weights' | 'diff';
+  readonly path: string;
+  readonly options: readonly string[];
+}

@@ -22,7 +22,7 @@ import type {
   StateStep,
   TensorPicture,
 } from './inspect.js';
-import type { CheckpointSummary, ModelEntry, ModelId, ModelInfo } from './models.js';
+import type { CheckpointSummary, FileCommand, ModelEntry, ModelId, ModelInfo } from './models.js';
 import type { RunOutputs, RunPicture } from './passes.js';
 import type { Divergence, RunDetail, RunId, RunInfo, RunRecipe, TokenPiece } from './runs.js';
 import type { WireTensor } from './tensors.js';
@@ -47,8 +47,8 @@ export interface Requests {
   /** Header only; never reads weights. */
   'models/inspect': Of<{ readonly path: string }, CheckpointSummary>;
   'models/open': Of<{ readonly path: string }, ModelInfo>;
-  /** The command line that inspects a checkpoint with these options. */
-  'models/command': Of<{ readonly path: string; readonly options: readonly string[] }, { readonly command: string }>;
+  /** The command line that inspects a checkpoint with these options; `weights` and `diff` take a tensor or another checkpoint first. */
+  'models/command': Of<FileCommand, { readonly command: string }>;
   'models/close': Of<{ readonly model: ModelId }, Empty>;
   'models/list': Of<Empty, readonly ModelInfo[]>;
   /** A model on the Hugging Face Hub, from its headers: `model` as a person names it, `variant` the one of its models to look into. */

@@ -1,11 +1,10 @@
 import type { Provenance } from '../../server/protocol/inspect.js';
+import type { FileCommand } from '../../server/protocol/models.js';
 import type { RunId } from '../../server/protocol/runs.js';
 import { orTell, request } from '../host.js';
 
-/** For *Copy as command*: the run and the probes behind a picture, or what `inspect` says of a checkpoint. */
-export type Command =
-  | { readonly run: RunId; readonly probes: readonly string[] }
-  | { readonly path: string; readonly options: readonly string[] };
+/** For *Copy as command*: the run and the probes behind a picture, or what the command line says of a checkpoint. */
+export type Command = { readonly run: RunId; readonly probes: readonly string[] } | FileCommand;
 
 /** Where numbers come from. */
 export interface ProvenanceProps {

@@ -13,27 +13,28 @@ const time = (created: number): string => new Date(created).toLocaleTimeString([
 export function RunList() {
   if (runs.value.length === 0) return null;
   return (
-    <details
-      class="runs"
-      open={unfolded.value}
-      onToggle={(event) => {
-        unfolded.value = event.currentTarget.open;
-      }}
-    >
-      <summary>
-        History <span class="quiet">{runs.value.length}</span>
-        {runs.value.length > 1 && (
-          <button type="button" class="link" onClick={() => showInspector('compare')}>
-            Compare
-          </button>
-        )}
-      </summary>
-      <ul>
-        {runs.value.map((run) => (
-          <Row key={run.id} run={run} />
-        ))}
-      </ul>
-    </details>
+    <div class="runs">
+      <details
+        open={unfolded.value}
+        onToggle={(event) => {
+          unfolded.value = event.currentTarget.open;
+        }}
+      >
+        <summary>
+          History <span class="quiet">{runs.value.length}</span>
+        </summary>
+        <ul>
+          {runs.value.map((run) => (
+            <Row key={run.id} run={run} />
+          ))}
+        </ul>
+      </details>
+      {runs.value.length > 1 && (
+        <button type="button" class="link" onClick={() => showInspector('compare')}>
+          Compare
+        </button>
+      )}
+    </div>
   );
 }
 

@@ -132,14 +132,11 @@ function rowsOf(token: TokenInfo): readonly Alternative[] {
   return top.some(({ id }) => id === own.id) ? top : [...top, own];
 }
 
-const textOf = (row: Alternative, token: TokenInfo): string =>
-  visibleText({ text: row.text, bytes: row.id === token.id ? token.bytes : [] });
-
 function Share({ row, token }: { readonly row: Alternative; readonly token: TokenInfo }) {
   const most = Math.max(token.alternatives[0]?.probability ?? 0, token.probability ?? 0, Number.MIN_VALUE);
   return (
     <>
-      <code>{textOf(row, token)}</code>
+      <code>{visibleText({ text: row.text, bytes: row.id === token.id ? token.bytes : [] })}</code>
       <span class="share-bar" style={{ width: `${(100 * row.probability) / most}%` }} />
       <span class="share">{percent(row.probability)}</span>
     </>
@@ -164,13 +161,13 @@ function Alternatives({ token, list, leave, choose }: AlternativesProps) {
           <button
             type="button"
             class={row.id === token.id ? 'alternative own' : 'alternative'}
-            aria-label={`${textOf(row, token)} ${percent(row.probability)}${row.id === token.id ? ', this token' : ''}${choose ? ': branch' : ''}`}
             title={
               choose ? (row.id === token.id ? 'Generate again from here' : 'Branch: go on with this token instead') : undefined
             }
             onClick={() => choose?.(row.id)}
           >
             <Share row={row} token={token} />
+            {row.id === token.id && <span class="visually-hidden">, this token</span>}
           </button>
         </li>
       ))}

@@ -42,7 +42,7 @@ export function Blocks({ path, tensor }: { readonly path: string; readonly tenso
               />
             </>
           )}
-          <ProvenanceLine provenance={provenance} />
+          <ProvenanceLine provenance={provenance} command={{ verb: 'weights', path, options: [tensor] }} />
         </>
       )}
     </Loaded>

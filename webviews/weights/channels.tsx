@@ -18,7 +18,7 @@ export function Channels({ path, tensor }: { readonly path: string; readonly ten
         <>
           <OneSide side={rows} name="row" label={`Norms of the rows of ${tensor}`} />
           <OneSide side={cols} name="column" label={`Norms of the columns of ${tensor}`} />
-          <ProvenanceLine provenance={provenance} />
+          <ProvenanceLine provenance={provenance} command={{ verb: 'weights', path, options: [tensor] }} />
         </>
       )}
     </Loaded>

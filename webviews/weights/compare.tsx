@@ -114,7 +114,7 @@ function OneTensor({ a, b, tensor }: { readonly a: string; readonly b: string; r
             ) : (
               <p class="note">A value is not finite: the difference has no singular values.</p>
             )}
-            <ProvenanceLine provenance={value.provenance} />
+            <ProvenanceLine provenance={value.provenance} command={{ verb: 'diff', path: a, options: [b] }} />
           </>
         )}
       </Loaded>

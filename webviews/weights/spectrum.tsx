@@ -16,7 +16,7 @@ export function Spectrum({ path, tensor }: { readonly path: string; readonly ten
       {(value) => (
         <>
           <Ranks spectrum={value} name={tensor} />
-          <ProvenanceLine provenance={value.provenance} />
+          <ProvenanceLine provenance={value.provenance} command={{ verb: 'weights', path, options: [tensor] }} />
         </>
       )}
     </Loaded>

@@ -2,6 +2,7 @@ import type { TensorPicture, TensorStats } from '../../server/protocol/inspect.j
 import type { TensorSummary } from '../../server/protocol/models.js';
 import { bytes, exact, shape } from '../charts/numbers.js';
 import { Tabs } from '../controls/controls.js';
+import { ProvenanceLine } from '../frame/provenance.js';
 import { Loaded } from '../frame/states.js';
 import { useRequest } from '../frame/useRequest.js';
 import { persisted } from '../host.js';
@@ -70,6 +71,7 @@ function Picture({ path, tensor }: { readonly path: string; readonly tensor: str
         <>
           <Statistics picture={value} />
           <MatrixPicture picture={value} name={tensor} unit="weight" height={340} />
+          <ProvenanceLine provenance={value.provenance} command={{ verb: 'weights', path, options: [tensor] }} />
         </>
       )}
     </Loaded>

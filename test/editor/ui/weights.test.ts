@@ -118,9 +118,11 @@ uiTest('what a matrix does to a token, and how many directions it has', { width:
   await choose(view, name);
 
   await view.getByRole('tab', { name: 'Singular values' }).click();
-  const { stdout } = await run(process.execPath, [cli, 'weights', path.join(root, 'media/models/tiny-llama'), name], {
-    maxBuffer: 1 << 24,
-  });
+  const copy = view.getByRole('button', { name: 'Copy as command' });
+  await copy.waitFor({ timeout: 60_000 });
+  const [, ...words] = (await lab.copied(() => copy.click())).split(' ');
+  assert.deepEqual(words.slice(1), ['weights', path.join(root, 'media/models/tiny-llama'), name]);
+  const { stdout } = await run(process.execPath, words, { maxBuffer: 1 << 24 });
   const told = JSON.parse(stdout);
   await view
     .getByText(`${told.spectrum.effectiveRank.toFixed(1)} of ${Math.min(told.rows, told.cols)}`)
@@ -160,5 +162,7 @@ uiTest('two checkpoints, tensor by tensor', { width: 1500, height: 1000, folder:
   assert.ok(stdout.split('\n')[1]?.includes(cells[0] ?? '?'), 'the tensor that differs most comes first');
   await view.getByRole('region', { name: 'Tensors by how much they differ' }).press('ArrowDown');
   await view.getByText('effective rank').waitFor({ timeout: 60_000 });
+  const command = await lab.copied(() => view.getByRole('button', { name: 'Copy as command' }).click());
+  assert.ok(command.endsWith(` diff ${a} ${b}`), command);
   await lab.screenshot('checkpoint compare');
 });
