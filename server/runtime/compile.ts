@@ -31,12 +31,18 @@ const QUERIES = 64;
 
 /**
  * `generate`: weights packed once. `step`: the same for one token of one sequence, so that sizes are constants and products of the same numbers
- * are joined; or over the `mapped` file. `inspect`: over the mapped file, without a copy, and only the outputs named.
+ * are joined; or over the `mapped` file. `inspect`: only the outputs named; over the mapped file, without a copy, or `packed` where weights are rounded,
+ * since those kernels round what they multiply as well; `many` as a prompt is read.
  */
 export type Purpose =
   | { readonly for: 'generate' }
   | { readonly for: 'step'; readonly mapped: boolean }
-  | { readonly for: 'inspect'; readonly outputs: ReadonlySet<string> | undefined };
+  | {
+      readonly for: 'inspect';
+      readonly outputs: ReadonlySet<string> | undefined;
+      readonly packed?: boolean;
+      readonly many?: boolean;
+    };
 
 /** Null where the provider has no loops of its own, so that all queries of a call are read at once. */
 export const queriesAtOnce = (provider = 'cpu', queries = QUERIES): number | null => (dialectOf(provider).loops ? queries : null);
@@ -51,12 +57,12 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
   // what nothing reads would be computed all the same
   const graph = prune(built, spec.leaves ? replacedStates(built) : [...(named ?? built.outputs.keys())]);
   assertSound(graph);
-  const prepack = purpose.for === 'generate' || (purpose.for === 'step' && !purpose.mapped);
+  const prepack = purpose.for === 'step' ? !purpose.mapped : purpose.for === 'generate' || purpose.packed === true;
   const emitted = purpose.for === 'step' && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph;
   const model = emitOnnx(emitted, {
     place: weights.place,
     weights: prepack ? 'prepack' : 'map',
-    many: purpose.for === 'generate',
+    many: purpose.for === 'generate' || (purpose.for === 'inspect' && purpose.many === true),
     dialect: dialectOf(provider),
     ...(purpose.for === 'step' && { sizes: { B: 1, T: 1 } }),
   });

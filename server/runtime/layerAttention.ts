@@ -74,7 +74,7 @@ export class LayerAttention implements AttentionReader {
   async #outline({ rows, heads, pool }: WholeRequest, visit: (rows: OutlinedRows) => void, signal?: AbortSignal): Promise<void> {
     const session = await this.#session('outline', true);
     const sinks = await this.#sinkScores();
-    for (const block of cut(rows, ROWS)) {
+    for (const block of this.run.alike(rows, ROWS)) {
       const strips = this.#strips(block, heads, this.#seen(pool));
       const { first, step } = await this.keys.queries(block, 'q', signal);
       const given = (strip: Strip) => ({ ...this.#mask(strip), ...sinks(strip) });
@@ -87,7 +87,7 @@ export class LayerAttention implements AttentionReader {
   async #whole({ rows, heads, pool }: WholeRequest, visit: (rows: AttentionRows) => void, signal?: AbortSignal): Promise<void> {
     const session = await this.#session('all', true);
     const sinks = await this.#sinkScores();
-    for (const block of cut(rows, ROWS)) {
+    for (const block of this.run.alike(rows, ROWS)) {
       const strips = this.#strips(block, heads, this.#seen(pool));
       const { first, step } = await this.keys.queries(block, 'q', signal);
       const steps: Step[] = [step];
@@ -115,7 +115,7 @@ export class LayerAttention implements AttentionReader {
     signal?: AbortSignal,
   ): Promise<void> {
     const tokens = this.run.ids.length;
-    for (const block of cut(rows, ROWS)) {
+    for (const block of this.run.alike(rows, ROWS)) {
       const strips = this.#strips(block, { from: head, to: head + 1 }, (part) => {
         const seen = keysSeen(this.#spec, part, tokens);
         const [from, to] = [Math.max(keys.from, seen.from), Math.min(keys.to, seen.to)];

@@ -60,7 +60,7 @@ export class LayerKeys {
 
   /** Queries of these tokens, [1,H,T,E] in a register; `first` is the token it begins with. */
   async queries(rows: TokenRange, register: string, signal?: AbortSignal) {
-    const piece = await this.#piece(this.#names.queries);
+    const piece = await this.#piece(this.#names.queries, rows);
     const computed = await startOf(this.run, piece, this.layer, rows, signal);
     return {
       first: computed.from,
@@ -97,11 +97,11 @@ export class LayerKeys {
     const { device } = this.run.model;
     const tokens = this.run.ids.length;
     if (this.#made === tokens) return;
-    const piece = await this.#piece(this.#names.keys);
     if (this.#made === 0)
       await device.allocate({ [this.#name]: { name: 'k', kind: 'kv', shape: [this.heads, 'S', this.size], keeps: null } });
     while (this.#made < tokens) {
-      const range = { from: this.#made, to: Math.min(this.#made + CHUNK, tokens) };
+      const range = this.run.alike({ from: this.#made, to: tokens }, CHUNK)[0] as TokenRange;
+      const piece = await this.#piece(this.#names.keys, range);
       const computed = await startOf(this.run, piece, this.layer, range, signal);
       const made: Step = {
         session: piece.session,
@@ -122,8 +122,9 @@ export class LayerKeys {
     };
   }
 
-  #piece(probe: string): Promise<Piece> {
+  #piece(probe: string, range: TokenRange): Promise<Piece> {
     const { index } = this.layer;
-    return this.run.model.inspection({ from: index, to: index + 1, embed: false, head: false, probes: new Set([probe]) });
+    const spec = { from: index, to: index + 1, embed: false, head: false, probes: new Set([probe]) };
+    return this.run.model.inspection(spec, this.run.reads.all(range));
   }
 }

@@ -130,7 +130,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     /** The same for one token; `pieces` themselves unless they are compiled apart. */
     readonly steps: readonly Piece[],
     private readonly kept: { readonly capture: boolean; readonly inspections: number | undefined },
-    private readonly what: { readonly dtype: RunDtype; readonly memory: number },
+    private readonly what: { readonly dtype: RunDtype; readonly memory: number; readonly bytes: boolean },
   ) {
     this.layers = describeLayers(bound);
     this.#inspections = new SessionCache(kept.inspections, ({ session }) => shop.device.release([session]));
@@ -199,7 +199,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       throw error;
     }
     const kept = { capture: options.capture ?? true, inspections: options.inspections };
-    const what = { dtype, memory: needed };
+    const what = { dtype, memory: needed, bytes };
     return new Model(checkpoint, bound, whole, shop, pieces, steps ? stepping : pieces, kept, what);
   }
 
@@ -233,9 +233,20 @@ export class Model<B extends BoundStack = BoundArchitecture> {
     return this.#inspections.use(work);
   }
 
-  /** A segment that computes only the outputs in `spec.probes`, or those in `spec.values`; compiled once and kept while it is in use. Run it within `holding`. */
-  inspection(spec: SegmentSpec): Promise<Piece> {
+  /** Tokens of a prompt are multiplied in another way than those that were decoded. */
+  get readsInBytes(): boolean {
+    return this.what.bytes;
+  }
+
+  /**
+   * A segment that computes only the outputs in `spec.probes`, or those in `spec.values`; compiled once and kept while it is in use. Run it within
+   * `holding`. `read`: for tokens of a prompt.
+   */
+  inspection(spec: SegmentSpec, read: boolean): Promise<Piece> {
+    const packed = this.dtype === 'int8' || this.dtype === 'int4';
+    const many = read && this.readsInBytes;
     const key = JSON.stringify([
+      many,
       spec.from,
       spec.to,
       spec.embed,
@@ -246,7 +257,7 @@ export class Model<B extends BoundStack = BoundArchitecture> {
       spec.leaves === true,
     ]);
     const only = spec.values ?? (spec.leaves ? undefined : spec.probes);
-    return this.#inspections.get(key, () => compile(this.shop, spec, { for: 'inspect', outputs: only }));
+    return this.#inspections.get(key, () => compile(this.shop, spec, { for: 'inspect', outputs: only, packed, many }));
   }
 
   /** The session of a graph without weights that works on what segments give, on the CPU; made once. */

@@ -28,18 +28,19 @@ async function patched(run: Run, asked: readonly Intervention[], signal?: AbortS
   // the embedding is what enters block 0, and that is where its residual checkpoint is
   const changes = asked.map((c) => (c.probe === 'embed' ? { ...c, probe: 'blocks.0.resid_pre' } : c));
   const L = model.layers.length;
+  const read = run.reads.all({ from: 0, to: run.ids.length });
   const first = Math.min(L, ...changes.map(({ probe }) => blockOf(probe, L)));
   const pieces: Piece[] = [];
   for (let i = first; i < L; i++) {
     const mine = new Set(changes.filter((c) => blockOf(c.probe, L) === i).map((c) => c.probe));
     const carries = first === 0 && i === 0 ? [...run.carries.keys()] : [];
     const probes = new Set([`blocks.${i}.resid_post`, ...carries]);
-    pieces.push(await model.inspection({ from: i, to: i + 1, embed: false, head: false, probes, interventions: mine }));
+    const spec = { from: i, to: i + 1, embed: false, head: false, probes, interventions: mine };
+    pieces.push(await model.inspection(spec, read));
   }
   const atHead = new Set(changes.filter((c) => blockOf(c.probe, L) === L).map((c) => c.probe));
-  pieces.push(
-    await model.inspection({ from: L, to: L, embed: false, head: true, probes: new Set(['logits']), interventions: atHead }),
-  );
+  const head = { from: L, to: L, embed: false, head: true, probes: new Set(['logits']), interventions: atHead };
+  pieces.push(await model.inspection(head, read));
   const { logits } = await model.device.run(program(run, pieces, changes), signal ? { signal } : {});
   return { shape: (logits as HostTensor).dims.slice(1), data: (logits as HostTensor).data as Float32Array };
 }

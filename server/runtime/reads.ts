@@ -1,3 +1,4 @@
+import type { Range } from '../tensor/ranges.js';
 import { i64 } from './device.js';
 import type { HostTensor } from './elements.js';
 
@@ -19,6 +20,19 @@ export class Reads {
   reach(token: number): number {
     const read = this.#reads.findLast(({ from }) => from <= token);
     return read && token < read.to ? read.reach : token + 1;
+  }
+
+  /** Whether all of these tokens were read by a prefill. */
+  all({ from, to }: Range): boolean {
+    const covered = this.#reads.findLast((read) => read.from <= from && from < read.to)?.to ?? from;
+    return covered >= to || (covered > from && this.all({ from: covered, to }));
+  }
+
+  /** Pieces of some tokens that were either read or decoded. */
+  parts({ from, to }: Range): readonly Range[] {
+    const borders = this.#reads.flatMap((read) => [read.from, read.to]).filter((at) => at > from && at < to);
+    const ends = [...new Set(borders), to].sort((a, b) => a - b);
+    return ends.map((end, i) => ({ from: ends[i - 1] ?? from, to: end }));
   }
 
   /** The reach of some tokens as a graph asks for it: i64 [to − from]. */

@@ -69,14 +69,15 @@ async function compute(
   if (where === 'ends') {
     const embed = names.every((name) => name === 'embed' || name.startsWith('embed.#'));
     const at = embed ? 0 : L;
-    const piece = await run.model.inspection({ from: at, to: at, embed, head: !embed, ...asked });
+    const piece = await run.model.inspection({ from: at, to: at, embed, head: !embed, ...asked }, run.reads.all(range));
     return execute(run, piece, range, range, 0, signal);
   }
   const block = Number(where);
   const layer = run.model.layers[block];
-  if (!layer) await run.model.inspection({ from: 0, to: 1, embed: false, head: false, probes: new Set(names) }); // says that it is unknown
+  if (!layer) await run.model.inspection({ from: 0, to: 1, embed: false, head: false, probes: new Set(names) }, true); // says that it is unknown
   if (!run.model.capture) throw noCapture();
-  const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, ...asked });
+  const spec = { from: block, to: block + 1, embed: false, head: false, ...asked };
+  const piece = await run.model.inspection(spec, run.reads.all(range));
   const rows = rowStates(layer).filter((state) => names.includes(`blocks.${block}.state.${state.name}`));
   if (rows.length === 0) {
     const computed = await startOf(run, piece, layer as LayerView, range, signal);
@@ -106,8 +107,9 @@ async function keptRows(
     const { keeps } = alike[0] as StateSummary;
     const from = forgetsNothing(keeps) ? 0 : to - rowsKept(keeps, to);
     const probes = new Set(alike.map(({ name }) => `blocks.${block}.state.${name}`));
-    const piece = await run.model.inspection({ from: block, to: block + 1, embed: false, head: false, probes });
     const first = Math.min(from, to - 1); // no segment runs without a token
+    const spec = { from: block, to: block + 1, embed: false, head: false, probes };
+    const piece = await run.model.inspection(spec, run.reads.all({ from: first, to }));
     const computed = { from: recurs(layer) ? lastKnown(run, block, first) : first, to };
     for (const [name, tensor] of await execute(run, piece, computed, { from, to }, block, signal)) result.set(name, tensor);
   }
@@ -156,13 +158,19 @@ const recurs = ({ state }: LayerView): boolean => state.some(({ kind }) => kind 
 async function nearer(run: Run, layer: LayerView, at: number, signal?: AbortSignal): Promise<number> {
   if (!recurs(layer)) return at;
   const { index } = layer;
-  const [from, to] = [lastKnown(run, index, at), Math.floor(at / STRIDE) * STRIDE];
-  if (to <= from) return from;
-  const piece = await run.model.inspection({ from: index, to: index + 1, embed: false, head: false, leaves: true });
-  const range = { from, to };
-  const left = await execute(run, piece, range, range, index, signal);
-  const states = [...left].map(([name, { shape, data }]) => [run.key + name.slice(0, -'.new'.length), f32(shape, data)] as const);
-  run.fine.set(index, to, new Map(states));
+  const known = lastKnown(run, index, at);
+  // up to where the tokens asked for are computed in one way with those before them
+  const to = Math.max(Math.floor(at / STRIDE) * STRIDE, run.alike({ from: 0, to: at + 1 }).at(-1)?.from ?? 0);
+  if (to <= known) return known;
+  const spec = { from: index, to: index + 1, embed: false, head: false, leaves: true };
+  for (const range of run.alike({ from: known, to })) {
+    const piece = await run.model.inspection(spec, run.reads.all(range));
+    const left = await execute(run, piece, range, range, index, signal);
+    const states = [...left].map(
+      ([name, { shape, data }]) => [run.key + name.slice(0, -'.new'.length), f32(shape, data)] as const,
+    );
+    run.fine.set(index, range.to, new Map(states));
+  }
   return to;
 }
 

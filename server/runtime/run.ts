@@ -1,4 +1,5 @@
 import { LabError } from '../protocol/errors.js';
+import { cut } from '../tensor/ranges.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { AttentionReader } from './attentionRows.js';
 import type { Piece } from './compile.js';
@@ -171,8 +172,14 @@ export class Run implements Sequence {
   async restore(options: PrefillOptions = {}): Promise<void> {
     if (!this.dropped) return;
     await this.#allocate();
+    const { ids } = this;
     try {
-      await this.#read(this.ids.slice(this.#done), options);
+      for (const { from, to } of this.alike({ from: 0, to: ids.length })) {
+        const onProgress = (done: number) => options.onProgress?.(from + done, ids.length);
+        if (!this.model.readsInBytes || this.reads.all({ from, to }))
+          await this.#read(ids.slice(from, to), { ...options, onProgress });
+        else for (let at = from; at < to; at++) await this.#step(ids[at] as number, options.signal);
+      }
     } catch (error) {
       await this.drop();
       throw error;
@@ -182,6 +189,10 @@ export class Run implements Sequence {
   /** One more token; returns the logits [V] after it. */
   async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
     this.#check([id]);
+    return this.#step(id, signal);
+  }
+
+  async #step(id: number, signal?: AbortSignal): Promise<Float32Array> {
     const returned = await this.model.device.run(this.#program([id], true), signal ? { signal } : {});
     await this.#record([id], returned);
     return (returned.logits as HostTensor).data as Float32Array;
@@ -225,6 +236,12 @@ export class Run implements Sequence {
     if (layer === undefined) return device.stateBytes(this.key);
     const bytes = await Promise.all(this.model.rowStates(layer).map((state) => device.stateBytes(this.stateName(layer, state))));
     return bytes.reduce((sum, n) => sum + n, 0);
+  }
+
+  /** Pieces of some tokens as `cut` makes them, each computed in one way. */
+  alike(range: TokenRange, step = Number.POSITIVE_INFINITY): readonly TokenRange[] {
+    const parts = this.model.readsInBytes ? this.reads.parts(range) : [range];
+    return parts.flatMap((part) => cut(part, step));
   }
 
   /** See RunView.reach. */

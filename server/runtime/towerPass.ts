@@ -183,7 +183,8 @@ export class TowerPass implements Inside {
     const L = this.model.layers.length;
     const at = Math.min(Math.max(place, 0), L);
     const inner = place >= 0 && place < L;
-    return this.model.inspection({ from: at, to: inner ? at + 1 : at, embed: place < 0, head: place >= L, ...asked });
+    const spec = { from: at, to: inner ? at + 1 : at, embed: place < 0, head: place >= L, ...asked };
+    return this.model.inspection(spec, true);
   }
 
   #feed(piece: Piece, input: InputRole, changes: readonly Intervention[]): Feed {

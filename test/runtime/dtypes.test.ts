@@ -9,7 +9,10 @@ import { SegmentBuilder } from '../../server/graph/segmentBuilder.js';
 import { weightUses } from '../../server/graph/uses.js';
 import type { RunDtype } from '../../server/protocol/models.js';
 import { ReferenceLogits } from '../../server/runtime/divergence.js';
+import type { Model } from '../../server/runtime/model.js';
+import { patch } from '../../server/runtime/patch.js';
 import { Run } from '../../server/runtime/run.js';
+import type { TokenRange } from '../../server/runtime/view.js';
 import { type Blocks, planWeights } from '../../server/runtime/weightPlan.js';
 import { roundedRuns } from '../../server/runtime/weightRuns.js';
 import type { Tensor } from '../../server/tensor/tensor.js';
@@ -78,7 +81,11 @@ test('what chooses experts is not rounded, what says the logits is told', () => 
   );
 });
 
-for (const name of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
+for (const [name, parts] of [
+  ['tiny-llama', ['resid_mid', 'mlp.out']],
+  ['tiny-mamba', ['resid_pre', 'mixer.out']],
+  ['tiny-rwkv7', ['resid_mid', 'channel_mix.out']],
+] as const)
   test(`${name} in int8 and int4: as near to fp32 as measured, decoded as prefilled, seen as run`, async () => {
     const exact = await prefilled(embedded(name), 'fp32');
     const expected = await logitsOf(exact.run);
@@ -100,18 +107,44 @@ for (const name of ['tiny-llama', 'tiny-mamba', 'tiny-rwkv7'])
       for (const id of ids.slice(30)) await stepped.decode(id);
       const between = divergences(logits, await logitsOf(stepped));
       assert.ok(Math.max(...between) < 0.02, `${name} ${dtype}: decoding diverges by ${Math.max(...between)}`);
-      const last = model.layers.length - 1;
-      assertClose(
-        `${dtype} recomputed`,
-        await probe(run, `blocks.${last - 1}.resid_post`),
-        await probe(run, `blocks.${last}.resid_pre`),
-        2e-2,
-      );
+      // with bytes, 15 bits of the largest number of a call
+      const close = dtype === 'int8' ? 1e-5 : 1e-2;
+      const logitsAgain = await patch(run, [unchanged(model)]);
+      assertClose(`${dtype} recomputed`, logitsAgain, { ...logitsAgain, data: logits.data }, close);
+      for (const [from, to] of [
+        [0, 30],
+        [30, ids.length],
+        [20, 21],
+      ] as const)
+        await assertSeenAsRun(stepped, parts, { from, to }, close);
+      const before = await probe(stepped, `blocks.${model.layers.length - 1}.resid_post`);
+      await stepped.drop();
+      await stepped.restore();
+      assertClose(`${dtype} restored`, await probe(stepped, `blocks.${model.layers.length - 1}.resid_post`), before, 1e-5);
       await device.close();
     }
     await reference.remove();
     await exact.device.close();
   });
+
+/** What enters the last block, as it is. */
+function unchanged({ layers, bound }: Model) {
+  const D = bound.config.dModel;
+  const all = (value: number) => ({ shape: [1, D], data: new Float32Array(D).fill(value) });
+  return { probe: `blocks.${layers.length - 1}.resid_pre`, scale: all(1), shift: all(0) };
+}
+
+/** What a block adds up to, recomputed, against what the run kept of it. */
+async function assertSeenAsRun(run: Run, parts: readonly string[], range: TokenRange, tolerance: number): Promise<void> {
+  const block = `blocks.${run.layers.length - 1}`;
+  const found = await run.probes(
+    parts.map((part) => `${block}.${part}`),
+    { range },
+  );
+  const kept = (await run.probes([`${block}.resid_post`], { range })).get(`${block}.resid_post`) as Tensor;
+  const sum = kept.data.map((_, i) => [...found.values()].reduce((total, { data }) => total + (data[i] as number), 0));
+  assertClose(`${block} for ${range.from}–${range.to}`, { shape: kept.shape, data: sum }, kept, tolerance);
+}
 
 /** KL(p‖q) of each row in double precision, from its definition. */
 function divergences(p: Tensor, q: Tensor): Float32Array {
