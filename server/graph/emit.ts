@@ -93,9 +93,14 @@ export class Emitter {
   constructor(
     private readonly graph: Graph,
     private readonly target: EmitTarget,
-    /** Names of what is around this body. */
-    private readonly around: (name: string) => string = (name) => name,
+    /** That of the graph around this body, which has the weights and constants. */
+    private readonly around: Emitter | null = null,
   ) {}
+
+  /** That of the whole graph. */
+  get root(): Emitter {
+    return this.around?.root ?? this;
+  }
 
   graphProto(): MessageInitShape<typeof GraphProtoSchema> {
     for (const { value, data } of this.graph.constants.values())
@@ -126,7 +131,7 @@ export class Emitter {
     for (const [name, value] of this.graph.outputs) if (free.delete(value.name)) this.#names.set(value.name, name);
   }
 
-  #nameOf = (name: string): string => this.#names.get(name) ?? this.around(name);
+  #nameOf = (name: string): string => this.#names.get(name) ?? (this.around ? this.around.#nameOf(name) : name);
   #name = ({ name }: Value): string => this.#nameOf(name);
 
   /** Half-precision weights enter as they are in the file; ONNX Runtime folds the Cast. Tables and blocks are bound where they are used. */
@@ -179,8 +184,7 @@ export class Emitter {
 
   /** A constant number. */
   float(name: string, value: number): string {
-    const data = Float32Array.of(value);
-    return this.once(name, () => this.#initializers.push({ name, dataType: ELEMENT.f32, rawData: new Uint8Array(data.buffer) }));
+    return this.#constant({ name, dataType: ELEMENT.f32, rawData: new Uint8Array(Float32Array.of(value).buffer) });
   }
 
   /** What `make` emits under this name, the first time it is asked for. */
@@ -192,32 +196,28 @@ export class Emitter {
 
   /** A tensor that stays in its file. */
   external(name: string, type: keyof typeof FILE_ELEMENT, dims: readonly number[], { location, offset, bytes }: Stretch): string {
-    return this.once(name, () =>
-      this.#initializers.push({
-        name,
-        dims: dims.map(BigInt),
-        dataType: FILE_ELEMENT[type],
-        dataLocation: TensorProto_DataLocation.EXTERNAL,
-        externalData: [
-          { key: 'location', value: location },
-          { key: 'offset', value: String(offset) },
-          { key: 'length', value: String(bytes) },
-        ],
-      }),
-    );
+    return this.#constant({
+      name,
+      dims: dims.map(BigInt),
+      dataType: FILE_ELEMENT[type],
+      dataLocation: TensorProto_DataLocation.EXTERNAL,
+      externalData: [
+        { key: 'location', value: location },
+        { key: 'offset', value: String(offset) },
+        { key: 'length', value: String(bytes) },
+      ],
+    });
+  }
+
+  #constant(tensor: TensorInit & { readonly name: string }): string {
+    const { root } = this;
+    return root.once(tensor.name, () => root.#initializers.push(tensor));
   }
 
   /** A constant i64 [n]. */
   ints(name: string, values: readonly number[]): string {
-    const data = BigInt64Array.from(values, BigInt);
-    return this.once(name, () =>
-      this.#initializers.push({
-        name,
-        dims: [BigInt(values.length)],
-        dataType: ELEMENT.i64,
-        rawData: new Uint8Array(data.buffer),
-      }),
-    );
+    const rawData = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+    return this.#constant({ name, dims: [BigInt(values.length)], dataType: ELEMENT.i64, rawData });
   }
 
   /** True for what a norm gives: its rows are of like size. */
@@ -226,22 +226,16 @@ export class Emitter {
 
   /** A constant f32. */
   floats(name: string, values: Float32Array): string {
-    return this.once(name, () =>
-      this.#initializers.push({
-        name,
-        dims: [BigInt(values.length)],
-        dataType: ELEMENT.f32,
-        rawData: new Uint8Array(values.buffer),
-      }),
-    );
+    const rawData = new Uint8Array(values.buffer);
+    return this.#constant({ name, dims: [BigInt(values.length)], dataType: ELEMENT.f32, rawData });
   }
 
   isWeight = (value: Value | null | undefined): boolean =>
-    value !== null && value !== undefined && this.graph.weights.has(value.name);
+    value !== null && value !== undefined && this.root.graph.weights.has(value.name);
 
   /** How a weight is stored; null for any other value. */
   stored(value: Value | null | undefined, use?: PlaceUse): WeightPlace | null {
-    const weight = value && this.graph.weights.get(value.name);
+    const weight = value && this.root.graph.weights.get(value.name);
     return weight ? this.#placeOf(weight, use) : null;
   }
 
@@ -276,7 +270,7 @@ export class Emitter {
 
   #attribute(name: string, value: Attribute): MessageInitShape<typeof AttributeProtoSchema> {
     const T = AttributeProto_AttributeType;
-    if (isGraph(value)) return { name, type: T.GRAPH, g: new Emitter(value, this.target, this.#nameOf).graphProto() };
+    if (isGraph(value)) return { name, type: T.GRAPH, g: new Emitter(value, this.target, this).graphProto() };
     if (typeof value === 'string') return { name, type: T.STRING, s: new TextEncoder().encode(value) };
     if (typeof value === 'boolean') return { name, type: T.INT, i: value ? 1n : 0n };
     if (typeof value !== 'number') return { name, type: T.INTS, ints: value.map(BigInt) };
@@ -330,7 +324,7 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     } else if (!transB && alpha === 1) e.emit('MatMul', inputs, outputs);
     else if (e.prepacks && transB && alpha === 1 && e.isWeight(node.inputs[1])) {
       const turned = `${outputs[0]}.wT`;
-      e.emit('Transpose', [inputs[1] as string], [turned], { perm: [1, 0] });
+      e.root.emit('Transpose', [inputs[1] as string], [turned], { perm: [1, 0] });
       e.emit('MatMul', [inputs[0] as string, turned], outputs);
     } else if (e.dialect.fusedMatMul) e.emit('FusedMatMul', inputs, outputs, { transB, alpha }, 'com.microsoft');
     else spelledOut(e, node, inputs, outputs);

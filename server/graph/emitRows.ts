@@ -18,8 +18,8 @@ interface Names {
  */
 export function rowProduct(e: Emitter, { shape, turned, codes, rowScales }: RowPlace, { x, w, y }: Names, even: boolean): void {
   const [N, K] = (turned ? [shape[1], shape[0]] : shape) as [number, number];
-  const matrix = e.once(`${w}.columns`, (name) =>
-    e.emit('Transpose', [e.external(`${w}.codes`, 's8', [N, K], codes)], [name], { perm: [1, 0] }),
+  const matrix = e.root.once(`${w}.columns`, (name) =>
+    e.root.emit('Transpose', [e.external(`${w}.codes`, 's8', [N, K], codes)], [name], { perm: [1, 0] }),
   );
   const scales = e.external(`${w}.scales`, 'f32', [N], rowScales);
   const like = even ? x : evened(e, x, K);
