@@ -19,9 +19,10 @@ const connection = parentConnection();
 const device = new WorkerDevice(new URL('./worker.js', import.meta.url), (error) => {
   throw error;
 });
-const options = parseOptions(process.argv.slice(2));
+const { options, refused } = parseOptions(process.argv.slice(2));
 for (const [name, keys] of Object.entries(options.config)) tell(name, keys);
-const lab = new Lab(device, options, emitter(connection));
+const emit = emitter(connection);
+const lab = new Lab(device, options, emit);
 const documents = new TextDocuments(TextDocument);
 let followsFolders = false;
 
@@ -42,6 +43,7 @@ connection.onInitialized(() => {
       lab.folders = paths((await connection.workspace.getWorkspaceFolders()) ?? []);
     });
   }
+  for (const error of refused) emit('notice', { level: 'warning', text: error.message, error: error.toData() });
   void lab.start();
 });
 connection.onShutdown(() => lab.dispose());

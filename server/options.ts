@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { LabError } from './protocol/errors.js';
 import { type RunDtype, runDtypes } from './protocol/models.js';
 import { type ProviderName, providerNames } from './runtime/providers.js';
 
@@ -27,8 +28,18 @@ export interface ServerOptions {
   readonly restore: boolean;
 }
 
-/** Unknown arguments are the LSP library's own. */
-export function parseOptions(args: readonly string[]): ServerOptions {
+const invalid = (setting: string, value: unknown, expected: string) =>
+  new LabError({
+    code: 'SETTING_INVALID',
+    message: `modelLab.${setting} is ${JSON.stringify(value)}, and not ${expected}: its default is used.`,
+    hint: 'Correct it in the settings.',
+  });
+
+/** What is not as it should be becomes its default, and is told in `refused`. Unknown arguments are the LSP library's own. */
+export function parseOptions(args: readonly string[]): {
+  readonly options: ServerOptions;
+  readonly refused: readonly LabError[];
+} {
   const { values } = parseArgs({
     args: [...args],
     strict: false,
@@ -46,38 +57,53 @@ export function parseOptions(args: readonly string[]): ServerOptions {
       restore: { type: 'boolean', default: false },
     },
   });
-  return {
+  const refused: LabError[] = [];
+  /** 0 is the default, too. */
+  const whole = (setting: string, value: unknown, most: number): number | null => {
+    const number = Number(value ?? 0);
+    if (Number.isSafeInteger(number) && number >= 0 && number <= most) return number || null;
+    refused.push(invalid(setting, value, most < Number.MAX_SAFE_INTEGER ? `a whole number up to ${most}` : 'a size in GB'));
+    return null;
+  };
+  const word = <T extends string>(setting: string, value: unknown, known: readonly T[], otherwise: T): T => {
+    const found = known.find((name) => name === (value ?? otherwise));
+    if (found === undefined) refused.push(invalid(setting, value, `one of ${known.join(', ')}`));
+    return found ?? otherwise;
+  };
+  const config = tables(values.config);
+  if (config === null) refused.push(invalid('config', values.config, 'a table of tables'));
+  const options = {
     storage: text(values.storage),
     embedded: text(values.embedded),
-    threads: positive(values.threads),
-    provider: providerNames.find((name) => name === values.provider) ?? 'cpu',
-    dtype: runDtypes.find((name) => name === values.dtype) ?? 'own',
+    threads: whole('server.threads', values.threads, MOST_THREADS),
+    provider: word('provider', values.provider, providerNames, 'cpu'),
+    dtype: word('dtype', values.dtype, runDtypes, 'own'),
     spinning: values.spinning === true,
-    sessions: positive(values.sessions),
-    memoryLimit: positive(values.memory),
-    runsMemory: positive(values.runs),
-    config: tables(values.config),
+    sessions: whole('server.sessions', values.sessions, MOST_SESSIONS),
+    memoryLimit: whole('memory.limit', values.memory, Number.MAX_SAFE_INTEGER),
+    runsMemory: whole('memory.runs', values.runs, Number.MAX_SAFE_INTEGER),
+    config: config ?? {},
     restore: values.restore === true,
   };
+  return { options, refused };
 }
+
+/** As package.json says of the settings. */
+const MOST_THREADS = 256;
+const MOST_SESSIONS = 4096;
 
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
 const isTable = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A table of tables as JSON; what is none is left out. */
-function tables(value: unknown): ServerOptions['config'] {
+/** A table of tables as JSON; null where it is none. */
+function tables(value: unknown): ServerOptions['config'] | null {
   try {
-    const parsed: unknown = JSON.parse(String(value));
-    const entries = isTable(parsed) ? Object.entries(parsed) : [];
-    return Object.fromEntries(entries.filter((entry): entry is [string, Record<string, unknown>] => isTable(entry[1])));
+    const parsed: unknown = JSON.parse(String(value ?? '{}'));
+    const areTables = (all: unknown): all is ServerOptions['config'] => isTable(all) && Object.values(all).every(isTable);
+    return areTables(parsed) ? parsed : null;
   } catch {
-    return {};
+    return null;
   }
 }
-
-const positive = (value: unknown): number | null => {
-  const number = Number(value);
-  return Number.isFinite(number) && number > 0 ? number : null;
-};

@@ -7,6 +7,7 @@ import { type LabError, toLabError } from '../protocol/errors.js';
 import type { Alternative, Divergence, RunDetail, RunId, RunInfo, RunRecipe, RunStatus, TokenInfo } from '../protocol/runs.js';
 import { idsOfFile } from '../readInputs.js';
 import { everyLogits } from '../runtime/everyToken.js';
+import { emptyPrompt } from '../runtime/run.js';
 import { notNumbers, sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
 import { alone, type Watched } from '../runtime/view.js';
@@ -180,6 +181,7 @@ export class LiveRun implements LabRun {
     if (this.#stop.signal.aborted) return;
     try {
       const { ids, pieces } = await this.#prompt();
+      if (ids.length === 0) throw emptyPrompt();
       this.#promptTokens = ids.length;
       const { engine, known } = await this.#begin(ids);
       await this.#prefill(engine, ids, pieces, known);

@@ -309,6 +309,13 @@ test('a generation config that cuts nothing off is none, and runs as it says', a
   }
 });
 
+test('a run without a token says so', async () => {
+  for (const nothing of [{ prompt: '' }, { ids: [] }]) {
+    const { status, error } = await it.run({ path: llama, ...nothing });
+    assert.deepEqual([status, error?.code], ['failed', 'PROMPT_EMPTY']);
+  }
+});
+
 test('a model whose weights are not numbers draws nothing and says so; what came before can be looked at', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'not-numbers-'));
   const own = openLab();
