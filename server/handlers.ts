@@ -71,7 +71,7 @@ export const handlers = (lab: Lab) =>
       return { command: command(recipe, probes, tower) };
     },
     'probe/read': async ({ run, probe }, context) => {
-      const read = await lab.runs.use(run, context, (view) => view.probes([probe], { signal: context.signal }));
+      const read = await lab.runs.use(run, context, (view, { signal }) => view.probes([probe], { signal }));
       const tensor = read.get(probe) as Tensor;
       if (tensor.data.byteLength > WHOLE_PROBE) throw tooLarge(probe, tensor.data.byteLength);
       return tensor;
@@ -96,6 +96,6 @@ function analysisHandlers(lab: Lab): { readonly [M in AnalysisMethod]: Handler<M
   const handler =
     <M extends AnalysisMethod>(method: M): Handler<M> =>
     (params, context) =>
-      lab.runs.use(params.run, context, (view) => analyses[method](view, params, context));
+      lab.runs.use(params.run, context, (view, watched) => analyses[method](view, params, watched));
   return Object.fromEntries((Object.keys(analyses) as AnalysisMethod[]).map((method) => [method, handler(method)])) as never;
 }

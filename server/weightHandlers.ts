@@ -38,7 +38,7 @@ export const weightHandlers = (lab: Lab): Pick<Handlers, WeightMethod> => ({
     const speller = tokenizer ?? idSpeller;
     const word = (id: number) => ({ text: speller.text(id), bytes: [...speller.bytes(id)] });
     const { blocks } = open.model;
-    return lab.runs.use(run, context, (view) => matrixProduct(blocks, view, request, word, context));
+    return lab.runs.use(run, context, (view, watched) => matrixProduct(blocks, view, request, word, watched));
   },
   'weights/diff': async ({ a, b }, context) => diff(await openCheckpoint(a), await openCheckpoint(b), context),
   'weights/diffTensor': async ({ a, b, tensor, ...grid }, context) =>

@@ -20,7 +20,9 @@ export function activeContext(lab: Lab): ActiveContext {
     readProbe: async (name, signal) => {
       // a hover does not wait for a run to be computed again
       if (!run || run.dropped) return null;
-      const read = await lab.runs.use(run.id, { ...alone, signal }, (view) => view.probes([name], { signal }));
+      const read = await lab.runs.use(run.id, { ...alone, signal }, (view, watched) =>
+        view.probes([name], { signal: watched.signal }),
+      );
       const tensor = read.get(name);
       if (!tensor) return null;
       return { shape: tensor.shape, dtype: 'F32', bytes: tensor.data.byteLength, norm: norm(tensor.data) };

@@ -42,6 +42,7 @@ const noToken = (token: number, count: number) =>
 export class Runs {
   readonly #runs = new Map<RunId, LabRun>();
   readonly #queues = new Map<ModelId, Promise<void>>();
+  readonly #removals = new Map<RunId, AbortController>();
   readonly #cache = new ByteCache(PROBE_CACHE);
   readonly #memo = new Memo(this.#cache);
   #next = 1;
@@ -66,14 +67,16 @@ export class Runs {
     return run;
   }
 
-  /** Looks at a run, which stays meanwhile; one that was dropped is computed again first. Errors: RUN_UNKNOWN, RUN_NOT_READY, CHECKPOINT_CHANGED, CANCELLED. */
-  async use<R>(id: RunId, watched: Watched, look: (view: RunView) => R | Promise<R>): Promise<R> {
+  /** Looks at a run, which stays meanwhile; one that was dropped is computed again first. `look` is told to end when the run is removed. Errors: RUN_UNKNOWN, RUN_NOT_READY, CHECKPOINT_CHANGED, CANCELLED. */
+  async use<R>(id: RunId, given: Watched, look: (view: RunView, watched: Watched) => R | Promise<R>): Promise<R> {
     const run = this.get(id);
     const { recipe, model } = run;
     this.#touch(id);
+    const signals = [given.signal, this.#removals.get(id)?.signal].filter((signal) => signal !== undefined);
+    const watched: Watched = { signal: AbortSignal.any(signals), progress: (...told) => given.progress(...told) };
     const work = async (engine: Inspected) => {
       await requireUnchanged(model);
-      return look(createRunView({ id, recipe, model: model.info, engine }, this.#memo));
+      return look(createRunView({ id, recipe, model: model.info, engine }, this.#memo), watched);
     };
     try {
       return await run.use(work, watched);
@@ -123,6 +126,7 @@ export class Runs {
         ? new LivePass(id, model, repeatable, created, this.emit)
         : new LiveRun(id, model, repeatable, created, this.emit, (borrower, ids) => this.#lenderOf(borrower, ids));
     this.#runs.set(id, run);
+    this.#removals.set(id, new AbortController());
     this.emit('runs/changed', { run: run.info });
     this.#enqueue(model, run);
     this.changed();
@@ -171,6 +175,8 @@ export class Runs {
   async remove(id: RunId): Promise<void> {
     const run = this.get(id);
     this.#runs.delete(id);
+    this.#removals.get(id)?.abort();
+    this.#removals.delete(id);
     this.#cache.deletePrefix(`${id}/`);
     await run.close();
     this.emit('runs/removed', { run: id });
