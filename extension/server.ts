@@ -132,7 +132,8 @@ export class Server implements vscode.Disposable {
       this.#options.log.warn(`stopping the server: ${String(error)}`);
     }
     if (child && child.exitCode === null && child.signalCode === null) child.kill();
-    this.#setStatus('stopped');
+    // a view may have asked meanwhile, and so have started the next one
+    if (this.#client === null) this.#setStatus('stopped');
   }
 
   dispose(): void {

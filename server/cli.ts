@@ -31,7 +31,7 @@ const needWeights = new Set(['run', 'generate', 'weights']);
 async function main(argv: readonly string[]): Promise<void> {
   const [name = '', ...rest] = argv;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (name === '' || name === 'help' || name === '--help') {
+  if (['', 'help', '--help', '-h'].includes(name)) {
     process.stdout.write(usage);
     return;
   }

@@ -12,7 +12,7 @@ import { notNumbers, sample } from '../runtime/sampler.js';
 import type { Sequence } from '../runtime/sequence.js';
 import { alone, type Watched } from '../runtime/view.js';
 import type { Piece } from '../tokenizer/tokenizer.js';
-import { distribution } from './distribution.js';
+import { type Distribution, distribution } from './distribution.js';
 import { type Exported, type LabRun, noOutputs, noPicture, notReady, titled } from './labRun.js';
 import type { LabSequence } from './models.js';
 import { SharedWork } from './sharedWork.js';
@@ -289,12 +289,13 @@ export class LiveRun implements LabRun {
     this.#become('decode');
     const started = performance.now();
     let logits = await engine.logits({ from: engine.ids.length - 1, to: engine.ids.length }, this.#stop.signal);
+    let said = this.#after(logits);
     for (let step = 0; step < maxTokens; step++) {
       const id = sample(logits, sampling, sampling.seed ?? 0, step);
-      const token = tokenInfo({ index: engine.ids.length, id, role: 'generated', piece: null }, logits, this.#speller);
+      const token = tokenInfo({ index: engine.ids.length, id, role: 'generated', piece: null }, logits, this.#speller, said);
       logits = await engine.decode(id, this.#stop.signal);
       this.#tokensPerSecond = ((step + 1) * 1000) / (performance.now() - started);
-      this.#after(logits);
+      said = this.#after(logits);
       this.#add([token]);
       if (this.model.stop.has(id)) break;
     }
@@ -305,12 +306,14 @@ export class LiveRun implements LabRun {
     this.#stateBytes = await engine.stateBytes();
   }
 
-  #after(logits: Float32Array): void {
-    this.#next = distribution(logits, (id) => this.#speller.text(id)).alternatives;
+  #after(logits: Float32Array): Distribution {
+    const said = distribution(logits, (id) => this.#speller.text(id));
+    this.#next = said.alternatives;
+    return said;
   }
 
   #add(tokens: readonly TokenInfo[]): void {
-    this.#tokens.push(...tokens);
+    for (const token of tokens) this.#tokens.push(token); // a long prompt has more than a call takes arguments
     this.emit('runs/tokens', { run: this.id, tokens });
   }
 

@@ -1,6 +1,6 @@
 import type { TokenInfo } from '../protocol/runs.js';
 import type { Piece, Tokenizer } from '../tokenizer/tokenizer.js';
-import { distribution, rankOf } from './distribution.js';
+import { type Distribution, distribution, rankOf } from './distribution.js';
 
 /** What a token is by itself; a model without a tokenizer shows its ids. */
 export type Speller = Pick<Tokenizer, 'text' | 'bytes'>;
@@ -15,8 +15,13 @@ export interface Placed {
   readonly piece: Piece | null;
 }
 
-/** A token with the distribution it was drawn from: the logits after the token before it, null for the first. */
-export function tokenInfo({ index, id, role, piece }: Placed, before: Float32Array | null, speller: Speller): TokenInfo {
+/** A token with the distribution it was drawn from: the logits after the token before it, null for the first, and what is `said` by them. */
+export function tokenInfo(
+  { index, id, role, piece }: Placed,
+  before: Float32Array | null,
+  speller: Speller,
+  said: Distribution | null = before && distribution(before, (other) => speller.text(other)),
+): TokenInfo {
   const plain = {
     index,
     id,
@@ -26,8 +31,9 @@ export function tokenInfo({ index, id, role, piece }: Placed, before: Float32Arr
     end: piece?.end ?? null,
     role,
   };
-  if (before === null) return { ...plain, probability: null, surprisal: null, entropy: null, rank: null, alternatives: [] };
-  const { logSumExp, entropy, alternatives } = distribution(before, (other) => speller.text(other));
+  if (before === null || said === null)
+    return { ...plain, probability: null, surprisal: null, entropy: null, rank: null, alternatives: [] };
+  const { logSumExp, entropy, alternatives } = said;
   const logProbability = (before[id] as number) - logSumExp;
   return {
     ...plain,

@@ -87,7 +87,7 @@ export class Run implements Sequence {
     if (!(from instanceof Run) || from.model !== model) return run;
     const tokens = reusable(from, Math.min(prefix?.tokens ?? 0, from.ids.length), prefix?.reach ?? 0);
     if (tokens > 0) await takeOver(run, from, tokens);
-    run.ids.push(...from.ids.slice(0, tokens));
+    for (const id of from.ids.slice(0, tokens)) run.ids.push(id); // more than a call takes arguments
     run.#done = tokens;
     return run;
   }
