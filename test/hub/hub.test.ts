@@ -332,27 +332,21 @@ test('a cache that cannot be written is told, and a preview needs none', async (
 test('a lock is held by one at a time', async () => {
   const file = path.join(process.env.HF_HOME as string, '.locks', 'x.lock');
   const order: string[] = [];
-  let waited = false;
-  const work = (name: string, ms: number) => async () => {
-    order.push(`${name} begins`);
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    order.push(`${name} ends`);
-  };
-  const first = withLock(file, never, quiet, work('a', 800));
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  await Promise.all([
-    first,
-    withLock(
-      file,
-      never,
-      () => {
-        waited = true;
-      },
-      work('b', 10),
-    ),
-  ]);
-  assert.deepEqual(order, ['a begins', 'a ends', 'b begins', 'b ends']);
-  assert.ok(waited);
+  let waits = () => {};
+  const waiting = new Promise<void>((resolve) => {
+    waits = resolve;
+  });
+  let first: Promise<void> | undefined;
+  await new Promise<void>((begun) => {
+    first = withLock(file, never, quiet, async () => {
+      order.push('a begins');
+      begun();
+      await waiting;
+      order.push('a ends');
+    });
+  });
+  await Promise.all([first, withLock(file, never, waits, async () => void order.push('b'))]);
+  assert.deepEqual(order, ['a begins', 'a ends', 'b']);
 });
 
 test('a snapshot folder that is left over does not make a model', async () => {

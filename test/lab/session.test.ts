@@ -156,7 +156,7 @@ test('after a crash models and runs come back under their ids, with the same tok
 
 /** Waits until the session on disk says so. */
 async function saved(storage: string, says: (runs: readonly RunInfo[]) => boolean): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     const text = await readFile(path.join(storage, 'session.json'), 'utf8').catch(() => '{"runs":[]}');
     if (says(JSON.parse(text).runs)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
