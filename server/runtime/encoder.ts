@@ -9,7 +9,7 @@ import { OnceByKey } from '../protocol/once.js';
 import type { Compute, Device } from './device.js';
 import type { HostTensor } from './elements.js';
 import { stackInputs } from './encoderInputs.js';
-import { EncoderPass, type Shapes } from './encoderPass.js';
+import { EncoderPass, type Encoders, type Shapes } from './encoderPass.js';
 import { type EncoderShape, encoderShape } from './encoderShape.js';
 import { type Forward, fitInputs, type InputSpec, missingInput, type Tensors } from './forward.js';
 import { Model, type ModelOptions } from './model.js';
@@ -18,7 +18,7 @@ import { planWeights } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
 /** The encoders of a checkpoint: one, or several whose values go by a prefix, with what they say together. */
-export class EncoderModel implements Forward {
+export class EncoderModel implements Forward, Encoders {
   readonly #sessions = new OnceByKey<number>();
 
   private constructor(
@@ -100,17 +100,14 @@ export class EncoderModel implements Forward {
     return new EncoderPass(this, passes);
   }
 
-  /** Outputs over all towers. */
   get together(): Shapes {
     return this.shape.join?.outputs ?? new Map();
   }
 
-  /** Outputs of towers that one over all of them is computed from. */
   needs(output: string): readonly string[] {
     return this.shape.join ? prune(this.shape.join, [output]).inputs.map(({ name }) => name) : [];
   }
 
-  /** What the towers say together, of `values` by the names that `needs` gives. */
   async combine(names: readonly string[], values: Tensors, signal?: AbortSignal): Promise<Tensors> {
     const { join } = this.shape;
     if (!join || !this.weights) throw new RangeError('one tower says nothing together');

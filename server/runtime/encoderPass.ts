@@ -1,9 +1,10 @@
 import type { Value } from '../graph/ir.js';
+import type { BoundStack } from '../graph/segment.js';
 import { LabError } from '../protocol/errors.js';
 import type { HostTensor } from './elements.js';
-import type { EncoderModel } from './encoder.js';
 import { under } from './encoderShape.js';
-import { missingInput, type Pass, type Tensors } from './forward.js';
+import { type InputSpec, missingInput, type Pass, type Tensors } from './forward.js';
+import type { Model } from './model.js';
 import type { TowerPass } from './towerPass.js';
 
 /** Symbolic shapes of outputs by name. */
@@ -16,12 +17,25 @@ const unknownProbe = (name: string) =>
     hint: 'inspect lists every probe of a model.',
   });
 
+/** Encoders that are asked together: each goes by a prefix. */
+export interface Encoders {
+  readonly inputs: readonly InputSpec[];
+  readonly outputs: readonly string[];
+  readonly towers: ReadonlyMap<string, Model<BoundStack>>;
+  /** Outputs over all towers. */
+  readonly together: Shapes;
+  /** Outputs of towers that one over all of them is computed from. */
+  needs(output: string): readonly string[];
+  /** What the towers say together, of `values` by the names that `needs` gives. */
+  combine(names: readonly string[], values: Tensors, signal?: AbortSignal): Promise<Tensors>;
+}
+
 /** One pass of an encoder, or of several. */
 export class EncoderPass implements Pass {
   readonly outputs: readonly string[];
 
   constructor(
-    private readonly model: EncoderModel,
+    private readonly model: Encoders,
     /** Of the towers whose inputs were given. */
     readonly towers: ReadonlyMap<string, TowerPass>,
   ) {

@@ -1,26 +1,15 @@
 import { type Tile, valueAt } from './grid.js';
-import { drawLabels } from './heatmapLabels.js';
+import { drawLabels, type Labelled } from './heatmapLabels.js';
 import { compact } from './numbers.js';
 import type { ColourScale } from './scale.js';
 import { ink } from './theme.js';
 import type { TileImages } from './tileImages.js';
 import { type Frame, type Viewport, visible } from './viewport.js';
 
-/** Room beside the cells for labels, device pixels. */
-export interface Margins {
-  readonly left: number;
-  readonly top: number;
-}
-
-export interface Picture {
-  readonly frame: Frame;
-  readonly view: Viewport;
-  readonly margins: Margins;
+export interface Picture extends Labelled {
   readonly images: readonly TileImages[];
   readonly tiles: readonly Tile[];
   readonly scale: ColourScale;
-  readonly rowLabel: ((row: number) => string) | undefined;
-  readonly colLabel: ((col: number) => string) | undefined;
   readonly lower: boolean;
   /** Whether cells may lack a value for good: they are hatched. */
   readonly gaps: boolean;

@@ -1,12 +1,26 @@
 import { tickStep } from '../frame/stripDrawing.js';
-import type { Picture } from './heatmapDrawing.js';
 import { ink } from './theme.js';
-import { visible } from './viewport.js';
+import { type Frame, type Viewport, visible } from './viewport.js';
+
+/** Room beside the cells for labels, device pixels. */
+export interface Margins {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** What has names beside its cells. */
+export interface Labelled {
+  readonly frame: Frame;
+  readonly view: Viewport;
+  readonly margins: Margins;
+  readonly rowLabel: ((row: number) => string) | undefined;
+  readonly colLabel: ((col: number) => string) | undefined;
+}
 
 type Context = CanvasRenderingContext2D;
 
 /** Names of rows and columns, as many as there is room for. */
-export function drawLabels(context: Context, picture: Picture, ratio: number): void {
+export function drawLabels(context: Context, picture: Labelled, ratio: number): void {
   context.font = `${11 * ratio}px ${ink.value.family}`;
   context.textBaseline = 'middle';
   if (picture.rowLabel) drawRowLabels(context, picture, picture.rowLabel, ratio);
@@ -15,7 +29,12 @@ export function drawLabels(context: Context, picture: Picture, ratio: number): v
 }
 
 /** Beside the cells, or with a halo over the first ones where the picture must begin at the strip's edge. */
-function drawRowLabels(context: Context, { frame, view, margins }: Picture, label: (row: number) => string, ratio: number): void {
+function drawRowLabels(
+  context: Context,
+  { frame, view, margins }: Labelled,
+  label: (row: number) => string,
+  ratio: number,
+): void {
   const shown = visible(frame, view);
   const beside = margins.left > 0;
   // All of them where they fit; else few, as ticks.
@@ -35,7 +54,12 @@ function drawRowLabels(context: Context, { frame, view, margins }: Picture, labe
   }
 }
 
-function drawColLabels(context: Context, { frame, view, margins }: Picture, label: (col: number) => string, ratio: number): void {
+function drawColLabels(
+  context: Context,
+  { frame, view, margins }: Labelled,
+  label: (col: number) => string,
+  ratio: number,
+): void {
   const shown = visible(frame, view);
   context.textAlign = 'center';
   const widest = Math.max(...[shown.col0, shown.col1 - 1].map((col) => context.measureText(label(col)).width));

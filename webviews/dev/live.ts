@@ -3,7 +3,6 @@ import type { EventName, Events } from '../../server/protocol/events.js';
 import type { ModelEntry } from '../../server/protocol/models.js';
 import type { Method, Params, Result } from '../../server/protocol/requests.js';
 import type { RunInfo } from '../../server/protocol/runs.js';
-import type { DevDocument } from './document.js';
 import { type Backend, emit } from './fake.js';
 
 const TYPES = { Float32Array, Uint8Array, Uint16Array, Int32Array, Uint32Array, Float64Array };
@@ -11,7 +10,7 @@ const TYPES = { Float32Array, Uint8Array, Uint16Array, Int32Array, Uint32Array, 
 /** The real server, behind `node webviews/dev/serve.mjs --live`. */
 export class Live implements Backend {
   /** The text that the views which follow the editor are about. */
-  document: DevDocument | null = null;
+  document: { select(range: { readonly from: number; readonly to: number }): void } | null = null;
 
   constructor() {
     new EventSource('events').onmessage = ({ data }) => {
