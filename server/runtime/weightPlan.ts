@@ -152,12 +152,19 @@ export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan, stepped: bool
   for (const [name, { matrix, many }] of plan) {
     const entry = checkpoint.tensors.get(name) as TensorEntry;
     for (const storage of stepped ? [many, matrix] : [many]) {
-      if (!storage) continue;
-      const stretches = Object.values(stretchesOf(entry, storage));
-      bytes += storage.kind === 'bound' ? sizeOf(entry.shape) * FLOAT : stretches.reduce((sum, n) => sum + n, 0);
+      if (storage) bytes += packedBytes(entry, storage);
     }
   }
   return Math.ceil(bytes * SLACK);
+}
+
+/** Of a product: what rounds activations adds up the codes of each run beside them, and of bytes there are two products, each with a copy. */
+function packedBytes(entry: TensorEntry, storage: Storage): number {
+  if (storage.kind === 'bound') return sizeOf(entry.shape) * FLOAT;
+  const stored = Object.values(stretchesOf(entry, storage)).reduce((sum, n) => sum + n, 0);
+  if (storage.kind === 'bytes') return 2 * stored;
+  if (storage.kind === 'decoded' || !storage.rounded) return stored;
+  return stored + rowsOf(entry.shape, storage) * runsOf(entry.shape, storage) * FLOAT;
 }
 
 /** Bytes of an element as it is run: what a product reads of memory for it. */
