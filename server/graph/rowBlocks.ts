@@ -13,15 +13,16 @@ interface Stage {
 }
 
 /**
- * The same graph in which what is done row by row is done for about `rows` of them from the first step to the last, wherever that holds a product
- * with one of these weights: so what passes between steps stays in a core's second cache.
+ * The same graph in which what is done row by row is done for about `rows` of them from the first step to the last, wherever that `pays` for the
+ * matrices that they are multiplied by: so what passes between steps stays in a core's second cache.
  */
-export function inRowBlocks(graph: Graph, rows: number, multiplied: (weight: Value) => boolean): Graph {
+export function inRowBlocks(graph: Graph, rows: number, pays: (matrices: readonly Value[]) => boolean): Graph {
   const b = new Builder(graph.name, 'rows.');
   const stages = stagesOf(graph);
   let frame: Frame | null = null;
   for (const { group, others } of stages) {
-    if (group.some(({ op, inputs }) => op === 'MatMul' && multiplied(inputs[1] as Value))) {
+    const matrices = group.flatMap(({ op, inputs }) => (op === 'MatMul' ? [inputs[1] as Value] : []));
+    if (matrices.length > 0 && pays(matrices)) {
       const own = new Set(group);
       const outside = stages.flatMap((stage) => [...stage.group, ...stage.others]).filter((node) => !own.has(node));
       const read = new Set([...outside.flatMap(readsOf), ...[...graph.outputs.values()].map(({ name }) => name)]);

@@ -1,6 +1,6 @@
 import { addNorms } from '../graph/addNorms.js';
 import { type EmitTarget, emitOnnx } from '../graph/emit.js';
-import { type Graph, prune } from '../graph/ir.js';
+import { type Graph, prune, type Value } from '../graph/ir.js';
 import { forOneToken } from '../graph/oneToken.js';
 import { inRowBlocks } from '../graph/rowBlocks.js';
 import { type BoundStack, buildSegment, type SegmentSpec } from '../graph/segment.js';
@@ -33,6 +33,8 @@ const QUERIES = 64;
 
 /** Rows that a core takes through a block at a time: what a wide MLP makes of them stays in its second cache. */
 const ROWS = 128;
+/** Bytes of a matrix that stays there too; larger ones would be read from memory again for every block. */
+const LARGEST = 2 << 20;
 
 /**
  * `generate`: weights packed once. `step`: the same for one token of one sequence, so that sizes are constants and products of the same numbers
@@ -89,10 +91,12 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
 export function asRead(graph: Graph, single: boolean, { provider = 'cpu', threads }: Compute, place: EmitTarget['place']): Graph {
   if (provider !== 'cpu') return graph;
   if (single) return addNorms(forOneToken(graph));
-  return inRowBlocks(graph, ROWS * threads, ({ name }) => {
+  const inBytes = ({ name }: Value) => {
     const tensor = graph.weights.get(name)?.tensor;
     return tensor !== undefined && isRows(place(tensor, 'many'));
-  });
+  };
+  const fits = ({ shape: [n, k] }: Value) => (n as number) * (k as number) <= LARGEST;
+  return inRowBlocks(graph, ROWS * threads, (matrices) => matrices.some(inBytes) && matrices.every(fits));
 }
 
 /** Outputs that replace a state whole: what goes in has a fixed size. Rows of a kv state are appended in this process. */
