@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { continuation } from '../continuation.js';
 import { type Saved, writeSafetensors } from '../formats/writeSafetensors.js';
 import { type OpenModel, openAny, openModel, requireTokenizer } from '../open.js';
@@ -14,7 +15,18 @@ import { warnOfAssumptions } from './assumed.js';
 import { openDevice } from './device.js';
 import { expandProbes } from './probes.js';
 import { runForward } from './runForward.js';
-import { type Arguments, checkDtype, compute, count, greedy, onePrompt, required, sampling, tokenIds } from './usage.js';
+import {
+  type Arguments,
+  badValue,
+  checkDtype,
+  compute,
+  count,
+  greedy,
+  onePrompt,
+  required,
+  sampling,
+  tokenIds,
+} from './usage.js';
 
 const promptOrIds = () =>
   new LabError({
@@ -39,6 +51,7 @@ export async function run(args: Arguments): Promise<void> {
   try {
     const open = await openAny(args.path, options);
     checkDtype(open, args);
+    await checkOut(open, required(args, 'out'));
     if ('forward' in open) await runForward(args, open);
     else {
       warnOfAssumptions(open);
@@ -48,6 +61,12 @@ export async function run(args: Arguments): Promise<void> {
     await reference?.remove();
   }
   await device.close();
+}
+
+/** What is written does not take the place of the weights it comes from. Errors: USAGE. */
+async function checkOut({ checkpoint }: Pick<OpenModel, 'checkpoint'>, out: string): Promise<void> {
+  const place = await realpath(out).catch(() => null);
+  if (checkpoint.files.some(({ path }) => path === place)) throw badValue('out', out, 'a file that is none of the model');
 }
 
 /** Tensors by name are given once; who wants to go on from them gives the tokens to a language model. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { imageError } from './errors.js';
 import { decodeJpeg } from './jpeg.js';
@@ -24,7 +25,8 @@ export async function readImage(file: string): Promise<Rgb> {
 }
 
 async function readWhole(file: string): Promise<Uint8Array<ArrayBuffer>> {
-  const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
+  // without waiting: a named pipe would be opened when somebody writes to it
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch((cause: NodeJS.ErrnoException) => {
     const absent = cause.code === 'ENOENT' || cause.code === 'ENOTDIR';
     throw imageError(
       absent ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE',

@@ -310,3 +310,13 @@ test('Ctrl+C leaves no weights in the folder of temporary files', async () => {
   assert.deepEqual(await ended, [null, 'SIGINT']);
   assert.deepEqual(left(), []);
 });
+
+test('what a run writes does not take the place of its own weights', () => {
+  const model = path.join(folder, 'own');
+  cpSync(path.join(models, 'tiny-llama'), model, { recursive: true });
+  const weights = path.join(model, 'model.safetensors');
+  const { status, stderr } = cli('run', model, '--ids', '1,2', '--out', weights);
+  assert.equal(status, 2);
+  assert.match(stderr, /^error\[USAGE\]: --out is /);
+  assert.deepEqual(readFileSync(weights), readFileSync(path.join(models, 'tiny-llama/model.safetensors')));
+});

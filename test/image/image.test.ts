@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -64,6 +65,12 @@ for (const [what, name, code] of [
   ['a folder', folder, 'FILE_UNREADABLE'],
 ] as const)
   test(`${what}: ${code}`, () => assert.rejects(readImage(name), { code }));
+
+test('a named pipe that nobody writes to: FILE_UNREADABLE', { skip: process.platform === 'win32' }, async () => {
+  const pipe = path.join(folder, 'pipe.png');
+  execFileSync('mkfifo', [pipe]);
+  await assert.rejects(readImage(pipe), { code: 'FILE_UNREADABLE' });
+});
 
 test('JPEGs are read beside and after damaged ones', async () => {
   const names = ['full', 'short', 'half', 'short', 'grey', 'quarter'];
