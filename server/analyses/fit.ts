@@ -133,7 +133,7 @@ function memoryOf(
   const sum = (of: (tower: string, bound: BoundStack) => number) =>
     each.reduce((total, [tower, bound]) => total + of(tower, bound), 0);
   const weights = machine.measured
-    ? sum((tower, bound) => memoryNeeded(checkpoint, bound, dtype, uses.get(tower)))
+    ? sum((tower, bound) => memoryNeeded(checkpoint, bound, dtype, free, uses.get(tower)))
     : [...checkpoint.tensors.values()].reduce((total, { name, shape }) => total + sizeOf(shape) * stored(name).perElement, 0);
   const state = sum((_, bound) => (stateBytesAt(describeLayers(bound), tokens) / 4) * size * batch);
   const kept = (tower: string) => (calls.decode ? tokens : (calls.prefill.get(tower)?.tokens ?? 0));

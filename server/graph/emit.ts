@@ -1,5 +1,6 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { alike, blockProduct, blockRows } from './emitBlocks.js';
+import { halfProduct } from './emitHalves.js';
 import { rowProduct } from './emitRows.js';
 import { type Attribute, type Dim, type DType, type Graph, isGraph, type Node, type Value, type Weight } from './ir.js';
 import {
@@ -14,9 +15,9 @@ import {
   type ValueInfoProtoSchema,
 } from './onnx_pb.js';
 import { type Use, weightUses } from './uses.js';
-import { type BlockPlace, isBlocks, isRows, partOf, type Stretch, type WeightPlace } from './weightPlace.js';
+import { type BlockPlace, isBlocks, isHalves, isRows, partOf, type Stretch, type WeightPlace } from './weightPlace.js';
 
-type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
+export type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
 type TensorInit = MessageInitShape<typeof TensorProtoSchema>;
 
 /** What a provider can be told as it is; what it cannot is spelled out in operators that it has. */
@@ -48,6 +49,8 @@ export interface EmitTarget {
    * `map`: FusedMatMul over the file as it is mapped: a third of the memory, slower by half, no second copy. For inspection.
    */
   readonly weights: 'prepack' | 'map';
+  /** Threads that share a product; default: 1. */
+  readonly threads?: number;
   /** Sizes that every call has, by their letters: what follows from them is folded when the session is made. */
   readonly sizes?: Readonly<Record<string, number>>;
 }
@@ -139,7 +142,7 @@ export class Emitter {
     const { value } = weight;
     if ([...uses].every((use) => use === 'rows')) return;
     const place = this.#placeOf(weight);
-    if (isBlocks(place) || isRows(place)) return;
+    if (isBlocks(place) || isRows(place) || isHalves(place)) return;
     const stored = place.dtype === 'F32' ? value.name : `${value.name}.stored`;
     this.external(stored, place.dtype, place.shape, place);
     if (place.dtype !== 'F32') this.emit('Cast', [stored], [value.name], { to: ELEMENT.f32 });
@@ -250,14 +253,25 @@ export class Emitter {
       y: this.#name(other.outputs[0] as Value),
     }));
     for (const other of same) this.#made.add(`product ${other.outputs[0]?.name}`);
-    const oneRow = value.shape.slice(0, -1).every((size) => (this.target.sizes?.[size] ?? size) === 1);
-    blockProduct(this, factors, x, oneRow ? null : value.shape.length);
+    blockProduct(this, factors, x, this.oneRow(value) ? null : value.shape.length);
   }
 
   #meets({ op, inputs: [x, w] }: Node, value: Value, place: BlockPlace): boolean {
     if (op !== 'MatMul' || x?.name !== value.name) return false;
     const stored = this.stored(w);
     return stored !== null && isBlocks(stored) && alike(stored, place);
+  }
+
+  /** True for one vector. */
+  oneRow = ({ shape }: Value): boolean => shape.slice(0, -1).every((size) => (this.target.sizes?.[size] ?? size) === 1);
+
+  get threads(): number {
+    return this.target.threads ?? 1;
+  }
+
+  /** A node as it is, with graphs that the IR cannot say. */
+  node(node: NodeInit): void {
+    this.#nodes.push(node);
   }
 
   get dialect(): Dialect {
@@ -321,6 +335,11 @@ const LOWER: Readonly<Record<string, Lowering>> = {
         { x: inputs[0] as string, w: inputs[1] as string, y: outputs[0] as string },
         e.normed(node.inputs[0]),
       );
+    } else if (stored && isHalves(stored)) {
+      if (transB === stored.turned || alpha !== 1) throw new RangeError(`${inputs[1]} is not stored for this product`);
+      const [x, w] = inputs as [string, string];
+      const value = node.inputs[0] as Value;
+      halfProduct(e, stored, { x, rank: value.shape.length, w, y: outputs[0] as string, one: e.oneRow(value) });
     } else if (!transB && alpha === 1) e.emit('MatMul', inputs, outputs);
     else if (e.prepacks && transB && alpha === 1 && e.isWeight(node.inputs[1])) {
       const turned = `${outputs[0]}.wT`;
@@ -367,7 +386,7 @@ const LOWER: Readonly<Record<string, Lowering>> = {
     const table = node.attributes.axis === 0 ? e.stored(node.inputs[0], 'rows') : null;
     if (!table) return e.emit('Gather', inputs, outputs, node.attributes);
     const [w, ids, y] = [...inputs, ...outputs] as [string, string, string];
-    if (isRows(table)) throw new RangeError(`${w} is not stored in rows to gather`);
+    if (isRows(table) || isHalves(table)) throw new RangeError(`${w} is not stored in rows to gather`);
     if (isBlocks(table)) return blockRows(e, table, w, ids, y, (node.inputs[1] as Value).shape.length);
     const rows = e.external(`${w}.rows`, table.dtype, table.shape, table);
     const gather = (from: string, to: string) => e.emit('Gather', [from, ids], [to], node.attributes);

@@ -51,9 +51,18 @@ export interface RowPlace {
   readonly rowScales: Stretch;
 }
 
-export type WeightPlace = PlainPlace | BlockPlace | RowPlace;
+/** A matrix [N, K] in half precision of which a product widens some rows at a time; it stands for factor · values, a power of two. */
+export interface HalfPlace extends Stretch {
+  /** Of the weight, as in BlockPlace; the rows lie one behind the other. */
+  readonly shape: readonly number[];
+  readonly turned: boolean;
+  readonly factor: number;
+}
+
+export type WeightPlace = PlainPlace | BlockPlace | RowPlace | HalfPlace;
 
 export const isBlocks = (place: WeightPlace): place is BlockPlace => 'planes' in place;
+export const isHalves = (place: WeightPlace): place is HalfPlace => 'factor' in place;
 export const isRows = (place: WeightPlace): place is RowPlace => 'rowScales' in place;
 
 /** Index `part` of the first axis. */

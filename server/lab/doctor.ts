@@ -110,7 +110,7 @@ async function models(lab: Lab): Promise<Promise<DoctorCheck>[]> {
       const { architecture, unsupported, parameters, tokenizer } = await summarise(checkpoint);
       if (unsupported) return { ...check, status: 'failed', detail: unsupported.message, action: unsupported.hint };
       const { dtype } = lab.options;
-      const memory = await neededMemory(checkpoint, dtype);
+      const memory = await neededMemory(checkpoint, dtype, freemem());
       const detail = `${architecture}, ${(parameters / 1e6).toFixed(1)} M parameters, needs ${gigabytes(memory)}${dtype === 'own' ? '' : ` as ${dtype}`}`;
       if (!tokenizer)
         return {

@@ -201,7 +201,7 @@ async function summaryOf(
   try {
     const checkpoint = await openVariant(looked, variant);
     const summary = await summarise(checkpoint);
-    const needed = summary.unsupported === null ? await neededMemory(checkpoint, dtype).catch(() => null) : null;
+    const needed = summary.unsupported === null ? await neededMemory(checkpoint, dtype, freemem()).catch(() => null) : null;
     const files = summary.files.map(({ path, bytes }) => ({ path: named(path), bytes }));
     const path = hubPath({ repo: model.repo, revision: model.commit, file: variant.file });
     const name = variant.file === null ? model.repo : `${model.repo}: ${variant.id}`;

@@ -71,6 +71,7 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
     weights: prepack ? 'prepack' : 'map',
     many: purpose.for === 'generate' || (purpose.for === 'inspect' && purpose.many === true),
     dialect: dialectOf(provider),
+    threads: compute.threads,
     ...(purpose.for === 'step' && { sizes: { B: 1, T: 1 } }),
   });
   const resident = !spec.leaves && keepsState(provider) ? replacedStates(graph) : [];

@@ -29,7 +29,7 @@ import { describeLayers } from './layers.js';
 import { readsInBytes } from './multipliesBytes.js';
 import { SessionCache } from './sessionCache.js';
 import type { LayerView } from './view.js';
-import { liesInFp32, memoryOf, planWeights, type Uses, type WeightPlan } from './weightPlan.js';
+import { liesInFiles, memoryOf, planWeights, type Uses, type WeightPlan } from './weightPlan.js';
 import { WeightStore } from './weights.js';
 
 export interface ModelOptions extends Compute {
@@ -94,7 +94,7 @@ const wholeOf = (bound: BoundStack): Segment =>
 export const stackUses = (bound: BoundStack): Uses => allUses(bound, wholeOf(bound));
 
 /**
- * How one token is computed apart from many: rounded weights are small enough to be `packed` twice; those that lie in a file in fp32 are `mapped`,
+ * How one token is computed apart from many: rounded weights are small enough to be `packed` twice; those that lie in a file are `mapped`,
  * since one token reads them there as fast as packed. An encoder reads all its tokens at once.
  */
 export type Stepping = 'packed' | 'mapped' | null;
@@ -102,14 +102,48 @@ export type Stepping = 'packed' | 'mapped' | null;
 export function steppingOf(checkpoint: Checkpoint, { architecture }: BoundStack, dtype: RunDtype, plan: WeightPlan): Stepping {
   if (!('head' in architecture)) return null;
   if (dtype === 'int8' || dtype === 'int4') return 'packed';
-  return liesInFp32(checkpoint, plan) ? 'mapped' : null;
+  return liesInFiles(checkpoint, plan) ? 'mapped' : null;
 }
 
-/** Bytes the sessions of a model will hold: its weights in the form they are computed in, packed once. */
-export const memoryNeeded = (checkpoint: Checkpoint, bound: BoundStack, dtype: RunDtype, uses = stackUses(bound)): number => {
-  const plan = planWeights(checkpoint, uses, dtype, true);
-  return memoryOf(checkpoint, plan, steppingOf(checkpoint, bound, dtype, plan) === 'packed');
-};
+/** In which form weights are given to the sessions, how one token is computed, and the bytes that they then hold. */
+interface Prepared {
+  readonly plan: WeightPlan;
+  readonly stepping: Stepping;
+  readonly needed: number;
+}
+
+/**
+ * Half precision is kept in fp32, or where that needs more than is available widened by each product that reads it: half as much is held, and a token takes
+ * up to 1.4 times as long. The CPU can, where one token is computed apart.
+ */
+function prepare(
+  checkpoint: Checkpoint,
+  bound: BoundStack,
+  uses: Uses,
+  {
+    dtype,
+    bytes,
+    provider = 'cpu',
+    available,
+  }: Pick<Compute, 'provider'> & Readonly<{ dtype: RunDtype; bytes: boolean; available: number }>,
+): Prepared {
+  const as = (halves: boolean): Prepared => {
+    const plan = planWeights(checkpoint, uses, dtype, bytes, halves);
+    const stepping = steppingOf(checkpoint, bound, dtype, plan);
+    return { plan, stepping, needed: memoryOf(checkpoint, plan, stepping === 'packed') };
+  };
+  const usual = as(false);
+  return usual.needed > available && provider === 'cpu' && 'head' in bound.architecture ? as(true) : usual;
+}
+
+/** Bytes the sessions of a model will hold where so many are available: its weights in the form they are computed in, packed once. */
+export const memoryNeeded = (
+  checkpoint: Checkpoint,
+  bound: BoundStack,
+  dtype: RunDtype,
+  available: number,
+  uses = stackUses(bound),
+): number => prepare(checkpoint, bound, uses, { dtype, bytes: true, available }).needed;
 
 /** A stack of blocks whose chain from embed to head is compiled; everything else is compiled when it is asked for. */
 export class Model<B extends BoundStack = BoundArchitecture> {
@@ -163,12 +197,11 @@ export class Model<B extends BoundStack = BoundArchitecture> {
   /** The same with what was bound before. */
   static async load<B extends BoundStack>(checkpoint: Checkpoint, bound: B, options: ModelOptions): Promise<Model<B>> {
     const whole = wholeOf(bound);
-    const bytes = await readsInBytes(options.device, options.dtype, options.provider);
-    const plan = planWeights(checkpoint, allUses(bound, whole), options.dtype, bytes);
     const { device, threads, provider = 'cpu', spinning = false, dtype = 'own' } = options;
-    const wanted = steppingOf(checkpoint, bound, dtype, plan);
-    const needed = memoryOf(checkpoint, plan, wanted === 'packed');
     const available = options.memoryLimit ?? freemem();
+    const bytes = await readsInBytes(device, dtype, provider);
+    const prepared = prepare(checkpoint, bound, allUses(bound, whole), { dtype, bytes, provider, available });
+    const { plan, stepping: wanted, needed } = prepared;
     if (needed > available) throw tooLarge(needed, available);
     // pages of a file that the memory has no room for would be read from the disk for every token
     const maps = provider === 'cpu' && memoryOf(checkpoint, plan, true) <= available;

@@ -8,7 +8,17 @@ import { LabError } from '../protocol/errors.js';
 import { gigabytes } from '../tensor/bytes.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { temporaryFolder } from './temporaryFolder.js';
-import { type Blocks, lengthOf, runsOf, type Storage, storagesOf, stretchesOf, type WeightPlan } from './weightPlan.js';
+import { writeHalves } from './weightHalves.js';
+import {
+  type Blocks,
+  type Halves,
+  lengthOf,
+  runsOf,
+  type Storage,
+  storagesOf,
+  stretchesOf,
+  type WeightPlan,
+} from './weightPlan.js';
 import { ownRuns, roundedRuns, rowBytes } from './weightRuns.js';
 
 const ALIGN = 64;
@@ -25,6 +35,8 @@ export interface WeightFile {
   readonly path: string;
   /** Offset of a stretch, by its name, of one form of a tensor. */
   offset(storage: Storage, tensor: string, stretch: string): number;
+  /** What the values of a tensor in half precision are to be multiplied by. */
+  factor(storage: Halves): number;
   /** A stretch of zero bytes as long as the longest that is needed. */
   readonly zeros: number;
   remove(): Promise<void>;
@@ -38,7 +50,7 @@ export async function writeWeights(
 ): Promise<WeightFile | null> {
   const parts = [...plan].flatMap(([name, planned]) => {
     const entry = checkpoint.tensors.get(name) as TensorEntry;
-    return [...storagesOf(planned)].flatMap((storage) => (storage.kind === 'bound' ? [] : [{ entry, storage }]));
+    return [...storagesOf(planned)].flatMap((storage) => (isPlaced(storage) ? [] : [{ entry, storage }]));
   });
   if (parts.length === 0) return null;
   const { offsets, zeros, size } = layOut(parts);
@@ -48,6 +60,7 @@ export async function writeWeights(
   const file = path.join(folder, 'weights');
   const offset = (storage: Storage, tensor: string, stretch: string) =>
     offsets.get(storage)?.get(`${tensor} ${stretch}`) as number;
+  const factors = new Map<Halves, number>();
   try {
     const handle = await open(file, 'w', 0o600);
     try {
@@ -56,13 +69,14 @@ export async function writeWeights(
         const put: Put = (stretch, from, data) => write(handle, data, offset(storage, entry.name, stretch) + from);
         if (storage.kind === 'blocks') await writeBlocks(checkpoint, entry, storage, put);
         else if (storage.kind === 'bytes') await writeBytes(checkpoint, entry, storage.of, put);
+        else if (storage.kind === 'halves') factors.set(storage, await writeHalves(checkpoint, entry, storage, put));
         else await put('values', 0, await readTensor(checkpoint, entry));
         onProgress?.(index + 1, parts.length);
       }
     } finally {
       await handle.close();
     }
-    return { path: file, offset, zeros, remove };
+    return { path: file, offset, factor: (storage) => factors.get(storage) as number, zeros, remove };
   } catch (error) {
     await remove();
     throw error;
@@ -71,8 +85,11 @@ export async function writeWeights(
 
 interface Part {
   readonly entry: TensorEntry;
-  readonly storage: Exclude<Storage, { kind: 'bound' }>;
+  readonly storage: Storage;
 }
+
+/** In the checkpoint's own file. */
+const isPlaced = (storage: Storage): boolean => storage.kind === 'bound' || (storage.kind === 'halves' && storage.inPlace);
 
 function layOut(parts: readonly Part[]) {
   const offsets = new Map<Storage, Map<string, number>>();
@@ -97,7 +114,7 @@ function layOut(parts: readonly Part[]) {
 export const noZeroBytes = ({ shape }: TensorEntry, blocks: Blocks): number =>
   (sizeOf(shape) / lengthOf(shape, blocks)) * zeroBytes(runsOf(shape, blocks), 4);
 
-type Put = (stretch: string, from: number, data: Uint8Array | Float32Array) => Promise<void>;
+export type Put = (stretch: string, from: number, data: Uint8Array | Uint16Array | Float32Array) => Promise<void>;
 
 /** Codes, scales and floors of [N, K], some rows at a time, in canonical order. */
 async function writeBlocks(checkpoint: Checkpoint, entry: TensorEntry, storage: Blocks, put: Put): Promise<void> {
@@ -147,7 +164,7 @@ function packed(zeros: Uint8Array, n: number): Uint8Array {
   return halves(even, 0);
 }
 
-async function write(handle: FileHandle, data: Uint8Array | Float32Array, at: number): Promise<void> {
+async function write(handle: FileHandle, data: Uint8Array | Uint16Array | Float32Array, at: number): Promise<void> {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, 1 << 30), at + done);

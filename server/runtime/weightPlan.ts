@@ -29,12 +29,20 @@ export type Storage =
   /** In fp32 in a file of our own. */
   | { readonly kind: 'decoded' }
   | Blocks
-  | RowBytes;
+  | RowBytes
+  | Halves;
 
 /** Rounded once more, to 8 bits with one scale a row. */
 export interface RowBytes {
   readonly kind: 'bytes';
   readonly of: Blocks;
+}
+
+/** In half precision, widened by each product: in its file, or as F16 in ours, BF16 times a power of two and what is turned as rows [N, K]. */
+export interface Halves {
+  readonly kind: 'halves';
+  readonly inPlace: boolean;
+  readonly turned: boolean;
 }
 
 /** What its rows are gathered from and what it is multiplied as, by one token and by many; null where the graphs never do. */
@@ -52,25 +60,44 @@ const RUNS = [64, 32] as const;
 /** Smaller matrices are left alone: they are a negligible part of the work, and low-rank factors suffer most. */
 const SMALLEST = 64;
 
+/** Values of a matrix that is read in half precision: smaller ones are widened once. */
+const LEAST_HALVES = 1 << 16;
+
 /** Products of longer rows might not fit into the 32 bits in which they are summed up. */
 const LONGEST = 32_768;
 
-/** How each tensor that is used is stored. `bytes`: many tokens are multiplied by bytes where 4 bits are asked for. */
-export function planWeights(checkpoint: Checkpoint, uses: Uses, dtype: RunDtype = 'own', bytes = false): WeightPlan {
+/** How each tensor that is used is stored. `bytes`: many tokens are multiplied by bytes where 4 bits are asked for; `halves`: products widen half precision. */
+export function planWeights(
+  checkpoint: Checkpoint,
+  uses: Uses,
+  dtype: RunDtype = 'own',
+  bytes = false,
+  halves = false,
+): WeightPlan {
   const plan = new Map<string, Planned>();
   for (const entry of checkpoint.tensors.values()) {
     const of = uses.get(entry.name);
-    if (of) plan.set(entry.name, planned(entry, of, dtype, bytes));
+    if (of) plan.set(entry.name, planned(entry, of, dtype, bytes, halves));
   }
   return plan;
 }
 
-function planned(entry: TensorEntry, uses: ReadonlySet<Use>, dtype: RunDtype, bytes: boolean): Planned {
+function planned(entry: TensorEntry, uses: ReadonlySet<Use>, dtype: RunDtype, bytes: boolean, halves: boolean): Planned {
   const own = stored(entry, uses, dtype !== 'fp32');
-  const matrix = dtype === 'int8' || dtype === 'int4' ? rounded(entry, uses, dtype, own) : own;
+  const floats = (halves && inHalves(entry, uses, own)) || own;
+  const matrix = dtype === 'int8' || dtype === 'int4' ? rounded(entry, uses, dtype, own) : floats;
   const gathered = uses.has('rows');
   if (gathered && uses.size === 1) return { rows: own, matrix: null, many: null };
   return { rows: gathered ? own : null, matrix, many: bytes && dtype === 'int4' ? inBytes(entry, uses, matrix) : matrix };
+}
+
+/** Null for what is not in half precision, small, or asked for something else than products. */
+function inHalves(entry: TensorEntry, uses: ReadonlySet<Use>, own: Storage): Halves | null {
+  const turned = uses.has('turned');
+  const { dtype, shape } = entry;
+  if (own.kind !== 'bound' || dtype === 'F32' || !multiplied(entry, uses, turned) || sizeOf(shape.slice(-2)) < LEAST_HALVES)
+    return null;
+  return { kind: 'halves', inPlace: dtype === 'F16' && !turned, turned };
 }
 
 /** What says the logits keeps its runs: mostly one token asks for them. */
@@ -106,20 +133,27 @@ function multiplied({ shape }: TensorEntry, uses: ReadonlySet<Use>, turned: bool
   return (turned ? shape.length === 2 : shape.length >= 2) && [...uses].every((use) => allowed.includes(use));
 }
 
-const FLOAT = 4;
+const [FLOAT, HALF] = [4, 2];
 
-/** Whether all that is computed with lies in a file in fp32, the checkpoint's or ours, so that a session needs no copy of it. */
-export const liesInFp32 = (checkpoint: Checkpoint, plan: WeightPlan): boolean =>
-  [...plan].every(
-    ([name, { matrix }]) =>
-      !matrix || matrix.kind === 'decoded' || (matrix.kind === 'bound' && checkpoint.tensors.get(name)?.dtype === 'F32'),
-  );
+/**
+ * Whether what is computed with lies in a file as sessions read it, the checkpoint's or ours, so that one needs no copy of it; beside products that widen
+ * halves, small tensors may be copied.
+ */
+export function liesInFiles({ tensors }: Checkpoint, plan: WeightPlan): boolean {
+  const halves = [...plan.values()].some(({ matrix }) => matrix?.kind === 'halves');
+  return [...plan].every(([name, { matrix }]) => {
+    const { dtype, shape } = tensors.get(name) as TensorEntry;
+    if (matrix?.kind === 'bound') return dtype === 'F32' || (halves && sizeOf(shape) < LEAST_HALVES);
+    return !matrix || matrix.kind === 'decoded' || matrix.kind === 'halves';
+  });
+}
 
 /** Bytes of each stretch that a storage needs in our own file. */
 export function stretchesOf({ shape }: TensorEntry, storage: Storage): Readonly<Record<string, number>> {
   const values = sizeOf(shape);
   if (storage.kind === 'bound') return {};
   if (storage.kind === 'decoded') return { values: values * FLOAT };
+  if (storage.kind === 'halves') return storage.inPlace ? {} : { values: values * HALF };
   if (storage.kind === 'bytes') return { codes: values, rowScales: rowsOf(shape, storage.of) * FLOAT };
   const { bits, run, floors, zeros, rounded } = storage;
   const rows = rowsOf(shape, storage);
@@ -151,7 +185,8 @@ export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan, stepped: bool
   let bytes = 0;
   for (const [name, { matrix, many }] of plan) {
     const entry = checkpoint.tensors.get(name) as TensorEntry;
-    for (const storage of stepped ? [many, matrix] : [many]) {
+    // halves are mapped once for both
+    for (const storage of stepped && many?.kind !== 'halves' ? [many, matrix] : [many]) {
       if (storage) bytes += packedBytes(entry, storage);
     }
   }
@@ -161,6 +196,7 @@ export function memoryOf(checkpoint: Checkpoint, plan: WeightPlan, stepped: bool
 /** Of a product: what rounds activations adds up the codes of each run beside them, and of bytes there are two products, each with a copy. */
 function packedBytes(entry: TensorEntry, storage: Storage): number {
   if (storage.kind === 'bound') return sizeOf(entry.shape) * FLOAT;
+  if (storage.kind === 'halves') return sizeOf(entry.shape) * HALF;
   const stored = Object.values(stretchesOf(entry, storage)).reduce((sum, n) => sum + n, 0);
   if (storage.kind === 'bytes') return 2 * stored;
   if (storage.kind === 'decoded' || !storage.rounded) return stored;

@@ -3,7 +3,7 @@ import type { Checkpoint, CheckpointFile, TensorEntry } from '../formats/checkpo
 import type { PlaceUse } from '../graph/emit.js';
 import type { BlockPlace, PlainPlace, Plane, Stretch, WeightPlace } from '../graph/weightPlace.js';
 import { noZeroBytes, type WeightFile, writeWeights } from './weightFile.js';
-import { type Blocks, type Storage, stretchesOf, type WeightPlan } from './weightPlan.js';
+import { type Blocks, type Halves, type Storage, stretchesOf, type WeightPlan } from './weightPlan.js';
 
 /**
  * Where ONNX Runtime finds each tensor. Plain tensors stay in the checkpoint; what cannot be used as it lies there (blocks of whole numbers,
@@ -41,15 +41,19 @@ export class WeightStore {
       const own = (stretch: string) => this.#own(entry, storage, stretch);
       return { shape: entry.shape, turned: storage.of.turned, codes: own('codes'), rowScales: own('rowScales') };
     }
+    if (storage.kind === 'halves') return { shape: entry.shape, turned: storage.turned, ...this.#halves(entry, storage) };
     if (storage.kind === 'decoded') return { dtype: 'F32', shape: entry.shape, ...this.#own(entry, storage, 'values') };
-    return {
-      dtype: entry.dtype as PlainPlace['dtype'],
-      shape: entry.shape,
-      location: this.#location((this.checkpoint.files[entry.file] as CheckpointFile).path),
-      offset: entry.offset,
-      bytes: entry.bytes,
-    };
+    return { dtype: entry.dtype as PlainPlace['dtype'], shape: entry.shape, ...this.#inPlace(entry) };
   };
+
+  #inPlace({ file, offset, bytes }: TensorEntry): Stretch {
+    return { location: this.#location((this.checkpoint.files[file] as CheckpointFile).path), offset, bytes };
+  }
+
+  #halves(entry: TensorEntry, storage: Halves): Stretch & { readonly factor: number } {
+    if (storage.inPlace) return { ...this.#inPlace(entry), factor: 1 };
+    return { ...this.#own(entry, storage, 'values'), factor: (this.file as WeightFile).factor(storage) };
+  }
 
   #blocks(entry: TensorEntry, storage: Blocks): BlockPlace {
     const { run, bits, turned, rounded, floors, zeros } = storage;

@@ -1,6 +1,7 @@
 import { mkdtemp, open, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { floatToHalf } from '../../../server/tensor/half.js';
 
 /** Dims of real models: benchmarks run on random weights of these shapes, since time does not depend on the values. */
 export const smolLm2 = {
@@ -176,17 +177,21 @@ export function rwkvTensors(c: typeof rwkv191m): Tensors {
   ];
 }
 
-/** A Hugging Face folder with random fp32 weights of these shapes, in a new temporary folder. */
-export async function randomModel(config: Readonly<Record<string, unknown>>, tensors: Tensors): Promise<string> {
+/** A Hugging Face folder with random weights of these shapes, in a new temporary folder. */
+export async function randomModel(
+  config: Readonly<Record<string, unknown>>,
+  tensors: Tensors,
+  dtype: 'F32' | 'F16' | 'BF16' = 'F32',
+): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'model-lab-bench-'));
   await writeFile(path.join(folder, 'config.json'), JSON.stringify(config));
-  const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 4);
+  const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, dtype === 'F32' ? 4 : 2);
   let end = 0;
   const header = Object.fromEntries(
     tensors.map(([name, shape]) => {
       const start = end;
       end += size(shape);
-      return [name, { dtype: 'F32', shape, data_offsets: [start, end] }];
+      return [name, { dtype, shape, data_offsets: [start, end] }];
     }),
   );
   const json = Buffer.from(JSON.stringify(header));
@@ -198,15 +203,25 @@ export async function randomModel(config: Readonly<Record<string, unknown>>, ten
   await file.write(padded);
   let seed = 1;
   for (const [name, shape] of tensors) {
-    const values = new Float32Array(size(shape) / 4);
+    const values = new Float32Array(shape.reduce((n, d) => n * d, 1));
     if (/(norm|norm_f|ln_.)\.weight$|layernorm\.weight$/.test(name)) values.fill(1);
     else
       for (let i = 0; i < values.length; i++) {
         seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) | 0;
         values[i] = 0.02 * (seed / 2 ** 31);
       }
-    await file.write(new Uint8Array(values.buffer));
+    await file.write(new Uint8Array(stored(values, dtype).buffer));
   }
   await file.close();
   return folder;
+}
+
+function stored(
+  values: Float32Array<ArrayBuffer>,
+  dtype: 'F32' | 'F16' | 'BF16',
+): Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
+  if (dtype === 'F32') return values;
+  if (dtype === 'F16') return Uint16Array.from(values, floatToHalf);
+  // the upper half of fp32
+  return new Uint16Array(values.buffer).filter((_, i) => i % 2 === 1);
 }
