@@ -90,5 +90,3 @@ export function visible(frame: Frame, view: Viewport): Window {
     col1: to(view.x, view.cellWidth, frame.width, frame.cols),
   };
 }
-
-export const isFitted = (frame: Frame, view: Viewport): boolean => view.cellWidth <= fitGrid(frame).cellWidth;

@@ -32,11 +32,6 @@ export const activeLayers: ReadonlySignal<readonly LayerSummary[]> = computed(()
   const loaded = activeRun.value;
   return layersOf(activeModel.value?.layers ?? [], loaded.state === 'ready' ? loaded.value.tower : undefined);
 });
-/** Selected layer of the model of the selected run, clamped to its layers. */
-export const activeLayer: ReadonlySignal<LayerSummary | null> = computed(() => {
-  const layers = activeLayers.value;
-  return layers[Math.min(selection.value.layer, layers.length - 1)] ?? null;
-});
 
 const newestFirst = (list: readonly RunInfo[]): RunInfo[] => [...list].sort((a, b) => b.created - a.created);
 
