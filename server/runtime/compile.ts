@@ -1,11 +1,9 @@
 import { addNorms } from '../graph/addNorms.js';
-import { type EmitTarget, emitOnnx } from '../graph/emit.js';
-import { type Graph, prune, type Value } from '../graph/ir.js';
+import { emitOnnx } from '../graph/emit.js';
+import { type Graph, prune } from '../graph/ir.js';
 import { forOneToken } from '../graph/oneToken.js';
-import { inRowBlocks } from '../graph/rowBlocks.js';
 import { type BoundStack, buildSegment, type SegmentSpec } from '../graph/segment.js';
 import { assertSound } from '../graph/verify.js';
-import { isRows } from '../graph/weightPlace.js';
 import type { Compute, Device } from './device.js';
 import { outputRole } from './feeds.js';
 import { dialectOf, keepsState } from './providers.js';
@@ -30,11 +28,6 @@ export interface Workshop {
 
 /** The fastest of 32, 64 and 128 for 256 to 512 tokens: the scores of a dozen heads then stay in a core's second cache. */
 const QUERIES = 64;
-
-/** Rows that a core takes through a block at a time: what a wide MLP makes of them stays in its second cache. */
-const ROWS = 128;
-/** Bytes of a matrix that stays there too; larger ones would be read from memory again for every block. */
-const LARGEST = 2 << 20;
 
 /**
  * `generate`: weights packed once. `step`: the same for one token of one sequence, so that sizes are constants and products of the same numbers
@@ -65,8 +58,8 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
   const graph = prune(built, spec.leaves ? replacedStates(built) : [...(named ?? built.outputs.keys())]);
   assertSound(graph);
   const prepack = purpose.for === 'step' ? !purpose.mapped : purpose.for === 'generate' || purpose.packed === true;
-  const spelled = purpose.for === 'inspect' ? graph : asRead(graph, purpose.for === 'step', compute, weights.place);
-  const model = emitOnnx(spelled, {
+  const emitted = purpose.for === 'step' && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph;
+  const model = emitOnnx(emitted, {
     place: weights.place,
     weights: prepack ? 'prepack' : 'map',
     many: purpose.for === 'generate' || (purpose.for === 'inspect' && purpose.many === true),
@@ -86,18 +79,6 @@ export async function compile(shop: Workshop, spec: SegmentSpec, purpose: Purpos
     spec,
     graph,
   };
-}
-
-/** The graph as the CPU computes it fastest: for one token, or where many are multiplied as bytes in blocks of rows. */
-export function asRead(graph: Graph, single: boolean, { provider = 'cpu', threads }: Compute, place: EmitTarget['place']): Graph {
-  if (provider !== 'cpu') return graph;
-  if (single) return addNorms(forOneToken(graph));
-  const inBytes = ({ name }: Value) => {
-    const tensor = graph.weights.get(name)?.tensor;
-    return tensor !== undefined && isRows(place(tensor, 'many'));
-  };
-  const fits = ({ shape: [n, k] }: Value) => (n as number) * (k as number) <= LARGEST;
-  return inRowBlocks(graph, ROWS * threads, (matrices) => matrices.some(inBytes) && matrices.every(fits));
 }
 
 /** Outputs that replace a state whole: what goes in has a fixed size. Rows of a kv state are appended in this process. */

@@ -1,6 +1,8 @@
 import type { Checkpoint } from '../formats/checkpoint.js';
+import { addNorms } from '../graph/addNorms.js';
 import { emitOnnx } from '../graph/emit.js';
 import type { Value } from '../graph/ir.js';
+import { forOneToken } from '../graph/oneToken.js';
 import { type BoundStack, buildSegment, type Segment } from '../graph/segment.js';
 import { type BuiltPart, segmentOf } from '../graph/segmentParts.js';
 import { type Call, keptIn } from '../graph/sizes.js';
@@ -10,7 +12,7 @@ import { assertSound } from '../graph/verify.js';
 import { cancelled } from '../protocol/errors.js';
 import { rowsKept } from '../protocol/keeps.js';
 import type { RunDtype } from '../protocol/models.js';
-import { asRead, queriesAtOnce } from './compile.js';
+import { queriesAtOnce } from './compile.js';
 import { type Compute, type Device, type Feed, f32, i64, type Program } from './device.js';
 import { inputRole } from './feeds.js';
 import { steppingOf } from './model.js';
@@ -57,7 +59,7 @@ export async function timePart(
       const segment = alone ? buildSegment(bound, { ...whole.spec, single: true }) : inBlocks;
       const { graph } = segment;
       assertSound(graph);
-      const model = emitOnnx(asRead(graph, alone !== null, compute, weights.place), {
+      const model = emitOnnx(alone && provider === 'cpu' ? addNorms(forOneToken(graph)) : graph, {
         place: weights.place,
         weights: prepack ? 'prepack' : 'map',
         dialect: dialectOf(provider),
