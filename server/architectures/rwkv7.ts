@@ -46,26 +46,24 @@ function timeMix(g: SegmentBuilder, c: Rwkv7Config, x: Value, first: boolean): V
   const delta = g.sub(tokenShift(g, x, 'att_shift'), x);
   const mix = (name: string) => g.add(x, g.mul(delta, g.weight(`x_${name}`, [D])));
   const heads = (u: Value) => g.reshape(u, 0, 0, H, E); // [B,T,H,E]
-  const vector = (name: string) => g.weight(name, [A]);
+  const vector = (name: string) => g.reshape(g.weight(name, [A]), H, E);
   const xv = mix('v');
 
   const r = g.probe('time_mix.r', heads(g.linear(mix('r'), 'r_proj', A)));
   const z = lowRank(g, mix('w'), 'w_lora', [c.rank.w, A], (u) => g.tanh(u));
   const logW = heads(g.mul(g.sigmoid(z), -Math.exp(-0.5)));
   const w = g.probe('time_mix.w', g.exp(logW)); // decay, e^{−e^{−½} σ(z)}
-  const k0 = g.linear(mix('k'), 'k_proj', A);
+  const k0 = heads(g.linear(mix('k'), 'k_proj', A));
   const v0 = g.linear(xv, 'v_proj', A);
   const gate = g.probe(
     'time_mix.g',
     lowRank(g, mix('g'), 'g_lora', [c.rank.g, A], (u) => g.sigmoid(u)),
   );
-  const byHead = { apart: heads, together: (u: Value) => g.reshape(u, 0, 0, A) };
-  const vFlat = g.probe('time_mix.v', first ? v0 : mixValue(g, c, xv, v0), byHead); // [B,T,A]
-  if (first) g.setCarry('v_first', vFlat); // goes beside the residual stream to all later layers
-  const aFlat = g.probe('time_mix.a', g.sigmoid(lowRank(g, mix('a'), 'a_lora', [c.rank.a, A])), byHead);
-  const [v, a] = [heads(vFlat), heads(aFlat)];
-  const kappa = g.probe('time_mix.kappa', normalise(g, heads(g.mul(k0, vector('k_k')))));
-  const k = g.probe('time_mix.k', heads(g.mul(k0, g.add(g.mul(g.sub(aFlat, 1), vector('k_a')), 1))));
+  const v = g.probe('time_mix.v', heads(first ? v0 : mixValue(g, c, xv, v0)));
+  if (first) g.setCarry('v_first', g.reshape(v, 0, 0, A)); // goes beside the residual stream to all later layers
+  const a = g.probe('time_mix.a', heads(g.sigmoid(lowRank(g, mix('a'), 'a_lora', [c.rank.a, A]))));
+  const kappa = g.probe('time_mix.kappa', normalise(g, g.mul(k0, vector('k_k'))));
+  const k = g.probe('time_mix.k', g.mul(k0, g.add(g.mul(g.sub(a, 1), vector('k_a')), 1)));
 
   const y = deltaRule(g, c, { r, logW, k, v, kappa, taken: g.mul(a, kappa) }, w);
   const bonus = g.mul(g.reduceSum(g.mul(g.mul(r, k), g.weight('r_k', [H, E])), -1), v); // [B,T,H,E]
