@@ -24,7 +24,7 @@ const MLP = { gateUp: 'dense_h_to_4h', down: 'dense_4h_to_h' };
 function config(raw: ConfigReader): ChatGlmConfig {
   const dModel = raw.size('hidden_size');
   const heads = raw.size('num_attention_heads');
-  const headDim = raw.value('kv_channels') === null ? raw.divides('num_attention_heads', heads, dModel) : raw.size('kv_channels');
+  const headDim = raw.size('kv_channels', () => raw.divides('num_attention_heads', heads, dModel));
   const grouped = raw.flag('multi_query_attention', false);
   const kvHeads = grouped ? raw.size('multi_query_group_num', 1) : heads;
   raw.divides('multi_query_group_num', kvHeads, heads);

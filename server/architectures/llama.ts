@@ -44,8 +44,7 @@ export function llamaConfig(
   const dModel = raw.size(['hidden_size', 'n_embd']);
   const layers = raw.layers(['num_hidden_layers', 'n_layer']);
   const heads = raw.size('num_attention_heads');
-  const shared = () => raw.divides('num_attention_heads', heads, rowsOf(tensors, 'q_proj') ?? dModel);
-  const headDim = raw.value('head_dim') === null ? shared() : raw.size('head_dim');
+  const headDim = raw.size('head_dim', () => raw.divides('num_attention_heads', heads, rowsOf(tensors, 'q_proj') ?? dModel));
   const kvHeads = raw.size('num_key_value_heads', (rowsOf(tensors, 'k_proj') ?? heads * headDim) / headDim);
   raw.divides('num_key_value_heads', kvHeads, heads);
   const parameters = raw.rope(theta);

@@ -34,8 +34,7 @@ export const nsa = defineArchitecture<NsaConfig>({
     const heads = raw.size('num_attention_heads');
     const kvHeads = raw.size('num_key_value_heads', heads);
     raw.divides('num_key_value_heads', kvHeads, heads);
-    const headDim =
-      raw.value('head_dim') === null ? raw.divides('num_attention_heads', heads, base.dModel) : raw.size('head_dim');
+    const headDim = raw.size('head_dim', () => raw.divides('num_attention_heads', heads, base.dModel));
     return {
       ...base,
       sparse: {

@@ -21,9 +21,9 @@ export class ConfigReader {
     return keys.map((key) => this.raw[key]).find((value) => value !== undefined && value !== null) ?? null;
   }
 
-  /** A positive integer; `fallback` when the keys are absent. */
-  size(keys: string | readonly string[], fallback?: number): number {
-    const value = this.#first(keys, fallback);
+  /** A positive integer; `fallback` when the keys are absent, worked out only then. */
+  size(keys: string | readonly string[], fallback?: number | (() => number)): number {
+    const value = this.#first(keys) ?? (typeof fallback === 'function' ? fallback() : (fallback ?? null));
     if (!Number.isSafeInteger(value) || (value as number) <= 0) throw invalid(this.#key(keys), value, 'a positive whole number');
     return value as number;
   }

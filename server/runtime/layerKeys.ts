@@ -125,6 +125,6 @@ export class LayerKeys {
   #piece(probe: string, range: TokenRange): Promise<Piece> {
     const { index } = this.layer;
     const spec = { from: index, to: index + 1, embed: false, head: false, probes: new Set([probe]) };
-    return this.run.model.inspection(spec, this.run.reads.all(range));
+    return this.run.inspection(spec, range);
   }
 }

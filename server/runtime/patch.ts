@@ -28,7 +28,7 @@ async function patched(run: Run, asked: readonly Intervention[], signal?: AbortS
   // the embedding is what enters block 0, and that is where its residual checkpoint is
   const changes = asked.map((c) => (c.probe === 'embed' ? { ...c, probe: 'blocks.0.resid_pre' } : c));
   const L = model.layers.length;
-  const read = run.reads.all({ from: 0, to: run.ids.length });
+  const tokens = { from: 0, to: run.ids.length };
   const first = Math.min(L, ...changes.map(({ probe }) => blockOf(probe, L)));
   const pieces: Piece[] = [];
   for (let i = first; i < L; i++) {
@@ -36,11 +36,11 @@ async function patched(run: Run, asked: readonly Intervention[], signal?: AbortS
     const carries = first === 0 && i === 0 ? [...run.carries.keys()] : [];
     const probes = new Set([`blocks.${i}.resid_post`, ...carries]);
     const spec = { from: i, to: i + 1, embed: false, head: false, probes, interventions: mine };
-    pieces.push(await model.inspection(spec, read));
+    pieces.push(await run.inspection(spec, tokens));
   }
   const atHead = new Set(changes.filter((c) => blockOf(c.probe, L) === L).map((c) => c.probe));
   const head = { from: L, to: L, embed: false, head: true, probes: new Set(['logits']), interventions: atHead };
-  pieces.push(await model.inspection(head, read));
+  pieces.push(await run.inspection(head, tokens));
   const { logits } = await model.device.run(program(run, pieces, changes), signal ? { signal } : {});
   return { shape: (logits as HostTensor).dims.slice(1), data: (logits as HostTensor).data as Float32Array };
 }

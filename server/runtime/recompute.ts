@@ -69,15 +69,15 @@ async function compute(
   if (where === 'ends') {
     const embed = names.every((name) => name === 'embed' || name.startsWith('embed.#'));
     const at = embed ? 0 : L;
-    const piece = await run.model.inspection({ from: at, to: at, embed, head: !embed, ...asked }, run.reads.all(range));
+    const piece = await run.inspection({ from: at, to: at, embed, head: !embed, ...asked }, range);
     return execute(run, piece, range, range, 0, signal);
   }
   const block = Number(where);
   const layer = run.model.layers[block];
-  if (!layer) await run.model.inspection({ from: 0, to: 1, embed: false, head: false, probes: new Set(names) }, true); // says that it is unknown
+  if (!layer) await run.inspection({ from: 0, to: 1, embed: false, head: false, probes: new Set(names) }, range); // says that it is unknown
   if (!run.model.capture) throw noCapture();
   const spec = { from: block, to: block + 1, embed: false, head: false, ...asked };
-  const piece = await run.model.inspection(spec, run.reads.all(range));
+  const piece = await run.inspection(spec, range);
   const rows = rowStates(layer).filter((state) => names.includes(`blocks.${block}.state.${state.name}`));
   if (rows.length === 0) {
     const computed = await startOf(run, piece, layer as LayerView, range, signal);
@@ -109,7 +109,7 @@ async function keptRows(
     const probes = new Set(alike.map(({ name }) => `blocks.${block}.state.${name}`));
     const first = Math.min(from, to - 1); // no segment runs without a token
     const spec = { from: block, to: block + 1, embed: false, head: false, probes };
-    const piece = await run.model.inspection(spec, run.reads.all({ from: first, to }));
+    const piece = await run.inspection(spec, { from: first, to });
     const computed = { from: recurs(layer) ? lastKnown(run, block, first) : first, to };
     for (const [name, tensor] of await execute(run, piece, computed, { from, to }, block, signal)) result.set(name, tensor);
   }
@@ -164,7 +164,7 @@ async function nearer(run: Run, layer: LayerView, at: number, signal?: AbortSign
   if (to <= known) return known;
   const spec = { from: index, to: index + 1, embed: false, head: false, leaves: true };
   for (const range of run.alike({ from: known, to })) {
-    const piece = await run.model.inspection(spec, run.reads.all(range));
+    const piece = await run.inspection(spec, range);
     const left = await execute(run, piece, range, range, index, signal);
     const states = [...left].map(
       ([name, { shape, data }]) => [run.key + name.slice(0, -'.new'.length), f32(shape, data)] as const,

@@ -1,3 +1,4 @@
+import type { SegmentSpec } from '../graph/segment.js';
 import { LabError } from '../protocol/errors.js';
 import { cut } from '../tensor/ranges.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -236,6 +237,11 @@ export class Run implements Sequence {
     if (layer === undefined) return device.stateBytes(this.key);
     const bytes = await Promise.all(this.model.rowStates(layer).map((state) => device.stateBytes(this.stateName(layer, state))));
     return bytes.reduce((sum, n) => sum + n, 0);
+  }
+
+  /** `Model.inspection` for these tokens: as a prompt was read when all of them were. */
+  inspection(spec: SegmentSpec, range: TokenRange): Promise<Piece> {
+    return this.model.inspection(spec, this.reads.all(range));
   }
 
   /** Pieces of some tokens as `cut` makes them, each computed in one way. */
