@@ -6,7 +6,6 @@ import { after, test } from 'node:test';
 import type { Checkpoint, TensorEntry } from '../../server/formats/checkpoint.js';
 import { openCheckpoint } from '../../server/formats/registry.js';
 import { emitOnnx } from '../../server/graph/emit.js';
-import { SegmentBuilder } from '../../server/graph/segmentBuilder.js';
 import { weightUses } from '../../server/graph/uses.js';
 import { f32, type HostTensor } from '../../server/runtime/device.js';
 import { Model } from '../../server/runtime/model.js';
@@ -17,6 +16,7 @@ import { WeightStore } from '../../server/runtime/weights.js';
 import { floatToHalf, halfToFloat } from '../../server/tensor/half.js';
 import { gpt2Small, gpt2Tensors, llamaTensors, mamba130m, mambaTensors, randomModel, smolLm2 } from '../bench/lib/shapes.js';
 import { noise } from '../graph/segments.js';
+import { matrixProduct } from './matrixProduct.js';
 
 const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'model-lab-halves-')));
 after(() => rm(folder, { recursive: true }));
@@ -66,14 +66,8 @@ for (const dtype of ['F16', 'BF16'] as const)
       const turned = name === 'turned';
       const stack = shape.length === 3;
       const [N, K] = (turned ? shape.toReversed() : shape.slice(-2)) as [number, number];
-      const g = new SegmentBuilder(
-        'halves',
-        { shape: (n) => checkpoint.tensors.get(n)?.shape ?? null },
-        { probes: new Set(), interventions: new Set() },
-      );
-      const w = stack ? g.weightPart(name, 1, shape) : g.weight(name, shape);
-      g.output('y', g.matmul(g.input('x', 'f32', ['B', 'T', K]), w, { transB: !turned }));
-      const plan = planWeights(checkpoint, weightUses(g.graph), 'own', false, true);
+      const graph = matrixProduct(checkpoint, name, turned);
+      const plan = planWeights(checkpoint, weightUses(graph), 'own', false, true);
       const inPlace = dtype === 'F16' && !turned;
       assert.deepEqual(plan.get(name)?.matrix, { kind: 'halves', inPlace, turned } satisfies Halves, name);
       const data = (values.get(name) as readonly number[]).slice(stack ? N * K : 0);
@@ -83,7 +77,7 @@ for (const dtype of ['F16', 'BF16'] as const)
         [1, { B: 1, T: 1 }],
         [3, undefined],
       ] as const) {
-        const model = emitOnnx(g.graph, { place: store.place, weights: 'map', ...(sizes && { sizes }) });
+        const model = emitOnnx(graph, { place: store.place, weights: 'map', ...(sizes && { sizes }) });
         const session = await device.load(model, { folder: store.folder, threads: 1, prepack: false });
         const feeds = { x: { kind: 'tensor', tensor: f32([1, tokens, K], x.slice(0, tokens * K)) } } as const;
         const { y } = await device.run([{ session, feeds, sinks: { y: [{ kind: 'return', name: 'y' }] } }]);

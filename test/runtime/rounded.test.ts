@@ -5,13 +5,13 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Checkpoint, TensorEntry } from '../../server/formats/checkpoint.js';
 import { emitOnnx } from '../../server/graph/emit.js';
-import { SegmentBuilder } from '../../server/graph/segmentBuilder.js';
 import { weightUses } from '../../server/graph/uses.js';
 import { f32, type HostTensor } from '../../server/runtime/device.js';
 import { LocalDevice } from '../../server/runtime/sessions.js';
 import { type Blocks, planWeights, stretchesOf } from '../../server/runtime/weightPlan.js';
 import { WeightStore } from '../../server/runtime/weights.js';
 import { noise } from '../graph/segments.js';
+import { matrixProduct } from './matrixProduct.js';
 
 /** Rows [N,K] whose lengths are whole runs of 64 (of an odd number, too), of 32, and neither; a stack of two; and one that is stored as [K,N]. */
 const MATRICES = [
@@ -79,14 +79,8 @@ for (const dtype of ['int4', 'int8'] as const)
       const turned = isTurned(name);
       const stack = shape.length === 3;
       const [N, K] = (turned ? shape.toReversed() : shape.slice(-2)) as [number, number];
-      const g = new SegmentBuilder(
-        'rounded',
-        { shape: (n) => checkpoint.tensors.get(n)?.shape ?? null },
-        { probes: new Set(), interventions: new Set() },
-      );
-      const w = stack ? g.weightPart(name, 1, shape) : g.weight(name, shape);
-      g.output('y', g.matmul(g.input('x', 'f32', ['B', 'T', K]), w, { transB: !turned }));
-      const plan = planWeights(checkpoint, weightUses(g.graph), dtype);
+      const graph = matrixProduct(checkpoint, name, turned);
+      const plan = planWeights(checkpoint, weightUses(graph), dtype);
       const storage = plan.get(name)?.matrix as Blocks;
       assert.deepEqual([storage.kind, storage.run, storage.bits], ['blocks', run, dtype === 'int4' ? 4 : 8], name);
       const runs = Math.ceil(K / run);
@@ -103,7 +97,7 @@ for (const dtype of ['int4', 'int8'] as const)
       const store = await WeightStore.open(checkpoint, plan);
       for (const tokens of [1, 3])
         for (const weights of ['prepack', 'map'] as const) {
-          const model = emitOnnx(g.graph, { place: store.place, weights });
+          const model = emitOnnx(graph, { place: store.place, weights });
           const session = await device.load(model, { folder: store.folder, threads: 1, prepack: weights === 'prepack' });
           const feeds = { x: { kind: 'tensor', tensor: f32([1, tokens, K], x.slice(0, tokens * K)) } } as const;
           const { y } = await device.run([{ session, feeds, sinks: { y: [{ kind: 'return', name: 'y' }] } }]);
